@@ -1,6 +1,6 @@
 """Joins catalog and formulas: what a machine delivers per second and per joule.
 
-Unlike `llmpower.estimate`, which prices one decode step of one model, this
+Unlike `llmpower.step`, which prices one decode step of one model, this
 compares machines: weights that spill into system memory, ratings, idle power,
 power caps, and runs that were measured.  Nothing here is fitted.
 """
@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field
 
 from llmpower import catalog
-from llmpower.estimate import constants, counts, step_energy
+from llmpower.step import constants, counts, step_energy
 from llmpower.formulas import decode, efficiency
 from llmpower.ranges import Range, over
 

@@ -1,6 +1,6 @@
 """Joins catalog and formulas: what a decode step costs once measures are applied.
 
-A module of its own, since a measure changes what `llmpower.estimate` takes as
+A module of its own, since a measure changes what `llmpower.step` takes as
 given: the network, the width of its weights, the prices, the place of the
 arithmetic.  Physical constants only; nothing here is fitted to a measurement.
 """
@@ -9,7 +9,7 @@ import functools
 import math
 from dataclasses import dataclass, replace
 
-from llmpower import catalog, estimate
+from llmpower import catalog, step
 from llmpower.formulas import decode, mitigations
 
 # What stands for a measure or a part of it; all other facts of data/mitigations.csv are shown beside them.
@@ -107,7 +107,7 @@ def prices(static_source, accelerator):
     """
     power, _ = static_power(static_source, accelerator)
     watts = {"low": power.low or power.value, "high": power.high or power.value}
-    return {name: Prices(*pair, watts.get(name, power.value)) for name, pair in estimate.constants().items()}
+    return {name: Prices(*pair, watts.get(name, power.value)) for name, pair in step.constants().items()}
 
 
 @dataclass(frozen=True)
@@ -225,12 +225,12 @@ def _weights(model, batch, measures, weight_format):
     mixed = narrow.applies_to == "experts" and catalog.model(model).n_experts
     width = wide.bytes_per_value if mixed else narrow.bytes_per_value
     n_bytes = decode.weight_bytes(shared, routed, share, width, narrow.bytes_per_value)
-    return n_bytes, decode.linear_flop(decode.params_touched(shared, routed, own), estimate.FLOP_PER_MAC)
+    return n_bytes, decode.linear_flop(decode.params_touched(shared, routed, own), step.FLOP_PER_MAC)
 
 
 def _attention(model, context_tokens, measures):
     """Bytes of cache that a sequence moves, and operations of its attention."""
-    full = estimate.counts(model, 1, context_tokens)
+    full = step.counts(model, 1, context_tokens)
     if "sparse_attention" not in measures:
         return full.kv_traffic_bytes, full.attention_flop
     net, index, tokens = catalog.model(model), evidence("sparse_attention"), context_tokens
@@ -248,9 +248,9 @@ def _attention(model, context_tokens, measures):
     )
     unread = decode.kv_positions(max(0, tokens - index.selected_tokens), net.n_full_layers, 0, 0)
     score, value = (values, net.mla_latent) if latent else (net.head_dim, net.head_dim)
-    spared = decode.attention_flop(net.n_heads, score, value, unread, estimate.FLOP_PER_MAC)
+    spared = decode.attention_flop(net.n_heads, score, value, unread, step.FLOP_PER_MAC)
     extra = mitigations.index_flop(
-        tokens, net.n_full_layers, index.index_heads, index.index_width, estimate.FLOP_PER_MAC
+        tokens, net.n_full_layers, index.index_heads, index.index_width, step.FLOP_PER_MAC
     )
     return full.kv_traffic_bytes - before + after, full.attention_flop - spared + extra
 
@@ -281,7 +281,7 @@ def digital():
     units = (("int8-multiply-7nm", "int32-add-7nm"), ("bf16-multiply-7nm", "fp32-add-7nm"))
     bare = {
         ", ".join([constant(first).name.rpartition(",")[0], constant(second).name]): (
-            (constant(first).energy_j_per_op + constant(second).energy_j_per_op) / estimate.FLOP_PER_MAC
+            (constant(first).energy_j_per_op + constant(second).energy_j_per_op) / step.FLOP_PER_MAC
         )
         for first, second in units
     }

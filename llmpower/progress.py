@@ -1,6 +1,6 @@
 """Joins catalog and formulas: what changed from one accelerator to the next.
 
-Not in `estimate`, which is about one decode step: nothing here runs a model.
+Not in `step`, which is about one decode step: nothing here runs a model.
 It compares ratings, and says whenever two ratings do not mean the same thing.
 """
 

@@ -1,6 +1,6 @@
 """Joins names, typed units and formulas: the bill of a whole service, and what a site can serve.
 
-A module of its own beside `estimate`, which ends at one decode step: here whole
+A module of its own beside `step`, which ends at one decode step: here whole
 servers are counted, units people type become SI, and sourced defaults live.
 """
 
@@ -8,7 +8,7 @@ import functools
 import math
 from dataclasses import dataclass
 
-from llmpower import catalog, estimate
+from llmpower import catalog, step
 from llmpower.claims import claim
 from llmpower.formulas import datacenter
 
@@ -129,11 +129,11 @@ def speed(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, 
     speed : Speed
     """
     context = datacenter.mean_context_tokens(prompt_tokens_per_query, output_tokens_per_query)
-    counts = estimate.counts(model, batch, context)
-    together = estimate.memory_fit(counts, batch, accelerator, 1).accelerators_needed
-    bound = estimate.step_bound(counts, batch, accelerator, together)
+    counts = step.counts(model, batch, context)
+    together = step.memory_fit(counts, batch, accelerator, 1).accelerators_needed
+    bound = step.step_bound(counts, batch, accelerator, together)
     # A prompt's tokens see half of it on average.
-    flop = estimate.counts(model, 1, prompt_tokens_per_query / 2).flop
+    flop = step.counts(model, 1, prompt_tokens_per_query / 2).flop
     peak = catalog.accelerator(accelerator).get("dense_bf16_flop_per_s", math.inf)
     prefill, alone = datacenter.prefill_tokens_per_s(peak, flop), bound.tokens_per_s / together
     served = datacenter.served_tokens_per_s(prompt_tokens_per_query, output_tokens_per_query, prefill, alone)

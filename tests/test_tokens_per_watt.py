@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import llmpower
 from llmpower import catalog, machines
 from llmpower.claims import claim
-from llmpower.estimate import counts, memory_fit, step_bound
+from llmpower.step import counts, memory_fit, step_bound
 from llmpower.formulas import efficiency
 
 CHAPTER = "chapters/tokens-per-watt.ipynb"
