@@ -1,5 +1,6 @@
 """Measured runs: their contract, and the derived columns made again."""
 
+import datetime
 import re
 
 import numpy as np
@@ -9,7 +10,7 @@ from pybtex.database import parse_file
 from llmpower import catalog
 from llmpower.measurements import measurements, serving_window
 
-TABLES = ["measurements.csv"]
+TABLES = ["measurements.csv", "validation.csv"]
 
 
 @pytest.fixture(scope="module", params=TABLES)
@@ -49,6 +50,16 @@ def test_power_stays_below_the_rating(runs):
     for name, watts, count in zip(runs["accelerator"], runs["power_w"], runs["n_accelerators"]):
         if np.isfinite(watts):
             assert 0.05 < watts / count / catalog.accelerator(name).tdp_w < 1.05
+
+
+def test_held_out_runs_were_seen_and_are_not_fitted_to():
+    fitted, held = measurements(), measurements("validation.csv")
+    assert not set(fitted["id"]) & set(held["id"])
+    points = [set(zip(one["model"], one["accelerator"], one["n_accelerators"])) for one in (fitted, held)]
+    assert not points[0] & points[1], "a network on a machine that the fit has seen"
+    assert all(held["verified"]) and all(held["where"]) and all(held["lacks"])
+    today = datetime.date.today()
+    assert all(datetime.date.fromisoformat(day) <= today for day in held["verified"])
 
 
 def test_the_rows_issue_and_readme_speak_of():
