@@ -102,3 +102,25 @@ def test_a_number_that_is_none_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(catalog, "DATA", tmp_path)
     with pytest.raises(catalog.FactError, match="measurements.csv, line 2, column tokens_per_s: expected a number"):
         measurements()
+
+
+# Read again in the leaderboard's pages and in Argonne's table: model, accelerators, max_batch -> W, J/token, tokens/s.
+SEEN = {
+    ("qwen3-8b", "h100-sxm", 1, "lm-arena-chat", 512): (615.5932690290543, 0.07212917800029628, 8534.59426678238),
+    ("qwen3-8b", "b200", 1, "lm-arena-chat", 8): (646.3385532103331, 0.43039510958494537, 1501.7330327791929),
+    ("llama-3.1-8b", "h100-sxm", 1, "lm-arena-chat", 128): (669.2439022030471, 0.09510991243206074, 7036.531577937304),
+    ("llama-3.1-70b", "h100-sxm", 4, "lm-arena-chat", 1024): (2547.51808188361, 0.3731420112064737, 6827.207887009997),
+    ("qwen3-235b-a22b", "h100-sxm", 8, "gpqa", 128): (3918.0969655339563, 1.3846291846315368, 2829.7084945357406),
+    ("gpt-oss-120b", "h100-sxm", 2, "gpqa", 1024): (1138.9522207481266, 0.09540020046199459, 11938.677437075836),
+    ("qwen3-coder-30b-a3b", "b200", 1, "sourcegraph-fim", 1024): (964.9797751714376, 0.11189398044252594, 8624.054407172483),
+    ("qwen3-coder-30b-a3b", "h100-sxm", 2, "sourcegraph-fim", 768): (1188.195790433295, 0.2003523504187493, 5930.530827064866),
+}
+
+
+@pytest.mark.parametrize("run", SEEN, ids=lambda run: f"{run[0]}-{run[1]}-{run[4]}")
+def test_rows_read_again_in_their_source(run):
+    runs = measurements()
+    columns = ("model", "accelerator", "n_accelerators", "task", "max_batch")
+    rows = [row for row, key in enumerate(zip(*(runs[name] for name in columns))) if key == run]
+    shown = [tuple(float(runs[name][row]) for name in ("power_w", "j_per_token", "tokens_per_s")) for row in rows]
+    assert any(one == pytest.approx(SEEN[run], rel=1e-5) for one in shown)
