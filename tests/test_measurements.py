@@ -124,3 +124,19 @@ def test_rows_read_again_in_their_source(run):
     rows = [row for row, key in enumerate(zip(*(runs[name] for name in columns))) if key == run]
     shown = [tuple(float(runs[name][row]) for name in ("power_w", "j_per_token", "tokens_per_s")) for row in rows]
     assert any(one == pytest.approx(SEEN[run], rel=1e-5) for one in shown)
+
+
+@pytest.mark.parametrize(
+    ("window_j", "j_per_token", "window", "rel"),
+    [
+        # gpt-oss-120b on two H100: 68434.7 J in the window, 1188 requests, at most 1024 at once.
+        (68434.666, 0.09540020, (1024, 1188, 1775.2, 1305, 224), 0.12),
+        # Qwen3-14B on one B200: 152443.9 J, 198 requests, at most 128 at once.
+        (152443.913, 0.18257543, (128, 198, 7327, 5129, 224), 0.12),
+    ],
+)
+def test_the_window_holds_as_many_tokens_as_published(window_j, j_per_token, window, rel):
+    # The energy of the window in the heads of two raw results; all but batch + 1 requests finish, each makes room for one.
+    batch, n_requests = window[:2]
+    _, per_prompt = serving_window(*window)
+    assert per_prompt * (n_requests - batch - 1) == pytest.approx(window_j / j_per_token, rel=rel)
