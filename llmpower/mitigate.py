@@ -242,7 +242,7 @@ def _attention(model, context_tokens, measures):
         else decode.kv_values_gqa(net.n_kv_heads, net.head_dim)
     )
     # Layers that see the whole context read index and selection; windows and recurrent states stay.
-    before = decode.kv_cache_bytes(values, decode.kv_positions(tokens, net.n_full_layers, 0, 0), 0, width)
+    before = decode.kv_cache_bytes(values, decode.kv_positions(tokens, net.n_full_layers, 0, 0), width, 0, 0)
     after = mitigations.sparse_kv_bytes(
         tokens, index.selected_tokens, net.n_full_layers, index.index_bytes, values, width
     )

@@ -123,13 +123,13 @@ def counts(model, batch, context_tokens, weight_format="bf16", kv_format="bf16")
     )
     score_width = values if latent else net.head_dim
     value_width = net.mla_latent if latent else net.head_dim
-    cache = decode.kv_cache_bytes(values, positions, net.state_values, kv_width)
+    cache = decode.kv_cache_bytes(values, positions, kv_width, net.state_values, net.state_bytes_per_value)
     active = decode.params_touched(net.params_shared, net.params_routed, share(1))
     return Counts(
         weight_stored_bytes=decode.stored_weight_bytes(net.params_total, net.params_routed, shared, routed),
         weight_read_bytes=decode.weight_bytes(net.params_shared, net.params_routed, share(batch), shared, routed),
         kv_cache_bytes=cache,
-        kv_traffic_bytes=decode.kv_traffic_bytes(cache, net.state_values, kv_width),
+        kv_traffic_bytes=decode.kv_traffic_bytes(cache, net.state_values, net.state_bytes_per_value),
         linear_flop=decode.linear_flop(active, FLOP_PER_MAC),
         attention_flop=decode.attention_flop(net.n_heads, score_width, value_width, positions, FLOP_PER_MAC),
         expert_share=share(batch),

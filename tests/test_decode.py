@@ -22,7 +22,7 @@ def test_movement_is_linear_in_bytes_and_in_energy_per_byte(n_bytes, per_byte, f
 def test_zero_in_zero_out():
     assert decode.movement_energy_j(0, 1e-10) == 0
     assert decode.compute_energy_j(0, 1e-12) == 0
-    assert decode.kv_cache_bytes(2048, decode.kv_positions(0, 80, 0, 0), 0, 2) == 0
+    assert decode.kv_cache_bytes(2048, decode.kv_positions(0, 80, 0, 0), 2, 0, 4) == 0
     assert decode.attention_flop(64, 128, 128, 0, 2) == 0
 
 

@@ -228,7 +228,7 @@ def kv_positions(context_tokens, n_full_layers, n_window_layers, window_tokens):
     return n_full_layers * context_tokens + n_window_layers * minimum(context_tokens, window_tokens)
 
 
-def kv_cache_bytes(kv_values, kv_positions, state_values, kv_bytes_per_value):
+def kv_cache_bytes(kv_values, kv_positions, kv_bytes_per_value, state_values, state_bytes_per_value):
     r"""Bytes that one sequence keeps in memory between two steps.
 
     Parameters
@@ -237,11 +237,13 @@ def kv_cache_bytes(kv_values, kv_positions, state_values, kv_bytes_per_value):
         Values per token and attention layer. [1]
     kv_positions : float
         Positions kept, summed over the attention layers. [1]
+    kv_bytes_per_value : float
+        Width of a cached value. [B]
     state_values : float
         Values of recurrent state per sequence, summed over the layers; zero
         without such layers. [1]
-    kv_bytes_per_value : float
-        Width of a cached value. [B]
+    state_bytes_per_value : float
+        Width of a value of the state. [B]
 
     Returns
     -------
@@ -254,13 +256,13 @@ def kv_cache_bytes(kv_values, kv_positions, state_values, kv_bytes_per_value):
 
     Examples
     --------
-    >>> kv_cache_bytes(2048, 80 * 32768, 0, 2)
+    >>> kv_cache_bytes(2048, 80 * 32768, 2, 0, 4)
     10737418240
     """
-    return (kv_values * kv_positions + state_values) * kv_bytes_per_value
+    return kv_values * kv_positions * kv_bytes_per_value + state_values * state_bytes_per_value
 
 
-def kv_traffic_bytes(kv_cache_bytes, state_values, kv_bytes_per_value):
+def kv_traffic_bytes(kv_cache_bytes, state_values, state_bytes_per_value):
     r"""Bytes of cache that one sequence moves in a step.
 
     Parameters
@@ -269,8 +271,8 @@ def kv_traffic_bytes(kv_cache_bytes, state_values, kv_bytes_per_value):
         Bytes the sequence keeps. [B]
     state_values : float
         Values of recurrent state, read and written back. [1]
-    kv_bytes_per_value : float
-        Width of a cached value. [B]
+    state_bytes_per_value : float
+        Width of a value of the state. [B]
 
     Returns
     -------
@@ -287,7 +289,7 @@ def kv_traffic_bytes(kv_cache_bytes, state_values, kv_bytes_per_value):
     >>> kv_traffic_bytes(100.0, 10.0, 2.0)
     120.0
     """
-    return kv_cache_bytes + state_values * kv_bytes_per_value
+    return kv_cache_bytes + state_values * state_bytes_per_value
 
 
 def linear_flop(params_active, flop_per_mac):
