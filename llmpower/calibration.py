@@ -1,0 +1,240 @@
+"""The estimator's constants: read, scaled to other machines, and fitted to measured runs.
+
+A constant means the same for every network; only `layer_time_s` has a value for
+each fitted accelerator.  `llmpower calibrate` fits them again and writes
+``data/calibration.csv`` and ``data/accuracy.csv``.
+"""
+
+import csv
+import datetime
+import functools
+import math
+from types import SimpleNamespace
+
+import numpy as np
+
+from llmpower import catalog, forecast
+from llmpower.measurements import measurements
+
+# One network under several names is held out as one.
+ARCHITECTURES = {"llama-3.3-70b": "llama-3.1-70b", "qwen3-coder-30b-a3b": "qwen3-30b-a3b"}
+PER_ACCELERATOR = "layer_time_s"
+TERMS = (
+    "layer_time_s", "sequence_time_s", "sum_time_s", "block_scaling_time_s", "expert_flop_share",
+    "expert_prompt_flop_share", "recurrent_prompt_factor", "imbalance", "padding_rows", "static_tdp_share",
+    "compute_tdp_share", "weight_energy_j_per_byte", "cache_energy_j_per_byte", "board_energy_j_per_flop",
+)  # fmt: skip
+# What a constant is when its term is left out; a name: the same as that constant.
+LEFT_OUT = {
+    "sequence_time_s": 0.0, "sum_time_s": 0.0, "block_scaling_time_s": 0.0, "expert_flop_share": "dense_flop_share",
+    "expert_prompt_flop_share": "expert_flop_share", "recurrent_prompt_factor": 1.0, "imbalance": 0.0,
+    "padding_rows": 0.0, "compute_tdp_share": 0.0, "cache_energy_j_per_byte": "weight_energy_j_per_byte",
+    "board_energy_j_per_flop": 0.0,
+}  # fmt: skip
+ALWAYS = ("layer_time_s", "static_tdp_share", "weight_energy_j_per_byte")
+# Soft loss beyond 5 %: runs that a stalled host slowed down should not steer physics.
+LOSS_SCALE, PRIOR_WEIGHT, TIME_WEIGHT = 0.05, 0.05, 1.25
+PERCENT = 100
+
+
+@functools.cache
+def table():
+    """Facts of ``data/calibration.csv`` by entity and quantity."""
+    return {(fact.entity, fact.quantity): fact for fact in catalog.facts("calibration.csv")}
+
+
+@functools.cache
+def fixed():
+    """Constants that are set, not fitted, by name."""
+    found = {quantity: fact.value for (entity, quantity), fact in table().items() if entity == "set"}
+    return found | {"link_energy_j_per_byte": catalog.energy_constant("nvlink-4").energy_j_per_byte}
+
+
+def fitted_accelerators():
+    """Names of the accelerators that have fitted constants of their own."""
+    return tuple(entity for entity, quantity in table() if quantity == PER_ACCELERATOR and entity not in ("set", "fitted"))
+
+
+def _reached(peak, reached, share):
+    return np.where(np.isnan(reached), peak * share, reached)
+
+
+@functools.cache
+def constants(accelerator):
+    """The estimator's constants for an accelerator.
+
+    Parameters
+    ----------
+    accelerator : str
+        Catalog name.
+
+    Returns
+    -------
+    constants : namespace
+        Values by the names of the table of quantities.
+    kind : str
+        ``"fitted"``; or ``"scaled"``: the mean gap per layer of the fitted
+        machines, energy per operation in proportion to rating over peak rate,
+        energy per byte with the memory device of this machine.
+    """
+    shared = {quantity: fact.value for (entity, quantity), fact in table().items() if entity == "fitted"}
+    ours = fitted_accelerators()
+    if accelerator in ours:
+        return SimpleNamespace(**fixed(), **shared, layer_time_s=table()[accelerator, PER_ACCELERATOR].value), "fitted"
+    unit = catalog.accelerator(accelerator)
+    gaps = [table()[name, PER_ACCELERATOR].value for name in ours]
+    known = [catalog.accelerator(name) for name in ours]
+    rating = [other.tdp_w / other.dense_bf16_flop_per_s for other in known]
+    shared["board_energy_j_per_flop"] *= unit.tdp_w / unit.dense_bf16_flop_per_s / _mean(rating)
+    more = device_energy_j_per_byte(unit) - _mean([device_energy_j_per_byte(other) for other in known])
+    for name in ("weight_energy_j_per_byte", "cache_energy_j_per_byte"):
+        shared[name] += more
+    return SimpleNamespace(**fixed(), **shared, layer_time_s=_mean(gaps)), "scaled"
+
+
+def _mean(values):
+    return math.exp(sum(map(math.log, values)) / len(values))
+
+
+def device_energy_j_per_byte(unit):
+    """Energy of the memory device alone, by its type; that of HBM3 where the type is not known. [J/B]"""
+    names = catalog.names("energy_constant")
+    name = f"{str(unit.get('memory_type', 'HBM3')).lower()}-device"
+    return catalog.energy_constant(name if name in names else "hbm3-device").energy_j_per_byte
+
+
+def _stack(rows):
+    return SimpleNamespace(**{name: np.array([float(getattr(row, name)) for row in rows]) for name in vars(rows[0])})
+
+
+def _take(space, rows):
+    return SimpleNamespace(**{name: value[rows] for name, value in vars(space).items()})
+
+
+class Runs:
+    """Measured runs as arrays that the forecast takes.
+
+    Parameters
+    ----------
+    table : str
+        ``"measurements.csv"`` or ``"validation.csv"``.
+    keep : callable, optional
+        Takes the columns, returns a mask of the runs to keep.
+    """
+
+    def __init__(self, table="measurements.csv", keep=None):
+        columns = measurements(table)
+        chosen = np.arange(len(columns["id"]))
+        if keep is not None:
+            chosen = chosen[keep(columns)]
+        self.columns = {
+            name: np.array(values, dtype=object if isinstance(values, list) else float)[chosen] for name, values in columns.items()
+        }
+        c = self.columns
+        nets = [forecast.network(*pair, "bf16") for pair in zip(c["model"], c["weight_format"])]
+        units = [forecast.machine(*pair) for pair in zip(c["accelerator"], c["weight_format"])]
+        self.net, self.unit = _stack(nets), _stack(units)
+        self.unit.reached = _reached(self.unit.peak, self.unit.reached, fixed()["dense_flop_share"])
+        self.moe = self.net.n_experts > 0
+        self.architecture = np.array([ARCHITECTURES.get(name, name) for name in c["model"]])
+        self.spread = np.array([forecast.normal_maximum(max(1, int(n))) for n in np.nan_to_num(c["expert_parallel"], nan=1)])
+        # A recurrent state cannot be found in a cache of prompts, so those networks compute every prompt.
+        found = (c["task"] == "lm-arena-chat") & (self.net.recurrent == 0)
+        self.prompt = c["prompt_tokens"] * np.where(found, fixed()["computed_prompt_share"], 1.0)
+        self.context = c["prompt_tokens"] + c["window_context_tokens"]
+        self.output = c["output_tokens_per_prompt"]
+
+    def __len__(self):
+        return len(self.moe)
+
+    def predict(self, values, chosen=None):
+        """Time [s] and energy [J] of a step of each chosen run, given constants by name."""
+        chosen = np.arange(len(self)) if chosen is None else np.asarray(chosen)
+        time, energy = np.empty(len(chosen)), np.empty(len(chosen))
+        gaps = values["layer_time_s"]
+        for moe in (False, True):
+            place = np.flatnonzero(self.moe[chosen] == moe)
+            rows = chosen[place]
+            if not len(rows):
+                continue
+            own = SimpleNamespace(**values)
+            own.layer_time_s = np.array([gaps.get(name, _mean(list(gaps.values()))) for name in self.columns["accelerator"][rows]])
+            net, unit = _take(self.net, rows), _take(self.unit, rows)
+            net.moe = moe
+            c = self.columns
+            found = forecast.step(
+                net, unit, own, c["n_accelerators"][rows], c["batch"][rows], self.context[rows],
+                self.prompt[rows], self.output[rows], self.spread[rows],
+            )  # fmt: skip
+            time[place], energy[place] = found.time_s, found.energy_j
+        return time, energy
+
+    def errors(self, values, chosen=None):
+        """Predicted over measured, less one: J per token and tokens per second."""
+        chosen = np.arange(len(self)) if chosen is None else np.asarray(chosen)
+        time, energy = self.predict(values, chosen)
+        batch = self.columns["batch"][chosen]
+        return energy / batch / self.columns["j_per_token"][chosen] - 1, batch / time / self.columns["tokens_per_s"][chosen] - 1
+
+
+def serving_runs(anomalies=False):
+    """The runs constants are fitted to: one laboratory, one software, and none that contradicts its neighbours."""
+    return Runs(keep=lambda c: np.array([
+        name.startswith("mlenergy") and (anomalies or not mark) for name, mark in zip(c["id"], c["anomaly"])
+    ]))  # fmt: skip
+
+
+def _unpack(names, accelerators, logs):
+    """Constants by name from the logarithms that are fitted; terms left out are set to their neutral value."""
+    logs = list(map(float, np.exp(logs)))
+    gaps = dict(zip(accelerators, logs))
+    values = fixed() | {"layer_time_s": gaps} | dict(zip([n for n in names if n != PER_ACCELERATOR], logs[len(accelerators):]))
+    for name, neutral in LEFT_OUT.items():
+        if name not in values:
+            values[name] = values[neutral] if isinstance(neutral, str) else neutral
+    return values
+
+
+def fit(runs, chosen=None, names=TERMS):
+    """Constants that fit measured runs best, time and energy together.
+
+    Parameters
+    ----------
+    runs : Runs
+        Measured runs.
+    chosen : array of int, optional
+        Which of them.
+    names : sequence of str
+        Terms to fit; the others are left out of the model.
+
+    Returns
+    -------
+    values : dict
+        Constants by name; `layer_time_s` by accelerator.
+    """
+    from scipy.optimize import least_squares
+
+    chosen = np.arange(len(runs)) if chosen is None else np.asarray(chosen)
+    c = runs.columns
+    accelerators = sorted(set(c["accelerator"][chosen]))
+    others = [name for name in names if name != PER_ACCELERATOR]
+    known = [catalog.quantities()[name] for name in [PER_ACCELERATOR] * len(accelerators) + others]
+    low, high = (np.log([getattr(quantity, end) for quantity in known]) for end in ("low", "high"))
+    middle = (low + high) / 2
+    time = np.log(c["batch"][chosen] / c["tokens_per_s"][chosen])
+    energy = np.log(c["j_per_token"][chosen] * c["batch"][chosen])
+    # Architectures with many runs count for more than those with few, but less than in proportion.
+    _, place, count = np.unique(runs.architecture[chosen], return_inverse=True, return_counts=True)
+    weight = count[place] ** -0.125
+    weight = weight / np.sqrt((weight**2).mean())
+
+    def residuals(logs):
+        t, e = runs.predict(_unpack(names, accelerators, logs), chosen)
+        return np.concatenate([
+            TIME_WEIGHT * weight * (np.log(t) - time), weight * (np.log(e) - energy), PRIOR_WEIGHT * (logs - middle)
+        ])  # fmt: skip
+
+    found = least_squares(
+        residuals, middle, bounds=(low, high), loss="soft_l1", f_scale=LOSS_SCALE, ftol=1e-5, xtol=1e-5, max_nfev=80
+    )
+    return _unpack(names, accelerators, found.x)
