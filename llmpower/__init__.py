@@ -21,6 +21,8 @@ _HOME = {
     "step_bound": "step",
     "memory_fit": "step",
     "break_even_batch": "step",
+    "estimate": "estimator",
+    "calibrate": "calibration",
     "over": "ranges",
     "prices": "mitigate",
     "static_power": "mitigate",

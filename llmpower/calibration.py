@@ -5,6 +5,7 @@ each fitted accelerator.  `llmpower calibrate` fits them again and writes
 ``data/calibration.csv`` and ``data/accuracy.csv``.
 """
 
+import concurrent.futures
 import csv
 import datetime
 import functools
@@ -98,7 +99,7 @@ def _mean(values):
 
 def device_energy_j_per_byte(unit):
     """Energy of the memory device alone, by its type; that of HBM3 where the type is not known. [J/B]"""
-    names = catalog.names("energy_constant")
+    names = catalog.names("energy constant")
     name = f"{str(unit.get('memory_type', 'HBM3')).lower()}-device"
     return catalog.energy_constant(name if name in names else "hbm3-device").energy_j_per_byte
 
@@ -195,7 +196,7 @@ def _unpack(names, accelerators, logs):
     return values
 
 
-def fit(runs, chosen=None, names=TERMS):
+def fit(runs, chosen=None, names=TERMS, start=None):
     """Constants that fit measured runs best, time and energy together.
 
     Parameters
@@ -206,6 +207,8 @@ def fit(runs, chosen=None, names=TERMS):
         Which of them.
     names : sequence of str
         Terms to fit; the others are left out of the model.
+    start : dict, optional
+        Constants of an earlier fit to begin with.
 
     Returns
     -------
@@ -221,6 +224,11 @@ def fit(runs, chosen=None, names=TERMS):
     known = [catalog.quantities()[name] for name in [PER_ACCELERATOR] * len(accelerators) + others]
     low, high = (np.log([getattr(quantity, end) for quantity in known]) for end in ("low", "high"))
     middle = (low + high) / 2
+    first = middle.copy()
+    if start is not None:
+        near = [start["layer_time_s"].get(name) for name in accelerators] + [start[name] for name in others]
+        first = np.array([math.log(value) if value else mid for value, mid in zip(near, middle)])
+        first = np.clip(first, low + 1e-6, high - 1e-6)
     time = np.log(c["batch"][chosen] / c["tokens_per_s"][chosen])
     energy = np.log(c["j_per_token"][chosen] * c["batch"][chosen])
     # Architectures with many runs count for more than those with few, but less than in proportion.
@@ -235,6 +243,214 @@ def fit(runs, chosen=None, names=TERMS):
         ])  # fmt: skip
 
     found = least_squares(
-        residuals, middle, bounds=(low, high), loss="soft_l1", f_scale=LOSS_SCALE, ftol=1e-5, xtol=1e-5, max_nfev=80
+        residuals, first, bounds=(low, high), loss="soft_l1", f_scale=LOSS_SCALE, ftol=1e-5, xtol=1e-5, max_nfev=80
     )
     return _unpack(names, accelerators, found.x)
+
+
+def _groups(kind):
+    def folds(runs):
+        return runs.architecture if kind == "architectures" else runs.columns["accelerator"].astype(str)
+
+    return folds
+
+
+def held_out(runs, kind="architectures", names=TERMS, choose=False, say=lambda line: None):
+    """Errors when every run is predicted by constants fitted without its group.
+
+    Parameters
+    ----------
+    runs : Runs
+        Measured runs.
+    kind : {"architectures", "accelerators"}
+        What is held out as a whole. A held-out accelerator has no gap per layer
+        of its own and takes that of the others.
+    names : sequence of str
+        Terms of the model.
+    choose : bool
+        Choose the terms again inside each fold, without the group held out.
+    say : callable
+        Takes a line of progress.
+
+    Returns
+    -------
+    energy, speed : array
+        Predicted over measured less one, of J per token and tokens per second.
+    chosen : dict
+        Group -> names of the terms.
+    """
+    folds = _groups(kind)(runs)
+    energy, speed, chosen = np.empty(len(runs)), np.empty(len(runs)), {}
+    groups = np.unique(folds)
+    rests = [np.flatnonzero(folds != group) for group in groups]
+    with concurrent.futures.ProcessPoolExecutor() as pool:
+        terms = pool.map(choose_terms, [runs] * len(groups), rests) if choose else [names] * len(groups)
+        for number, (group, rest, these) in enumerate(zip(groups, rests, terms), 1):
+            out = np.flatnonzero(folds == group)
+            energy[out], speed[out] = runs.errors(fit(runs, rest, these), out)
+            chosen[str(group)] = these
+            if choose:
+                say(f"[{number}/{len(groups)}] without {group}: {len(these)} terms")
+    return energy, speed, chosen
+
+
+def _score(runs, names, chosen, start):
+    """Mean absolute log error of time and energy, every architecture of `chosen` held out in turn, and the fits."""
+    total, found = 0.0, {}
+    for group in np.unique(runs.architecture[chosen]):
+        out, rest = (chosen[(runs.architecture[chosen] == group) == held] for held in (True, False))
+        found[group] = fit(runs, rest, names, start.get(group))
+        energy, speed = runs.errors(found[group], out)
+        total += np.abs(np.log1p(energy)).sum() + np.abs(np.log1p(speed)).sum()
+    return total / (2 * len(chosen)), found
+
+
+def choose_terms(runs, chosen, least_gain=0.01):
+    """Terms that pay for themselves on the given runs, the most useful first.
+
+    Parameters
+    ----------
+    runs : Runs
+        Measured runs.
+    chosen : array of int
+        Which of them may be looked at.
+    least_gain : float
+        Share by which a term must lower the held-out error to be taken. [1]
+
+    Returns
+    -------
+    names : tuple of str
+        Terms.
+    """
+    names = ALWAYS
+    best, start = _score(runs, names, chosen, {})
+    while left := [name for name in TERMS if name not in names]:
+        tried = {name: _score(runs, (*names, name), chosen, start) for name in left}
+        name = min(tried, key=lambda one: tried[one][0])
+        if tried[name][0] > (1 - least_gain) * best:
+            break
+        names, (best, start) = (*names, name), tried[name]
+    return names
+
+
+def spread(runs, draws=200, seed=0, say=lambda line: None):
+    """Constants of fits to architectures drawn with replacement: 5th and 95th percentile by name."""
+    random, groups = np.random.default_rng(seed), np.unique(runs.architecture)
+    found = []
+    for number in range(draws):
+        rows = np.concatenate([np.flatnonzero(runs.architecture == group) for group in random.choice(groups, len(groups))])
+        if len(set(runs.columns["accelerator"][rows])) == len(set(runs.columns["accelerator"])):
+            found.append(_flat(fit(runs, rows)))
+        if (number + 1) % 50 == 0:
+            say(f"[{number + 1}/{draws}] fits to architectures drawn at random")
+    return {name: np.percentile([one[name] for one in found], [5, 95]) for name in found[0]}
+
+
+def _flat(values):
+    gaps = {f"{name}:{PER_ACCELERATOR}": gap for name, gap in values["layer_time_s"].items()}
+    return gaps | {name: values[name] for name in TERMS if name != PER_ACCELERATOR}
+
+
+def summary(errors):
+    """Median, mean and 90th percentile of absolute errors. [%]"""
+    size = PERCENT * np.abs(errors)
+    return float(np.median(size)), float(np.mean(size)), float(np.percentile(size, 90))
+
+
+_ACCURACY = "split,runs,quantity,n,median_pct,mean_pct,p90_pct,low_ratio,high_ratio".split(",")
+
+
+def _accuracy(split, label, mask, energy, speed):
+    for quantity, errors in (("j_per_token", energy[mask]), ("tokens_per_s", speed[mask])):
+        # Measured over predicted: what a prediction is multiplied with to span eight runs in ten.
+        low, high = np.percentile(1 / (1 + errors), [10, 90])
+        middle = [f"{value:.1f}" for value in summary(errors)]
+        yield [split, label, quantity, len(errors), *middle, f"{low:.3f}", f"{high:.3f}"]
+
+
+def validate(runs, say=lambda line: None):
+    """Rows of the accuracy table: whole architectures and accelerators held out.
+
+    Parameters
+    ----------
+    runs : Runs
+        Runs to fit and to hold out.
+    say : callable
+        Takes a line of progress.
+
+    Returns
+    -------
+    rows : list of list
+        Columns split, runs, quantity, n, median, mean and 90th percentile of
+        the absolute error [%], 10th and 90th percentile of measured over predicted.
+    """
+    rows = []
+    for split, choose in (("architectures", False), ("architectures, terms chosen in each fold", True), ("accelerators", False)):
+        say(f"held out: {split}")
+        energy, speed, _ = held_out(runs, split.partition(",")[0], choose=choose, say=say)
+        for label, mask in (("all", runs.moe | True), ("dense", ~runs.moe), ("moe", runs.moe)):
+            rows += _accuracy(split, label, mask, energy, speed)
+    return rows
+
+
+_MEANING = {
+    "layer_time_s": "gap per block", "sequence_time_s": "sampling and bookkeeping of a sequence",
+    "sum_time_s": "one small sum over the accelerators", "block_scaling_time_s": "block-scaled 8-bit experts",
+    "expert_flop_share": "experts on decoded tokens", "expert_prompt_flop_share": "experts on prompts",
+    "recurrent_prompt_factor": "prompts through recurrent layers", "imbalance": "uneven experts",
+    "padding_rows": "rows of nothing for each expert", "static_tdp_share": "flows whatever the work",
+    "compute_tdp_share": "while arithmetic runs", "weight_energy_j_per_byte": "board energy, weights",
+    "cache_energy_j_per_byte": "board energy, caches with attention", "board_energy_j_per_flop": "board energy, arithmetic",
+}  # fmt: skip
+_PRINTED = {"s": ("us", 1e-6), "J/B": ("pJ/bit", 8e-12), "J/FLOP": ("pJ/FLOP", 1e-12), "1": ("1", 1)}
+
+
+def calibrate(say=print, today=None):
+    """Fit the constants, check them, and write ``data/calibration.csv`` and ``data/accuracy.csv``.
+
+    Parameters
+    ----------
+    say : callable
+        Takes a line of progress.
+    today : datetime.date, optional
+        Date of the fit.
+
+    Returns
+    -------
+    accuracy : list of list
+        Rows of the accuracy table.
+    """
+    today, runs = today or datetime.date.today(), serving_runs()
+    say(f"fitting {len(_flat(fit(runs)))} constants to {len(runs)} runs of {len(set(runs.architecture))} architectures")
+    values, ends = _flat(fit(runs)), spread(runs, say=say)
+    accuracy = validate(runs, say)
+    old = list(catalog._rows("calibration.csv", None))
+    lines = [list(old[0][1]), *[list(row.values()) for _, row in old if row["entity"] == "set"]]
+    for key, value in values.items():
+        entity, _, name = key.rpartition(":")
+        unit, factor = _PRINTED[catalog.quantities()[name].unit]
+        cells = [f"{number / factor:.4g}" for number in (value, min(ends[key][0], value), max(ends[key][1], value))]
+        where = f"llmpower calibrate, {today}: {len(runs)} runs; low and high: 5 and 95 % of fits to architectures drawn at random"
+        lines.append([entity or "fitted", name, *cells, unit, "derived", "mlenergy2025", where, str(today), _MEANING[name]])
+    _write("calibration.csv", lines)
+    _write("accuracy.csv", [_ACCURACY, *accuracy])
+    for clear in (table, constants, accuracy_table):
+        clear.cache_clear()
+    return accuracy
+
+
+def _write(name, lines):
+    path = catalog.DATA / name
+    fresh = path.with_suffix(".new")
+    with fresh.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(lines)
+    fresh.replace(path)
+
+
+@functools.cache
+def accuracy_table():
+    """Rows of ``data/accuracy.csv``: (split, runs, quantity) -> numbers by column."""
+    return {
+        (row["split"], row["runs"], row["quantity"]): {name: float(row[name]) for name in _ACCURACY[3:]}
+        for _, row in catalog._rows("accuracy.csv", _ACCURACY)
+    }

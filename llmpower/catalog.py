@@ -48,6 +48,14 @@ class FactError(ValueError):
     """A row of ``data/`` breaks the contract; names file, line and column."""
 
 
+class ParameterError(ValueError):
+    """Wrong parameters; holds one line for every problem found."""
+
+    def __init__(self, problems):
+        self.problems = list(problems)
+        super().__init__("\n".join(self.problems))
+
+
 class UnknownName(KeyError):
     """A name the catalog does not hold; the message lists the nearest ones."""
 

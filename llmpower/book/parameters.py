@@ -10,14 +10,7 @@ from dataclasses import dataclass
 import nbformat
 
 from llmpower import catalog
-
-
-class ParameterError(ValueError):
-    """Wrong parameters; holds one line for every problem found."""
-
-    def __init__(self, problems):
-        self.problems = list(problems)
-        super().__init__("\n".join(self.problems))
+from llmpower.catalog import ParameterError
 
 
 class ChapterError(RuntimeError):
