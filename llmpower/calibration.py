@@ -23,14 +23,14 @@ PER_ACCELERATOR = "layer_time_s"
 TERMS = (
     "layer_time_s", "sequence_time_s", "sum_time_s", "block_scaling_time_s", "expert_flop_share",
     "expert_prompt_flop_share", "recurrent_prompt_factor", "imbalance", "padding_rows", "static_tdp_share",
-    "compute_tdp_share", "weight_energy_j_per_byte", "cache_energy_j_per_byte", "board_energy_j_per_flop",
+    "compute_tdp_share", "weight_energy_j_per_byte", "cache_energy_j_per_byte", "operation_tdp_share",
 )  # fmt: skip
 # What a constant is when its term is left out; a name: the same as that constant.
 LEFT_OUT = {
     "sequence_time_s": 0.0, "sum_time_s": 0.0, "block_scaling_time_s": 0.0, "expert_flop_share": "dense_flop_share",
     "expert_prompt_flop_share": "expert_flop_share", "recurrent_prompt_factor": 1.0, "imbalance": 0.0,
     "padding_rows": 0.0, "compute_tdp_share": 0.0, "cache_energy_j_per_byte": "weight_energy_j_per_byte",
-    "board_energy_j_per_flop": 0.0,
+    "operation_tdp_share": 0.0,
 }  # fmt: skip
 ALWAYS = ("layer_time_s", "static_tdp_share", "weight_energy_j_per_byte")
 # Soft loss beyond 5 %: runs that a stalled host slowed down should not steer physics.
@@ -75,8 +75,7 @@ def constants(accelerator):
         Values by the names of the table of quantities.
     kind : str
         ``"fitted"``; or ``"scaled"``: the mean gap per layer of the fitted
-        machines, energy per operation in proportion to rating over peak rate,
-        energy per byte with the memory device of this machine.
+        machines, and energy per byte with the memory device of this machine.
     """
     shared = {quantity: fact.value for (entity, quantity), fact in table().items() if entity == "fitted"}
     ours = fitted_accelerators()
@@ -85,8 +84,6 @@ def constants(accelerator):
     unit = catalog.accelerator(accelerator)
     gaps = [table()[name, PER_ACCELERATOR].value for name in ours]
     known = [catalog.accelerator(name) for name in ours]
-    rating = [other.tdp_w / other.dense_bf16_flop_per_s for other in known]
-    shared["board_energy_j_per_flop"] *= unit.tdp_w / unit.dense_bf16_flop_per_s / _mean(rating)
     more = device_energy_j_per_byte(unit) - _mean([device_energy_j_per_byte(other) for other in known])
     for name in ("weight_energy_j_per_byte", "cache_energy_j_per_byte"):
         shared[name] += more
@@ -148,34 +145,49 @@ class Runs:
     def __len__(self):
         return len(self.moe)
 
-    def predict(self, values, chosen=None):
-        """Time [s] and energy [J] of a step of each chosen run, given constants by name."""
-        chosen = np.arange(len(self)) if chosen is None else np.asarray(chosen)
-        time, energy = np.empty(len(chosen)), np.empty(len(chosen))
-        gaps = values["layer_time_s"]
+    def parts(self, chosen=None):
+        """The chosen runs as the forecast takes them, without and with experts: (places among the chosen, arguments)."""
+        chosen, c = np.arange(len(self)) if chosen is None else np.asarray(chosen), self.columns
+        found = []
         for moe in (False, True):
             place = np.flatnonzero(self.moe[chosen] == moe)
             rows = chosen[place]
-            if not len(rows):
-                continue
+            if len(rows):
+                net, unit = _take(self.net, rows), _take(self.unit, rows)
+                net.moe = moe
+                run = (
+                    c["n_accelerators"][rows], c["batch"][rows], self.context[rows], self.prompt[rows], self.output[rows], self.spread[rows],
+                )  # fmt: skip
+                found.append((place, c["accelerator"][rows], net, unit, run))
+        return found
+
+    def predict(self, values, parts=None):
+        """Time [s] and energy [J] of a step of each run of the parts, given constants by name."""
+        parts = self.parts() if parts is None else parts
+        count = sum(len(place) for place, *_ in parts)
+        time, energy = np.empty(count), np.empty(count)
+        gaps = values["layer_time_s"]
+        for place, machines, net, unit, run in parts:
             own = SimpleNamespace(**values)
-            own.layer_time_s = np.array([gaps.get(name, _mean(list(gaps.values()))) for name in self.columns["accelerator"][rows]])
-            net, unit = _take(self.net, rows), _take(self.unit, rows)
-            net.moe = moe
-            c = self.columns
-            found = forecast.step(
-                net, unit, own, c["n_accelerators"][rows], c["batch"][rows], self.context[rows],
-                self.prompt[rows], self.output[rows], self.spread[rows],
-            )  # fmt: skip
+            own.layer_time_s = _gap(machines, gaps)
+            found = forecast.step(net, unit, own, *run)
             time[place], energy[place] = found.time_s, found.energy_j
         return time, energy
 
     def errors(self, values, chosen=None):
         """Predicted over measured, less one: J per token and tokens per second."""
         chosen = np.arange(len(self)) if chosen is None else np.asarray(chosen)
-        time, energy = self.predict(values, chosen)
+        time, energy = self.predict(values, self.parts(chosen))
         batch = self.columns["batch"][chosen]
         return energy / batch / self.columns["j_per_token"][chosen] - 1, batch / time / self.columns["tokens_per_s"][chosen] - 1
+
+
+def _gap(machines, gaps):
+    """Gap per layer of each machine; the mean of the others for one that was not fitted."""
+    found = np.full(len(machines), _mean(list(gaps.values())))
+    for name, gap in gaps.items():
+        found[machines == name] = gap
+    return found
 
 
 def serving_runs(anomalies=False):
@@ -196,7 +208,7 @@ def _unpack(names, accelerators, logs):
     return values
 
 
-def fit(runs, chosen=None, names=TERMS, start=None):
+def fit(runs, chosen=None, names=TERMS, start=None, tolerance=1e-5):
     """Constants that fit measured runs best, time and energy together.
 
     Parameters
@@ -209,6 +221,8 @@ def fit(runs, chosen=None, names=TERMS, start=None):
         Terms to fit; the others are left out of the model.
     start : dict, optional
         Constants of an earlier fit to begin with.
+    tolerance : float
+        Relative change at which the fit ends. [1]
 
     Returns
     -------
@@ -236,14 +250,16 @@ def fit(runs, chosen=None, names=TERMS, start=None):
     weight = count[place] ** -0.125
     weight = weight / np.sqrt((weight**2).mean())
 
+    parts = runs.parts(chosen)
+
     def residuals(logs):
-        t, e = runs.predict(_unpack(names, accelerators, logs), chosen)
+        t, e = runs.predict(_unpack(names, accelerators, logs), parts)
         return np.concatenate([
             TIME_WEIGHT * weight * (np.log(t) - time), weight * (np.log(e) - energy), PRIOR_WEIGHT * (logs - middle)
         ])  # fmt: skip
 
     found = least_squares(
-        residuals, first, bounds=(low, high), loss="soft_l1", f_scale=LOSS_SCALE, ftol=1e-5, xtol=1e-5, max_nfev=80
+        residuals, first, bounds=(low, high), loss="soft_l1", f_scale=LOSS_SCALE, ftol=tolerance, xtol=tolerance, max_nfev=80
     )
     return _unpack(names, accelerators, found.x)
 
@@ -299,7 +315,7 @@ def _score(runs, names, chosen, start):
     total, found = 0.0, {}
     for group in np.unique(runs.architecture[chosen]):
         out, rest = (chosen[(runs.architecture[chosen] == group) == held] for held in (True, False))
-        found[group] = fit(runs, rest, names, start.get(group))
+        found[group] = fit(runs, rest, names, start.get(group), tolerance=1e-3)
         energy, speed = runs.errors(found[group], out)
         total += np.abs(np.log1p(energy)).sum() + np.abs(np.log1p(speed)).sum()
     return total / (2 * len(chosen)), found
@@ -400,7 +416,7 @@ _MEANING = {
     "recurrent_prompt_factor": "prompts through recurrent layers", "imbalance": "uneven experts",
     "padding_rows": "rows of nothing for each expert", "static_tdp_share": "flows whatever the work",
     "compute_tdp_share": "while arithmetic runs", "weight_energy_j_per_byte": "board energy, weights",
-    "cache_energy_j_per_byte": "board energy, caches with attention", "board_energy_j_per_flop": "board energy, arithmetic",
+    "cache_energy_j_per_byte": "board energy, caches with attention", "operation_tdp_share": "operations at the peak rate",
 }  # fmt: skip
 _PRINTED = {"s": ("us", 1e-6), "J/B": ("pJ/bit", 8e-12), "J/FLOP": ("pJ/FLOP", 1e-12), "1": ("1", 1)}
 
