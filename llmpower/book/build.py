@@ -303,6 +303,7 @@ def _stage(book, folders, scenario, changed, stage):
     config = _yaml(book / "_config.yml")
     if scenario.title:
         config["title"] = scenario.title
+    config["sphinx"]["config"]["ogp_site_name"] = config["title"]
     if changed:
         options = config["sphinx"]["config"].setdefault("html_theme_options", {})
         options["announcement"] = _NOTICE

@@ -20,12 +20,12 @@ def _shares(plot, printed, cases, scale):
         direct(plot, share.central, place, _percent(share.central), BLUE, **aside)
     plot.axvline(printed, color=RED, linewidth=2 * scale)
     plot.set_yticks(range(len(cases)), [label for label, _ in reversed(cases)])
-    plot.set_ylim(-0.6, len(cases) - 0.1)
+    plot.set_ylim(-0.6, len(cases) + 0.1)
     plot.set_xlim(0, 1.02)
     plot.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     plot.set_xlabel("share of dynamic energy that moves data (%)")
     plot.grid(axis="y", visible=False)
-    direct(plot, printed, len(cases) - 0.35, f"the article: {_percent(printed)}", RED, xytext=(-5 * scale, 3), ha="right")
+    direct(plot, printed, len(cases) - 0.15, f"the article: {_percent(printed)}", RED, xytext=(-5 * scale, 3), ha="right")
 
 
 def headline(printed, cases):
@@ -41,7 +41,7 @@ def headline(printed, cases):
     plot = axes(1.1 + 0.52 * len(cases))
     _shares(plot, printed, cases, 1)
     plot.axvline(0.5, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
-    direct(plot, 0.5, len(cases) - 0.35, "half", GREY, xytext=(-4, 3), ha="right")
+    direct(plot, 0.5, len(cases) - 0.15, "half", GREY, xytext=(-4, 3), ha="right")
 
 
 def card(title, printed, cases, path):

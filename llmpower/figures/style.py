@@ -11,7 +11,7 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 # Told apart with any colour vision, in grey, and inverted for the dark page: tests/test_style.py has the sums.
 BLUE, ORANGE, GREEN, RED, GREY, INK = "#103F8F", "#C47A00", "#00857A", "#B5301F", "#5B6168", "#22262B"
-PURPLE, SKY, PALE = "#9A4F96", "#3F8FC4", "#8C949C"
+PURPLE, SKY, PALE = "#9A4F96", "#3F8FC4", "#878F97"
 PALETTE = (BLUE, ORANGE, GREEN, RED, GREY, INK, PURPLE, SKY, PALE)
 # Words need more contrast than lines.
 _WORDS = {ORANGE: "#925600", SKY: "#1F6A9C", PALE: GREY}
