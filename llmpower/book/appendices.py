@@ -4,6 +4,7 @@ import html
 
 from llmpower import catalog
 from llmpower import claims as claims_module
+from llmpower.book.report import alignment
 from llmpower.claims import claims
 
 _TABLES = {
@@ -27,7 +28,8 @@ def _escape(words):
 
 
 def _rows(heads, rows):
-    lines = [" | ".join(["", *heads, ""]).strip(), "|" + ":--|" * len(heads)]
+    rules = {"left": ":--", "right": "--:"}
+    lines = [" | ".join(["", *heads, ""]).strip(), "|" + "|".join(rules[side] for side in alignment(rows)) + "|"]
     return "\n".join([*lines, *(" | ".join(["", *row, ""]).strip() for row in rows)]) + "\n"
 
 

@@ -5,6 +5,7 @@ software touches one file.
 """
 
 import math
+import re
 from numbers import Number
 
 import pandas
@@ -42,6 +43,7 @@ _SCALES = {
     "GiB": ((2**30, "GiB"),),
     "%": ((0.01, "%"),),
 }  # fmt: skip
+_NUMBER = re.compile(r"[-−+×÷<>≤≥]? ?\d|∞")
 _RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 # The book compares joules and watts with the article's; these stay on their scale down to here.
 _STAYS = {"J": 0.01, "W": 0.1, "V": 0.1}
@@ -214,13 +216,33 @@ def table(columns, rows):
         Cells, already formatted; roles resolve.
     """
     frame = pandas.DataFrame(rows, columns=columns)
-    align = ["left", *["right"] * (len(columns) - 1)] if _numeric(rows) else ["left"] * len(columns)
-    display(Markdown(frame.to_markdown(index=False, disable_numparse=True, colalign=align)))
+    display(Markdown(frame.to_markdown(index=False, disable_numparse=True, colalign=alignment(rows))))
 
 
-def _numeric(rows):
-    """Whether every cell after the first is a number, short enough to stand right-aligned."""
-    return all(len(cell) < 40 and (cell[:1].isdigit() or cell in ("", "∞")) for row in rows for cell in row[1:])
+def alignment(rows):
+    """Side on which each column of a table stands: numbers right, so that they can be compared, words left.
+
+    Parameters
+    ----------
+    rows : list of list of str
+        Cells of the table; the first column names the rows.
+
+    Returns
+    -------
+    sides : list of str
+
+    Examples
+    --------
+    >>> alignment([["clock", "× 4.00", "rises"], ["area", "÷ 16.0", "falls"], ["voltage", "unchanged", "stays"]])
+    ['left', 'right', 'left']
+    """
+    return ["left", *("right" if _numeric(column) else "left" for column in list(zip(*rows))[1:])]
+
+
+def _numeric(cells):
+    """Whether most cells are numbers, and the others no more than a word."""
+    numbers = [len(cell) < 40 and bool(_NUMBER.match(cell)) for cell in cells]
+    return 2 * sum(numbers) > len(cells) and all(number or " " not in cell for number, cell in zip(numbers, cells))
 
 
 def quote(id):
