@@ -4,7 +4,7 @@ import html
 
 from llmpower import catalog
 from llmpower import claims as claims_module
-from llmpower.book.report import alignment
+from llmpower.book.report import alignment, unit_text
 from llmpower.claims import claims
 
 _TABLES = {
@@ -42,7 +42,7 @@ def notation():
         MyST Markdown.
     """
     rows = [
-        [f"${one.symbol}$", f"`{one.name}`", one.unit if one.unit != "1" else "", _escape(one.help)]
+        [f"${one.symbol}$", f"`{one.name}`", unit_text(one.unit) if one.unit != "1" else "", _escape(one.help)]
         for one in sorted(catalog.quantities().values(), key=lambda one: one.symbol.strip("\\{").lower())
         if one.symbol
     ]

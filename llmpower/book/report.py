@@ -117,6 +117,7 @@ def text(value, unit):
         close = unit == "%" and any(0.99 < v < 1 for v in values)
         parts = [f"{v / factor:.2f}" if close else _scaled(v, factor, unit) for v in values]
     shown = "" if shown == "1" else f" {shown}"
+    parts = [part.replace("-", "−") for part in parts]
     if isinstance(value, Range):
         return f"{parts[1]}{shown} ({parts[0]} to {parts[2]}{shown})"
     return f"{parts[0]}{shown}"
@@ -183,6 +184,11 @@ def alt(figure, text):
     display({f"{_GLUE}text/plain": repr(text)}, raw=True, metadata=metadata)
 
 
+def unit_text(unit):
+    """Unit as it is printed: mm² for mm2."""
+    return unit.translate(str.maketrans("23", "²³"))
+
+
 def equations(*formulas):
     """Print formulas as numbered equations, each with what its symbols mean.
 
@@ -199,7 +205,7 @@ def equations(*formulas):
     for formula in formulas:
         for name in (formula.__name__, *symbolic.symbols(formula)):
             one = quantities()[name]
-            unit = "" if one.unit == "1" else f" [{one.unit}]"
+            unit = "" if one.unit == "1" else f" [{unit_text(one.unit)}]"
             meanings.setdefault(one.symbol, f"${one.symbol}$ {one.help}{unit}")
     parts.append(f"with {'; '.join(meanings.values())}.")
     display(Markdown("\n\n".join(parts)))

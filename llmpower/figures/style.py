@@ -14,7 +14,7 @@ BLUE, ORANGE, GREEN, RED, GREY, INK = "#103F8F", "#C47A00", "#00857A", "#B5301F"
 PURPLE, SKY, PALE = "#9A4F96", "#3F8FC4", "#878F97"
 PALETTE = (BLUE, ORANGE, GREEN, RED, GREY, INK, PURPLE, SKY, PALE)
 # Words need more contrast than lines.
-_WORDS = {ORANGE: "#925600", SKY: "#1F6A9C", PALE: GREY}
+WORDS = {ORANGE: "#925600", SKY: "#1F6A9C", PALE: GREY}
 # Narrow, so that its lettering can still be read where it fills the width of a phone.
 WIDTH = 5.2
 _STYLE = {
@@ -90,7 +90,7 @@ def vertical(axes, text):
 def direct(axes, x, y, text, color, **more):
     """Write a label beside a point instead of into a legend, on a rim of white that keeps lines off it."""
     rim = [withStroke(linewidth=2.5, foreground="white")]
-    look = {"color": _WORDS.get(color, color), "textcoords": "offset points", "path_effects": rim}
+    look = {"color": WORDS.get(color, color), "textcoords": "offset points", "path_effects": rim}
     return axes.annotate(text, (x, y), **{**look, "xytext": (6, 0), "va": "center", "linespacing": 1.1, **more})
 
 
