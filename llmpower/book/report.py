@@ -140,6 +140,11 @@ def show(name, value, unit="1"):
     _glue(name, shown, value, unit)
 
 
+def _tied(text):
+    """Text in which no line can end between a number and its unit."""
+    return re.sub(r"(?<=\d) (?=[^\d(])(?!to )", "\u00a0", text)
+
+
 def _json(value):
     """Value for results.json, which knows no infinity."""
     if isinstance(value, Number) and not isinstance(value, int):
@@ -153,7 +158,7 @@ def _glue(name, shown, value, unit):
         raw = {"value": _json(value.central), "low": _json(value.low), "high": _json(value.high), "unit": unit}
     # The raw value travels in the metadata, from where the runner collects it.
     metadata = {"scrapbook": {"name": name, "mime_prefix": _GLUE, "llmpower": {**raw, "text": shown}}}
-    display({f"{_GLUE}text/plain": repr(shown)}, raw=True, metadata=metadata)
+    display({f"{_GLUE}text/plain": _tied(repr(shown))}, raw=True, metadata=metadata)
 
 
 def say(*sentences):
@@ -221,7 +226,7 @@ def table(columns, rows):
     rows : list of list of str
         Cells, already formatted; roles resolve.
     """
-    frame = pandas.DataFrame(rows, columns=columns)
+    frame = pandas.DataFrame([[_tied(cell) if _NUMBER.match(cell) else cell for cell in row] for row in rows], columns=columns)
     display(Markdown(frame.to_markdown(index=False, disable_numparse=True, colalign=alignment(rows))))
 
 
@@ -246,9 +251,9 @@ def alignment(rows):
 
 
 def _numeric(cells):
-    """Whether most cells are numbers, and the others no more than a word."""
+    """Whether most cells are numbers, and the others no more than a few words."""
     numbers = [len(cell) < 40 and bool(_NUMBER.match(cell)) for cell in cells]
-    return 2 * sum(numbers) > len(cells) and all(number or " " not in cell for number, cell in zip(numbers, cells))
+    return 2 * sum(numbers) > len(cells) and all(number or len(cell) <= 20 for number, cell in zip(numbers, cells))
 
 
 def quote(id):
