@@ -98,6 +98,30 @@ def _cell_using(path, key):
     return next((cell.source for cell in cells if f"{{glue:text}}`{key}`" in cell.source), "")
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_a_shared_link_shows_title_description_and_card(site, name):
+    head = page(site, name).partition("</head>")[0]
+    tags = dict(re.findall(r'<meta (?:property|name)="([\w:]+)" content="([^"]*)"', head))
+    assert html.unescape(tags["og:title"]) == title(name).replace("'", "’")
+    assert tags["og:site_name"] == "The power wall"
+    assert len(tags["description"]) >= 40
+    assert tags["og:image:alt"]
+    # The first bytes of a PNG file hold its size.
+    card = (site / tags["og:image"]).read_bytes()
+    assert card[:8] == b"\x89PNG\r\n\x1a\n" and (int.from_bytes(card[16:20]), int.from_bytes(card[20:24])) == (1200, 630)
+    icon = re.search(r'<link rel="icon" href="([^"?]+)', head).group(1)
+    assert ((site / f"{name}.html").parent / icon).is_file()
+
+
+def test_pictures_are_lines_without_date(site):
+    pictures = re.findall(r'<img[^>]*\bsrc="([^"]+)"', "".join(page(site, name) for name in PAGES))
+    assert len(pictures) >= 22
+    for picture in pictures:
+        text = (site / "_images" / picture.rpartition("/")[2]).read_text(encoding="utf-8")
+        assert text.lstrip().startswith("<?xml") and "<dc:date>" not in text
+        assert "<text" not in text
+
+
 def test_mathematics_needs_no_network(site):
     text = page(site, "chapters/decode-breakdown")
     scripts = re.findall(r'<script[^>]*\bsrc="([^"]+)"', text)

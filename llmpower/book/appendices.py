@@ -4,6 +4,7 @@ import html
 
 from llmpower import catalog
 from llmpower import claims as claims_module
+from llmpower.book.report import alignment, unit_text
 from llmpower.claims import claims
 
 _TABLES = {
@@ -17,6 +18,7 @@ _TABLES = {
     "measured_points.csv": "Measured points",
     "scaling.csv": "Scaling rules and constants of nature",
     "escalator.csv": "Cooling and generations",
+    "calibration.csv": "Constants of the estimator",
 }
 
 
@@ -27,7 +29,8 @@ def _escape(words):
 
 
 def _rows(heads, rows):
-    lines = [" | ".join(["", *heads, ""]).strip(), "|" + ":--|" * len(heads)]
+    rules = {"left": ":--", "right": "--:"}
+    lines = [" | ".join(["", *heads, ""]).strip(), "|" + "|".join(rules[side] for side in alignment(rows)) + "|"]
     return "\n".join([*lines, *(" | ".join(["", *row, ""]).strip() for row in rows)]) + "\n"
 
 
@@ -40,7 +43,7 @@ def notation():
         MyST Markdown.
     """
     rows = [
-        [f"${one.symbol}$", f"`{one.name}`", one.unit if one.unit != "1" else "", _escape(one.help)]
+        [f"${one.symbol}$", f"`{one.name}`", unit_text(one.unit) if one.unit != "1" else "", _escape(one.help)]
         for one in sorted(catalog.quantities().values(), key=lambda one: one.symbol.strip("\\{").lower())
         if one.symbol
     ]

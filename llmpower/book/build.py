@@ -303,15 +303,30 @@ def _stage(book, folders, scenario, changed, stage):
     config = _yaml(book / "_config.yml")
     if scenario.title:
         config["title"] = scenario.title
+    config["sphinx"]["config"]["ogp_site_name"] = config["title"]
     if changed:
         options = config["sphinx"]["config"].setdefault("html_theme_options", {})
         options["announcement"] = _NOTICE
     (stage / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
 
 
+def _card(folder, title, path):
+    """Draw the picture of a shared link from the numbers of the front page."""
+    # Slow to load, and needed only when the site is made anew.
+    from llmpower.claims import claim
+    from llmpower.figures.index import card
+    from llmpower.ranges import Range
+
+    numbers = json.loads((folder / "results.json").read_text(encoding="utf-8"))["numbers"]
+    labels = {"share_one": "one short request", "share_many": "32 short requests", "share_long": "32 long requests"}
+    cases = [(label, Range(*(numbers[name][end] for end in ("low", "value", "high")))) for name, label in labels.items()]
+    card(title, claim("C01").value, cases, path)
+
+
 def _fingerprint(book, stage):
     files = sorted(path for path in stage.rglob("*") if path.is_file())
     content = [(path.relative_to(stage).as_posix(), run.digest(path)) for path in files]
+    content += [("card", run.digest(run.PACKAGE / "figures" / "index.py"))]
     content += [("packages", run.digest(book / "requirements.lock")), ("python", sys.version)]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
@@ -420,6 +435,7 @@ def build(book, out=None, scenario=Scenario(), jobs=None, say=print):
             say("publishing: nothing to do, the site is up to date")
         else:
             seal.write_text("")
+            _card(folders["index"], scenario.title or _yaml(book / "_config.yml")["title"], stage / "_static" / "card.png")
             _render(stage, out, say)
             seal.write_text(f"{mark} {_published(out / 'html')}")
     return out / "html" / "index.html", folders

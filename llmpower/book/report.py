@@ -5,6 +5,7 @@ software touches one file.
 """
 
 import math
+import re
 from numbers import Number
 
 import pandas
@@ -42,6 +43,7 @@ _SCALES = {
     "GiB": ((2**30, "GiB"),),
     "%": ((0.01, "%"),),
 }  # fmt: skip
+_NUMBER = re.compile(r"[-−+×÷<>≤≥]? ?\d|∞")
 _RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 # The book compares joules and watts with the article's; these stay on their scale down to here.
 _STAYS = {"J": 0.01, "W": 0.1, "V": 0.1}
@@ -115,6 +117,7 @@ def text(value, unit):
         close = unit == "%" and any(0.99 < v < 1 for v in values)
         parts = [f"{v / factor:.2f}" if close else _scaled(v, factor, unit) for v in values]
     shown = "" if shown == "1" else f" {shown}"
+    parts = [part.replace("-", "−") for part in parts]
     if isinstance(value, Range):
         return f"{parts[1]}{shown} ({parts[0]} to {parts[2]}{shown})"
     return f"{parts[0]}{shown}"
@@ -137,6 +140,11 @@ def show(name, value, unit="1"):
     _glue(name, shown, value, unit)
 
 
+def _tied(text):
+    """Text in which no line can end between a number and its unit."""
+    return re.sub(r"(?<=\d) (?=[^\d(])(?!to )", "\u00a0", text)
+
+
 def _json(value):
     """Value for results.json, which knows no infinity."""
     if isinstance(value, Number) and not isinstance(value, int):
@@ -150,7 +158,7 @@ def _glue(name, shown, value, unit):
         raw = {"value": _json(value.central), "low": _json(value.low), "high": _json(value.high), "unit": unit}
     # The raw value travels in the metadata, from where the runner collects it.
     metadata = {"scrapbook": {"name": name, "mime_prefix": _GLUE, "llmpower": {**raw, "text": shown}}}
-    display({f"{_GLUE}text/plain": repr(shown)}, raw=True, metadata=metadata)
+    display({f"{_GLUE}text/plain": _tied(repr(shown))}, raw=True, metadata=metadata)
 
 
 def say(*sentences):
@@ -181,6 +189,11 @@ def alt(figure, text):
     display({f"{_GLUE}text/plain": repr(text)}, raw=True, metadata=metadata)
 
 
+def unit_text(unit):
+    """Unit as it is printed: mm² for mm2."""
+    return unit.translate(str.maketrans("23", "²³"))
+
+
 def equations(*formulas):
     """Print formulas as numbered equations, each with what its symbols mean.
 
@@ -197,7 +210,7 @@ def equations(*formulas):
     for formula in formulas:
         for name in (formula.__name__, *symbolic.symbols(formula)):
             one = quantities()[name]
-            unit = "" if one.unit == "1" else f" [{one.unit}]"
+            unit = "" if one.unit == "1" else f" [{unit_text(one.unit)}]"
             meanings.setdefault(one.symbol, f"${one.symbol}$ {one.help}{unit}")
     parts.append(f"with {'; '.join(meanings.values())}.")
     display(Markdown("\n\n".join(parts)))
@@ -213,14 +226,34 @@ def table(columns, rows):
     rows : list of list of str
         Cells, already formatted; roles resolve.
     """
-    frame = pandas.DataFrame(rows, columns=columns)
-    align = ["left", *["right"] * (len(columns) - 1)] if _numeric(rows) else ["left"] * len(columns)
-    display(Markdown(frame.to_markdown(index=False, disable_numparse=True, colalign=align)))
+    frame = pandas.DataFrame([[_tied(cell) if _NUMBER.match(cell) else cell for cell in row] for row in rows], columns=columns)
+    display(Markdown(frame.to_markdown(index=False, disable_numparse=True, colalign=alignment(rows))))
 
 
-def _numeric(rows):
-    """Whether every cell after the first is a number, short enough to stand right-aligned."""
-    return all(len(cell) < 40 and (cell[:1].isdigit() or cell in ("", "∞")) for row in rows for cell in row[1:])
+def alignment(rows):
+    """Side on which each column of a table stands: numbers right, so that they can be compared, words left.
+
+    Parameters
+    ----------
+    rows : list of list of str
+        Cells of the table; the first column names the rows.
+
+    Returns
+    -------
+    sides : list of str
+
+    Examples
+    --------
+    >>> alignment([["clock", "× 4.00", "rises"], ["area", "÷ 16.0", "falls"], ["voltage", "unchanged", "stays"]])
+    ['left', 'right', 'left']
+    """
+    return ["left", *("right" if _numeric(column) else "left" for column in list(zip(*rows))[1:])]
+
+
+def _numeric(cells):
+    """Whether most cells are numbers, and the others no more than a few words."""
+    numbers = [len(cell) < 40 and bool(_NUMBER.match(cell)) for cell in cells]
+    return 2 * sum(numbers) > len(cells) and all(number or len(cell) <= 20 for number, cell in zip(numbers, cells))
 
 
 def quote(id):

@@ -1,16 +1,17 @@
 """Figures of the chapter datacenter-scale; they draw what they are given and compute nothing."""
 
+from math import log10
+
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from llmpower.figures.style import BLUE, GREEN, GREY, ORANGE, RED, axes, direct
+from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, RED, apart, axes, direct, vertical
 
 STEPS = {
-    "busy": ("boards at work,\nmean traffic", BLUE),
-    "spare": ("boards for the\npeak and spare", GREEN),
-    "host": ("rest of the\nservers", ORANGE),
-    "overhead": ("cooling and\nconversion", RED),
+    "busy": ("boards\nat work,\nmean load", BLUE),
+    "spare": ("boards\nfor the peak\nand spare", GREEN),
+    "host": ("rest\nof the\nservers", ORANGE),
+    "overhead": ("cooling\nand con-\nversion", RED),
 }
-INK = "#22262b"
 _WATTS = ((1e9, "GW"), (1e6, "MW"), (1e3, "kW"), (1, "W"))
 
 
@@ -33,7 +34,7 @@ def waterfall(steps_w, drawn_w):
     drawn_w : float
         Mean power at the meter. [W]
     """
-    plot = axes(figsize=(7.2, 4.0))
+    plot = axes(3.4)
     total = sum(steps_w.values())
     factor, unit = _watts(total)
     labels, reached, top = [], 0.0, total / factor
@@ -46,13 +47,13 @@ def waterfall(steps_w, drawn_w):
         sign = "" if place == 0 else "+"
         direct(plot, place, following, sign + _short(watts / factor), INK, xytext=(0, 8), ha="center")
         reached = following
-    for place, watts, label in ((4, total, "to be built"), (5, drawn_w, "drawn on\naverage")):
+    for place, watts, label in ((4, total, "to be\nbuilt"), (5, drawn_w, "drawn on\naverage")):
         plot.bar(place, watts / factor, color=GREY, width=0.62, alpha=1 if place == 4 else 0.55)
         direct(plot, place, watts / factor, _short(watts / factor), INK, xytext=(0, 8), ha="center")
         labels.append(label)
-    plot.set_xticks(range(6), labels, fontsize=9)
+    plot.set_xticks(range(6), labels)
     plot.set_ylim(0, 1.12 * max(top, drawn_w / factor))
-    plot.set_ylabel(f"power ({unit})")
+    vertical(plot, f"power ({unit})")
     plot.grid(axis="x", visible=False)
 
 
@@ -77,7 +78,7 @@ def sites(megawatts, lines, traffic, marks):
     marks : dict
         Label of a kind of site -> its power. [MW]
     """
-    plot = axes(figsize=(7.2, 4.6))
+    plot = axes(4.2)
     plot.set_xscale("log")
     plot.set_yscale("log")
     for (label, queries), color in zip(lines, (BLUE, GREEN, ORANGE)):
@@ -85,31 +86,28 @@ def sites(megawatts, lines, traffic, marks):
     lowest = min(*(queries[0] for _, queries in lines), *traffic.values())
     highest = max(*(queries[-1] for _, queries in lines), *traffic.values())
     bottom, top = lowest / (highest / lowest) ** 0.35, highest * (highest / lowest) ** 0.08
-    # Labels at the right end keep a distance of a ninth of the axis.
-    distance, last = (top / bottom) ** (1 / 9), top * top
-    for (label, queries), color in zip(lines, (BLUE, GREEN, ORANGE)):
-        last = min(queries[-1], last / distance)
-        direct(plot, megawatts[-1], last, label, color, annotation_clip=False)
+    # Labels at the right end keep a distance of an eighth of the axis, downwards from the highest.
+    depths = apart([-log10(queries[-1]) for _, queries in lines], log10(top / bottom) / 8)
+    for depth, (label, _), color in zip(depths, lines, (BLUE, GREEN, ORANGE)):
+        direct(plot, megawatts[-1], 10**-depth, label, color, annotation_clip=False)
     for label, queries in traffic.items():
         plot.axhline(queries, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
         # Where no line can be: above all of them on the left, or below them on the right.
         left = queries > 2 * max(line[0] for _, line in lines)
         direct(
             plot, megawatts[0 if left else -1], queries, label, GREY, xytext=(6 if left else -6, 9),
-            ha="left" if left else "right", bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+            ha="left" if left else "right",
         )  # fmt: skip
     for label, power in marks.items():
         plot.axvline(power, color=GREY, linewidth=1, linestyle=":")
-        plot.annotate(
-            label, (power, 0.02), xycoords=("data", "axes fraction"), color=GREY, rotation=90, fontsize=9,
-            textcoords="offset points", xytext=(-4, 0), ha="right", va="bottom",
-        )  # fmt: skip
+        aside = {"rotation": 90, "xytext": (-3, 0), "ha": "right", "va": "bottom"}
+        direct(plot, power, 0.02, label, GREY, xycoords=("data", "axes fraction"), **aside)
     plot.set_xlim(megawatts[0], megawatts[-1])
     plot.set_ylim(bottom, top)
     plot.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     plot.yaxis.set_major_formatter(FuncFormatter(_count))
     plot.set_xlabel("power of the site (MW)")
-    plot.set_ylabel("queries a day")
+    vertical(plot, "queries a day")
 
 
 def tornado(bars, central):
@@ -122,7 +120,7 @@ def tornado(bars, central):
     central : float
         Result with all inputs at their own values. [usd]
     """
-    plot = axes(figsize=(7.2, 1.5 + 0.5 * len(bars)))
+    plot = axes(1.1 + 0.36 * len(bars))
     results = [value for bar in bars for value in bar[3:]] + [central]
     left, right = min(results), max(results)
     for place, (_, low_text, high_text, at_low, at_high) in enumerate(reversed(bars)):
@@ -135,16 +133,13 @@ def tornado(bars, central):
         same_side = (near > central) == right_of and near != central
         for value, label, outward in ((far, far_text, right_of), (central if same_side else near, near_text, not right_of)):
             direct(
-                plot, value, place, label, INK, fontsize=9, xytext=(5 if outward else -5, 0), ha="left" if outward else "right"
+                plot, value, place, label, INK, xytext=(5 if outward else -5, 0), ha="left" if outward else "right"
             )
     plot.axvline(central, color=GREY, linewidth=1.2)
     for across, label, color, side in ((0, "low end of the input", BLUE, "left"), (1, "high end of the input", ORANGE, "right")):
-        plot.annotate(
-            label, (across, 1), xycoords="axes fraction", textcoords="offset points", xytext=(0, 6), ha=side, va="bottom",
-            color=color, fontsize=9, fontweight="bold",
-        )  # fmt: skip
+        direct(plot, across, 1, label, color, xycoords="axes fraction", xytext=(0, 9), ha=side)
     plot.set_xscale("log")
-    room = max((right / left) ** 0.22, 1.2)
+    room = max((right / left) ** 0.26, 1.2)
     plot.set_xlim(left / room, right * room)
     plot.set_ylim(-0.7, len(bars) - 0.3)
     plot.set_yticks(range(len(bars)), [bar[0] for bar in reversed(bars)])

@@ -1,8 +1,10 @@
 """Figures of the chapter decode-breakdown; they draw what they are given and compute nothing."""
 
+from math import log10
+
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from llmpower.figures.style import BLUE, GREEN, GREY, ORANGE, RED, axes, band, direct
+from llmpower.figures.style import BLUE, GREEN, GREY, ORANGE, RED, apart, axes, band, direct, vertical
 
 PARTS = {"weights": BLUE, "cache": GREEN, "arithmetic": ORANGE}
 
@@ -48,7 +50,7 @@ def shares(batches, bare, cached, context, printed, chosen):
         direct(plot, batches[-1], value, label, color)
     plot.set_ylim(0, 1.04)
     plot.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    plot.set_ylabel("share of dynamic energy\nthat moves data (%)")
+    vertical(plot, "share of dynamic energy that moves data (%)")
 
 
 def parts(batches, energies):
@@ -71,14 +73,13 @@ def parts(batches, energies):
         ends.append((values[-1].central, name, color))
     plot.set_yscale("log")
     low, high = plot.get_ylim()
-    # Labels at the right end keep a distance of a twelfth of the axis.
-    distance, last = (high / low) ** (1 / 14), 0.0
-    for value, name, color in sorted(ends):
-        last = max(value, last * distance)
-        direct(plot, batches[-1], last, name, color)
+    # Labels at the right end keep a distance of a fourteenth of the axis.
+    ends = sorted(ends)
+    for height, (_, name, color) in zip(apart([log10(end[0]) for end in ends], log10(high / low) / 14), ends):
+        direct(plot, batches[-1], 10**height, name, color)
     _log_batches(plot, batches)
     plot.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    plot.set_ylabel("dynamic energy per output token (J)")
+    vertical(plot, "dynamic energy per output token (J)")
 
 
 def memory_power(rows):
@@ -90,7 +91,7 @@ def memory_power(rows):
         Name of an accelerator, Range of the ratio with sourced constants, the
         ratio with the article's constant. [1]
     """
-    plot = axes(figsize=(6.0, 1.5 + 0.36 * len(rows)))
+    plot = axes(1.4 + 0.36 * len(rows))
     for place, (_, ratio, article) in enumerate(rows):
         plot.plot([ratio.low, ratio.high], [place, place], color=BLUE, linewidth=7, alpha=0.3, solid_capstyle="round")
         plot.plot([ratio.central], [place], "o", color=BLUE)
@@ -104,5 +105,5 @@ def memory_power(rows):
     plot.set_ylim(-1, top + 0.9)
     plot.set_xlim(0, 1.08 * max(1.2, *(max(ratio.high, article) for _, ratio, article in rows)))
     plot.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    plot.set_xlabel("power of moving data at rated bandwidth, over board power (%)")
+    plot.set_xlabel("power of moving data at rated bandwidth,\nover rated power of the board (%)")
     plot.grid(axis="y", visible=False)

@@ -4,7 +4,7 @@ import math
 
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, PercentFormatter
 
-from llmpower.figures.style import BLUE, GREEN, GREY, ORANGE, RED, axes, direct
+from llmpower.figures.style import BLUE, GREEN, GREY, ORANGE, RED, apart, axes, direct, vertical
 
 RULES = {
     "constant_field": ("constant field", BLUE, "-"),
@@ -15,15 +15,6 @@ RULES = {
 
 def _length(value, _):
     return f"{value * 1e6:g} µm" if value >= 1e-6 else f"{value * 1e9:g} nm"
-
-
-def _apart(ends, distance):
-    """Heights of labels, moved up until neighbours keep their distance; in and out on a linear scale."""
-    placed, last = [], float("-inf")
-    for height, *rest in sorted(ends, key=lambda end: end[0]):
-        last = max(height, last + distance)
-        placed.append((last, *rest))
-    return placed
 
 
 def power_density(points, lines, named):
@@ -38,7 +29,7 @@ def power_density(points, lines, named):
     named : list of tuple
         Name, feature size, power per area, offset of the label in points.
     """
-    plot = axes()
+    plot = axes(4.2)
     for rule, (sizes, values) in lines.items():
         label, color, dashes = RULES[rule]
         plot.plot(sizes, values, color=color, linestyle=dashes)
@@ -47,7 +38,7 @@ def power_density(points, lines, named):
     for name, x, y, offset in named:
         plot.plot([x], [y], "o", color=RED, markersize=6, zorder=5)
         line = {"arrowstyle": "-", "color": RED, "linewidth": 0.8, "shrinkB": 4}
-        direct(plot, x, y, name, RED, xytext=offset, ha="center", fontsize=9.5, arrowprops=line)
+        direct(plot, x, y, name, RED, xytext=offset, ha="center", arrowprops=line)
     plot.set_xscale("log")
     plot.set_yscale("log")
     plot.set_xticks([1e-5, 3e-6, 1e-6, 3e-7, 1e-7, 3e-8])
@@ -57,7 +48,7 @@ def power_density(points, lines, named):
     plot.xaxis.set_minor_formatter(NullFormatter())
     plot.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     plot.set_xlabel("feature size of the process, shrinking to the right")
-    plot.set_ylabel("rated power per area (W/mm²)")
+    vertical(plot, "rated power per area (W/mm²)")
 
 
 def leakage(thresholds, curves, start, marks):
@@ -87,18 +78,14 @@ def leakage(thresholds, curves, start, marks):
     low, _ = plot.get_ylim()
     span = _decades(low)
     ends = [(_decades(real[-1] / low), label, color) for (label, _, real), color in zip(curves, colors)]
-    for height, label, color in _apart(ends, span / 8):
-        plot.annotate(
-            label, (1, height / span), xycoords="axes fraction", xytext=(6, 0), textcoords="offset points",
-            color=color, va="center",
-        )  # fmt: skip
+    ends.sort()
+    for height, (_, label, color) in zip(apart([end[0] for end in ends], span / 12), ends):
+        direct(plot, 1, height / span, label, color, xycoords="axes fraction")
     plot.plot([x for x, _ in marks], [y for _, y in marks], "o", color=GREY, markersize=6, zorder=5)
     direct(plot, *marks[0], start, GREY, xytext=(5, 9))
     plot.set_xlabel("threshold voltage (V)")
-    plot.set_ylabel("current when off,\nover that at the threshold")
-    plot.annotate(
-        "dashed: the floor", (0.02, 0.04), xycoords="axes fraction", color=GREY, fontsize=9.5, va="bottom",
-    )  # fmt: skip
+    vertical(plot, "current when off, over that at the threshold")
+    direct(plot, 0.02, 0.05, "dashed: the floor", GREY, xytext=(0, 0), xycoords="axes fraction")
 
 
 def _decades(value):
@@ -127,7 +114,8 @@ def dark(generations, shares, projected, chosen):
         ends.append((values[-1], label, color))
     if all(values == shares["constant_field"] for values in shares.values()):
         ends = [(ends[0][0], "all three rules", GREY)]
-    for height, label, color in _apart(ends, 0.13):
+    ends.sort()
+    for height, (_, label, color) in zip(apart([end[0] for end in ends], 0.15), ends):
         direct(plot, generations[-1], height, label, color, annotation_clip=False)
     inside = [one for one in projected if one[1] <= generations[-1]]
     for label, x, y, lower in inside:
@@ -136,7 +124,7 @@ def dark(generations, shares, projected, chosen):
             plot.annotate(
                 "", (x, min(y + 0.12, 1)), (x, y), arrowprops={"arrowstyle": "->", "color": RED},
             )  # fmt: skip
-        direct(plot, x, y, label, RED, xytext=(0, -12), ha="center", va="top", fontsize=9.5)
+        direct(plot, x, y, label, RED, xytext=(0, -12), ha="center", va="top")
     if generations[0] < chosen < generations[-1]:
         plot.axvline(chosen, color=GREY, linewidth=1, linestyle=":")
     plot.set_xlim(generations[0], generations[-1])
@@ -144,4 +132,4 @@ def dark(generations, shares, projected, chosen):
     plot.xaxis.set_major_locator(MaxNLocator(integer=True))
     plot.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     plot.set_xlabel("generations of shrinking")
-    plot.set_ylabel("share of the chip that must stay dark (%)")
+    vertical(plot, "share of the chip that must stay dark (%)")

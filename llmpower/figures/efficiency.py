@@ -2,11 +2,10 @@
 
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from llmpower.figures.style import BLUE, GREEN, GREY, ORANGE, RED, axes, band, direct
+from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, SKY, axes, band, direct, vertical
 
 # More colours that stay apart with any colour vision; line styles tell them apart in grey.
-_COLORS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", "#22262b")
-_WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.85}
+_COLORS = (BLUE, ORANGE, GREEN, PURPLE, SKY, INK)
 _LINES = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1, 2)))
 
 
@@ -23,10 +22,10 @@ def _plain_logs(plot, which="xy"):
 def _key(plot, names, left):
     """Names of the curves, from fast to slow, in the corner that the curves leave free."""
     for place, (name, look) in enumerate(names):
-        x, align = (0.02, "left") if left else (0.985, "right")
+        x, way, align = (0.02, 1, "left") if left else (0.985, -1, "right")
         y = 0.965 - 0.064 * place
-        plot.text(x + (0.06 if left else -0.06), y, name, transform=plot.transAxes, ha=align, va="center", color=look["color"])
-        plot.plot([x, x + (0.045 if left else -0.045)], [y, y], transform=plot.transAxes, **look)
+        direct(plot, x + 0.12 * way, y, name, look["color"], xycoords="axes fraction", xytext=(0, 0), ha=align)
+        plot.plot([x, x + 0.1 * way], [y, y], transform=plot.transAxes, **look)
 
 
 def bytes_per_joule(lines, article, lone, batched, gigabyte):
@@ -44,7 +43,7 @@ def bytes_per_joule(lines, article, lone, batched, gigabyte):
     gigabyte : float
         Bytes that the axis counts in. [B]
     """
-    plot = axes(figsize=(7.2, 5.0))
+    plot = axes(4.4)
     plot.set_xscale("log"), plot.set_yscale("log")
     low, high = 0.08, 260
     plot.set_xlim(low, high), plot.set_ylim(0.02, 30)
@@ -52,20 +51,20 @@ def bytes_per_joule(lines, article, lone, batched, gigabyte):
         k = value / gigabyte
         plot.plot([low, high], [k / low, k / high], color=GREY, linewidth=0.8, alpha=0.5, zorder=1)
         # The labels stand in one row across the diagonals.
-        x = 27 * k**0.5
-        direct(plot, x, k / x, f"{k:g} GB/J", GREY, xytext=(0, 0), rotation=-37, ha="center", fontsize=9, bbox=_WHITE)
+        x = 17 * k**0.5
+        direct(plot, x, k / x, f"{k:g} GB/J", GREY, xytext=(0, 0), rotation=-37, ha="center")
     for label, (color, points, at, (dx, dy, align)) in batched.items():
         color = {"blue": BLUE, "green": GREEN}[color]
         plot.plot([x / gigabyte for x, _ in points], [y for _, y in points], "o-", color=color, markersize=4, linewidth=1.3)
         x, y = points[at]
-        direct(plot, x / gigabyte, y, label, color, xytext=(dx, dy), ha=align, fontsize=9.5, bbox=_WHITE)
+        direct(plot, x / gigabyte, y, label, color, xytext=(dx, dy), ha=align)
     for points, mark, color in ((lone, "o", BLUE), (article, "D", RED)):
         for x, y, label, (dx, dy, align) in points:
             plot.plot([x / gigabyte], [y], mark, color=color, markersize=6, zorder=5)
-            direct(plot, x / gigabyte, y, label, color, xytext=(dx, dy), ha=align, fontsize=9.5)
+            direct(plot, x / gigabyte, y, label, color, xytext=(dx, dy), ha=align)
     _plain_logs(plot)
     plot.set_xlabel("bytes read per output token (GB)")
-    plot.set_ylabel("tokens per joule")
+    vertical(plot, "tokens per joule")
 
 
 def against_batch(groups, article):
@@ -79,22 +78,22 @@ def against_batch(groups, article):
     article : list of tuple
         Batch, tokens per joule [1/J] and label of the article's claims.
     """
-    plot = axes(figsize=(7.2, 4.6))
+    plot = axes(4.2)
     plot.set_xscale("log", base=2), plot.set_yscale("log")
-    for (label, points, batches, bound, more), color, place in zip(groups, (BLUE, ORANGE), (15, -18)):
+    for (label, points, batches, bound, more), color in zip(groups, (BLUE, ORANGE)):
         band(plot, batches, bound, color)
         plot.plot([b for b, _ in points], [y for _, y in points], "o", color=color, markersize=5)
         plot.plot([b for b, _ in more], [y for _, y in more], "s", color=color, markersize=5, markerfacecolor="white")
-        direct(plot, points[-1][0], points[-1][1], label, color, xytext=(8, place), ha="right")
+        direct(plot, batches[-1], bound[-1].central, label.replace(" on ", "\non "), color)
     direct(plot, groups[0][2][2], groups[0][3][2].high, "bound from sourced constants,\nwith its range", BLUE, xytext=(-4, 46), ha="left", arrowprops={"arrowstyle": "-", "color": BLUE, "linewidth": 0.8})
     for batch, value, label, offset in article:
         plot.plot([batch], [value], "D", color=RED, zorder=5, clip_on=False)
-        direct(plot, batch, value, label, RED, xytext=offset, bbox=_WHITE)
-    plot.set_xlim(0.8, 1100)
+        direct(plot, batch, value, label, RED, xytext=offset)
+    plot.set_xlim(0.8, groups[0][2][-1])
     plot.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     _plain_logs(plot, "y")
     plot.set_xlabel("batch: sequences decoded together")
-    plot.set_ylabel("tokens per joule")
+    vertical(plot, "tokens per joule")
 
 
 def speeds(sizes, curves, claims, gigabyte):
@@ -111,7 +110,7 @@ def speeds(sizes, curves, claims, gigabyte):
     gigabyte : float
         Bytes that the axis counts in. [B]
     """
-    plot = axes(figsize=(7.2, 4.6))
+    plot = axes(4.2)
     plot.set_xscale("log"), plot.set_yscale("log")
     plot.set_xlim(sizes[0] / gigabyte, sizes[-1] / gigabyte)
     names = []
@@ -127,10 +126,10 @@ def speeds(sizes, curves, claims, gigabyte):
     for size, speed, label, offset in claims:
         plot.plot([size / gigabyte], [speed], "D", color=RED, zorder=5)
         leader = {"arrowstyle": "-", "color": RED, "linewidth": 0.8} if max(map(abs, offset)) > 20 else None
-        direct(plot, size / gigabyte, speed, label, RED, xytext=offset, fontsize=9.5, arrowprops=leader, bbox=_WHITE)
+        direct(plot, size / gigabyte, speed, label, RED, xytext=offset, arrowprops=leader)
     _plain_logs(plot)
     plot.set_xlabel("weights read per token (GB)")
-    plot.set_ylabel("tokens per second, upper bound")
+    vertical(plot, "tokens per second, upper bound")
 
 
 def rated(batches, curves, unit):
@@ -145,7 +144,7 @@ def rated(batches, curves, unit):
     unit : str
         What the vertical axis counts.
     """
-    plot = axes(figsize=(7.2, 4.4))
+    plot = axes(4.2)
     plot.set_xscale("log", base=2), plot.set_yscale("log")
     plot.set_xlim(batches[0], batches[-1])
     for place, (_, values) in enumerate(curves):
@@ -160,4 +159,4 @@ def rated(batches, curves, unit):
     plot.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     _plain_logs(plot, "y")
     plot.set_xlabel("batch: sequences decoded together")
-    plot.set_ylabel(unit)
+    vertical(plot, unit)

@@ -1,19 +1,12 @@
 """Figures of the chapter tdp-escalator; they draw what they are given and compute nothing."""
 
+from math import log2
+
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
-from llmpower.figures.style import BLUE, GREEN, GREY, ORANGE, RED, axes, direct
+from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, RED, apart, axes, direct, vertical
 
 COOLING = {"air": (BLUE, "o", "sold for air"), "liquid": (ORANGE, "s", "liquid only"), "": (GREY, "D", "cooling not in our facts")}
-
-
-def _apart(values, distance):
-    """Heights of labels that keep a distance, each at or above its own value."""
-    heights, last = [], float("-inf")
-    for value in values:
-        last = max(value, last + distance)
-        heights.append(last)
-    return heights
 
 
 def history(points, ceiling, forecast):
@@ -28,7 +21,7 @@ def history(points, ceiling, forecast):
     forecast : tuple of float
         The article's range for the next generation. [W]
     """
-    plot = axes(figsize=(6.0, 5.2))
+    plot = axes(5.0)
     top = 1.12 * max(point.high_w for point in points)
     years = sorted({point.year for point in points})
     for column, year in enumerate(years):
@@ -46,23 +39,23 @@ def history(points, ceiling, forecast):
                     plot.plot([here, here], [point.low_w, point.high_w], color=color, alpha=0.35, linewidth=6)
             labels.setdefault((point.tdp_w, point.label), color)
         ordered = sorted(labels)
-        for (value, label), height in zip(ordered, _apart([value for value, _ in ordered], top / 32)):
+        for (value, label), height in zip(ordered, apart([value for value, _ in ordered], top / 32)):
             above = 7 if abs(height - ceiling) < top / 60 else 0
-            direct(plot, column, height, label, labels[value, label], fontsize=8.5, xytext=(6, above))
+            direct(plot, column, height, label, labels[value, label], xytext=(6, above))
     plot.axhline(ceiling, color=RED, linewidth=1.2, linestyle=(0, (4, 3)), zorder=0)
-    direct(plot, -0.6, ceiling, "the article's\nceiling for air", RED, xytext=(2, 15), fontsize=9)
+    direct(plot, -0.6, ceiling, "the article's\nceiling for air", RED, xytext=(2, 15))
     last = len(years) - 0.35
     plot.plot([last, last], forecast, color=RED, linewidth=6, alpha=0.5, solid_capstyle="butt")
-    direct(plot, last, forecast[0], "the article's\nforecast", RED, xytext=(0, -14), ha="center", fontsize=9)
+    direct(plot, last, forecast[0], "the article's\nforecast", RED, xytext=(0, -14), ha="center")
     for place, (color, marker, words) in enumerate(COOLING.values()):
         height = top * (0.95 - 0.055 * place)
         plot.plot([-0.4], [height], marker, color=color)
-        direct(plot, -0.4, height, words, color, fontsize=9)
+        direct(plot, -0.4, height, words, color)
     plot.set_xlim(-0.6, last + 0.55)
     plot.set_ylim(0, top)
     plot.set_xticks(range(len(years)), [f"{year:.0f}" for year in years])
     plot.set_xlabel("year of announcement (empty years left out)")
-    plot.set_ylabel("rated power of one accelerator (W)")
+    vertical(plot, "rated power of one accelerator (W)")
 
 
 def _factor(value, _=None):
@@ -78,7 +71,7 @@ def split(rows):
         Label, efficiency, power and label of the end; the first two are
         factors. [1]
     """
-    plot = axes(figsize=(6.0, 1.3 + 0.55 * len(rows)))
+    plot = axes(1.2 + 0.5 * len(rows))
     reach = [1.0]
     for place, (_, efficiency, power, end) in enumerate(reversed(rows)):
         left, right = 1.0, 1.0
@@ -87,7 +80,7 @@ def split(rows):
             plot.plot([start, start * factor], [place, place], color=color, linewidth=17, solid_capstyle="butt")
             right, left = (start * factor, left) if factor >= 1 else (right, start * factor)
         reach += [left, right]
-        direct(plot, right, place, end, "#22262b", fontsize=9.5)
+        direct(plot, right, place, end, INK)
     plot.axvline(1, color=GREY, linewidth=1.2)
     low, high = min(reach), max(*reach, 2)
     plot.set_xscale("log", base=2)
@@ -103,31 +96,33 @@ def split(rows):
     plot.set_ylim(-0.6, len(rows) + 0.1)
     plot.grid(axis="y", visible=False)
     height = len(rows) - 0.35
-    direct(plot, 1, height, "performance per watt", BLUE, fontsize=9.5)
-    direct(plot, 1, height, "power", "#9A6A00", fontsize=9.5, xytext=(140, 0))
+    direct(plot, 1, height, "performance per watt", BLUE)
+    direct(plot, 1, height, "power", ORANGE, xytext=(112, 0))
     plot.set_xlabel("factor between the two accelerators (logarithmic)")
 
 
 def _index_axis(plot, ticks, label):
-    plot.set_yscale("log", base=2)
     low, high = plot.get_ylim()
     plot.yaxis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
     plot.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"×{value:g}"))
     plot.yaxis.set_minor_formatter(NullFormatter())
-    plot.set_ylabel(label)
+    vertical(plot, label)
 
 
 def _lines(plot, years, lines, distance):
-    """Lines with a label at the right end of each, kept apart by a factor."""
+    """Lines with a label at the right end of each, kept apart by a distance in octaves."""
     ends = []
     for label, values, color, style in lines:
         known = [(year, value) for year, value in zip(years, values) if value is not None]
         plot.plot(*zip(*known), style, color=color, markersize=5)
         ends.append((known[-1][1], label, color))
-    last = 0.0
-    for value, label, color in sorted(ends):
-        last = max(value, last * distance)
-        direct(plot, years[-1], last, label, color, fontsize=9.5)
+    plot.set_yscale("log", base=2)
+    ends.sort()
+    for height, (_, label, color) in zip(apart([log2(end[0]) for end in ends], distance), ends):
+        direct(plot, years[-1], 2**height, label, color)
+    # Room for a label of two lines at the lowest end.
+    low, high = plot.get_ylim()
+    plot.set_ylim(low * (low / high) ** 0.04, high)
 
 
 def transistors(years, names, lines):
@@ -144,7 +139,7 @@ def transistors(years, names, lines):
     """
     plot = axes()
     colors = (GREEN, ORANGE, GREY, BLUE)
-    _lines(plot, years, [(label, values, color, "o-") for (label, values), color in zip(lines, colors)], 1.25)
+    _lines(plot, years, [(label, values, color, "o-") for (label, values), color in zip(lines, colors)], 0.35)
     plot.axhline(1, color=GREY, linewidth=0.8)
     _index_axis(plot, [2.0**power for power in range(-6, 12)], f"over the {names[0]} (logarithmic)")
     plot.set_xlim(years[0] - 0.3, years[-1] + 2.6)
@@ -168,7 +163,7 @@ def efficiency(years, names, lines, article):
     plot = axes()
     styles = ((BLUE, "o-"), (GREEN, "o-"), (GREY, "o:"))
     rows = [(label, values, color, style) for (label, values), (color, style) in zip(lines, styles)]
-    _lines(plot, years, [*rows, ("the article", article, RED, "D--")], 1.2)
-    _index_axis(plot, [2.0**power for power in range(-3, 9)], f"performance per watt, over the {names[0]}\n(logarithmic)")
+    _lines(plot, years, [*rows, ("the article", article, RED, "D--")], 0.3)
+    _index_axis(plot, [2.0**power for power in range(-3, 9)], f"performance per watt, over the {names[0]} (logarithmic)")
     plot.set_xlim(years[0] - 0.3, years[-1] + 2.9)
     plot.set_xticks(years, [f"{year:.0f}\n{name}" for year, name in zip(years, names)])

@@ -4,10 +4,9 @@ import textwrap
 
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
 
-from llmpower.figures.style import BLUE, GREEN, GREY, ORANGE, RED, axes, band, direct
+from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PALE, RED, apart, axes, band, direct, vertical
 
-PARTS = {"weights": BLUE, "cache": GREEN, "arithmetic": ORANGE, "static": "#B4BAC0"}
-BLACK = "#22262b"
+PARTS = {"weights": BLUE, "cache": GREEN, "arithmetic": ORANGE, "static": PALE}
 _LINES = (BLUE, GREEN, ORANGE, GREY)
 _DASHES = ("-", (0, (6, 2)), (0, (3, 2)), (0, (1, 1.5)))
 
@@ -26,14 +25,14 @@ def waterfall(labels, bills, products, texts):
     texts : sequence of str
         The sum of each row, as printed.
     """
-    much, parts = axes(ncols=2, sharey=True, width_ratios=(1.15, 1), figsize=(8.4, 1.5 + 0.42 * len(labels)))
+    much, parts = axes(ncols=2, sharey=True, width_ratios=(1.15, 1), height=1.3 + 0.36 * len(labels))
     sums = [sum(one.values()) for one in bills]
     for place, (one, whole, product, text) in enumerate(zip(bills, sums, products, texts)):
         much.plot([product, whole], [place, place], color=GREY, linewidth=1.2)
-        much.plot([whole], [place], "o", color=BLACK, markersize=10, markerfacecolor="white", markeredgewidth=1.8, zorder=4)
+        much.plot([whole], [place], "o", color=INK, markersize=10, markerfacecolor="white", markeredgewidth=1.8, zorder=4)
         if place:
             much.plot([product], [place], "D", color=RED, markersize=6, markeredgecolor="white", zorder=5)
-        direct(much, max(whole, product), place, text, BLACK, xytext=(11, 0))
+        direct(much, max(whole, product), place, text, INK, xytext=(11, 0))
         start = 0.0
         for name, color in PARTS.items():
             share = one[name] / whole
@@ -41,31 +40,32 @@ def waterfall(labels, bills, products, texts):
             start += share
     low, high = min(*sums, *products), max(*sums, *products)
     much.set_xscale("log")
-    much.set_xlim(low / 1.6, high * max(2.5, (high / low) ** 0.4))
+    much.set_xlim(low / 1.6, high * max(3, (high / low) ** 0.55))
     much.xaxis.set_major_locator(LogLocator(subs=(1, 3) if high > 20 * low else (1, 2, 5)))
     much.xaxis.set_minor_locator(NullLocator())
     much.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     much.set_xlabel("energy per output token (J)")
     parts.set_xlim(0, 1)
     parts.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    parts.set_xlabel("of what is left")
+    parts.set_xticks([0, 0.5, 1])
+    parts.set_xlabel("share of what is left (%)")
     parts.tick_params(axis="y", left=False)
     much.set_yticks(range(len(labels)), labels)
     much.set_ylim(len(labels) - 0.5, -0.6)
     for plot in (much, parts):
         plot.grid(axis="y", visible=False)
-    _above(much, [("○", BLACK, "recomputed"), ("◆", RED, "single effects multiplied")])
+    _above(much, [("○", INK, "recomputed"), ("◆", RED, "effects multiplied")])
     _above(parts, [("■", color, name) for name, color in PARTS.items()])
 
 
 def _above(plot, entries):
-    """Signs in their colour with what they stand for, in one line above the axes."""
-    spot = 0.0
-    for sign, color, words in entries:
-        where = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "bottom"}
-        plot.annotate(sign, (0, 1), xytext=(spot, 7), color=color, **where)
-        plot.annotate(words, (0, 1), xytext=(spot + 11, 7), color=BLACK, fontsize=9.5, **where)
-        spot += 21 + 5.3 * len(words)
+    """Signs in their colour with what they stand for, two in a column, above the axes."""
+    plot.set_title("\n")
+    for place, (sign, color, words) in enumerate(entries):
+        column, row = divmod(place, 2)
+        spot = {"xycoords": "axes fraction", "in_layout": False}
+        direct(plot, 0, 1, sign, color, xytext=(62 * column, 26 - 13 * row), **spot).set_color(color)
+        direct(plot, 0, 1, words, INK, xytext=(62 * column + 11, 26 - 13 * row), **spot)
 
 
 def _batches(plot, batches):
@@ -102,9 +102,9 @@ def against_batch(batches, traffic, whole, printed, label):
     direct(plot, batches[-1], max(low[0] - gap / 2, 0.11), low[1], low[2])
     direct(plot, batches[-1], high[0] + gap / 2, high[1], high[2])
     # The lines rise with the batch, so there is room at the right.
-    direct(plot, batches[-1], printed, label, RED, xytext=(-6, -9), ha="right")
+    direct(plot, batches[-1], printed, label, RED, xytext=(-6, 9 if traffic[-1] > printed + 0.1 else -9), ha="right")
     plot.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    plot.set_ylabel("left by mixture and quantization\n(% of what it was)")
+    vertical(plot, "left by mixture and quantization (% of what it was)")
 
 
 def sparse(contexts, saved):
@@ -128,13 +128,13 @@ def sparse(contexts, saved):
     plot.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1024:,.0f}K" if value >= 1024 else f"{value:,.0f}"))
     low, high = plot.get_ylim()
     plot.set_ylim(min(low, -0.03), max(high, 0.1))
-    distance, last = 0.065 * (plot.get_ylim()[1] - plot.get_ylim()[0]), float("-inf")
-    for value, name, color in sorted(ends):
-        last = max(value, last + distance)
-        direct(plot, contexts[-1], last, name, color)
+    ends.sort()
+    heights = apart([end[0] for end in ends], 0.065 * (plot.get_ylim()[1] - plot.get_ylim()[0]))
+    for height, (_, name, color) in zip(heights, ends):
+        direct(plot, contexts[-1], height, name, color)
     plot.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     plot.set_xlabel("tokens of context (K: 1,024)")
-    plot.set_ylabel("saved by sparse attention\n(% of the whole energy)")
+    vertical(plot, "saved by sparse attention (% of the whole energy)")
 
 
 def operations(rows):
@@ -147,7 +147,7 @@ def operations(rows):
         differ also what each of them is. [J/FLOP]
     """
     colors = {"digital": BLUE, "other": RED}
-    plot = axes(figsize=(7.2, 1.2 + 0.5 * len(rows)))
+    plot = axes(1.0 + 0.44 * len(rows))
     for place, (_, low, high, kind, *ends) in enumerate(rows):
         color, points = colors[kind], sorted({low * 1e12, high * 1e12})
         plot.plot(points, [place] * len(points), "o-", color=color, linewidth=5, alpha=0.35, solid_capstyle="round")
