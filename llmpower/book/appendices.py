@@ -26,7 +26,8 @@ def _escape(words):
     return words
 
 
-def _rows(heads, rows):
+def markdown_table(heads, rows):
+    """A table of MyST Markdown."""
     lines = [" | ".join(["", *heads, ""]).strip(), "|" + ":--|" * len(heads)]
     return "\n".join([*lines, *(" | ".join(["", *row, ""]).strip() for row in rows)]) + "\n"
 
@@ -48,7 +49,7 @@ def notation():
         "# Notation\n\nEach name means the same in an equation, in the package, in the data and in `results.json`.\n"
         "Units are SI; B is byte and FLOP a floating-point operation.\n\n"
     )
-    return text + _rows(["symbol", "name", "unit", "meaning"], rows)
+    return text + markdown_table(["symbol", "name", "unit", "meaning"], rows)
 
 
 def _html(heads, rows):
@@ -108,7 +109,7 @@ def sources():
         "A source is the document in which the value was seen; where that document quotes another one, both are named.\n"
         "Ranges are in the unit of the value.\n"
         "A value of the kind `convention` is our own choice, an assumption that a reader may replace.",
-        _rows(["facts", "values", "seen in a source", "share"], counts),
+        markdown_table(["facts", "values", "seen in a source", "share"], counts),
         "## What nobody has seen in its source",
         _html(heads, [_row(fact) for fact in unseen]) if unseen else "Nothing.",
     ]
@@ -145,7 +146,7 @@ def coverage():
         "Every part of {cite:t}`plasmon2026power`, and where this book treats it.\n"
         "The last column names the statements that were checked one by one; each chapter ends with its own.\n\n"
     )
-    return text + _rows(["lines", "part", "treated in", "statements"], rows)
+    return text + markdown_table(["lines", "part", "treated in", "statements"], rows)
 
 
 def _slug(heading):

@@ -313,6 +313,7 @@ def _fingerprint(book, stage):
     files = sorted(path for path in stage.rglob("*") if path.is_file())
     content = [(path.relative_to(stage).as_posix(), run.digest(path)) for path in files]
     content += [("packages", run.digest(book / "requirements.lock")), ("python", sys.version)]
+    content += [("options", run.digest(run.PACKAGE / "book" / "render.py"))]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
@@ -320,11 +321,11 @@ def _render(stage, out, say):
     """Let Jupyter Book make the site; it replaces the former one only when it is whole."""
     begun = time.monotonic()
     say("publishing with Jupyter Book")
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(stage), "--path-output", str(stage.parent / "made")]
-    # -n: a broken reference is a warning; -W: a warning is an error; --keep-going: show all of them.
-    command += ["-n", "-W", "--keep-going", "-q"]
     # A build folder inherited from a previous run could serve stale pages: always from nothing.
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "llmpower.book.render", str(stage), str(stage.parent / "made")]
+    # Sets are written in an order that follows this seed; two builds of one book are to be alike.
+    environment = {**os.environ, "PYTHONPATH": str(run.PACKAGE.parent), "PYTHONHASHSEED": "0"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     made = stage.parent / "made" / "_build" / "html"
     if done.returncode or not (made / "index.html").is_file():
         output = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr).replace(f"{stage}{os.sep}", "")

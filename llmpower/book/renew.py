@@ -7,6 +7,7 @@ import nbformat
 
 from llmpower.book import run
 from llmpower.book.build import chapters, execute
+from llmpower.book.changes import moved
 
 _IMAGES = ("image/png", "image/svg+xml", "image/jpeg")
 
@@ -19,27 +20,6 @@ def strip_images(notebook):
                 output.get("data", {}).pop(kind, None)
                 output.get("metadata", {}).pop(kind, None)
     return notebook
-
-
-def moved(before, after):
-    """Lines that tell which numbers differ between two runs of a chapter.
-
-    Parameters
-    ----------
-    before, after : dict
-        As `llmpower.book.run.shown` returns them.
-
-    Returns
-    -------
-    lines : list of str
-        Empty if nothing moved.
-    """
-    lines = []
-    for name in [*before, *(name for name in after if name not in before)]:
-        old, new = before.get(name, {}).get("text"), after.get(name, {}).get("text")
-        if old != new:
-            lines.append(f"{name}: {old or 'not there'} -> {new or 'gone'}")
-    return lines
 
 
 def renew(book, jobs=None, say=print):
@@ -70,5 +50,5 @@ def renew(book, jobs=None, say=print):
             lines = moved(run.shown(before), run.shown(after))
             nbformat.write(after, path)
             say(f"{name}: {len(lines)} numbers moved" if lines else f"{name}: no number moved")
-            for line in lines:
-                say(f"  {line}")
+            for number, old, new in lines:
+                say(f"  {number}: {old['text'] if old else 'not there'} -> {new['text'] if new else 'gone'}")

@@ -126,6 +126,8 @@ def execute(path, values, folder):
             papermill.execute_notebook(
                 work / path.name, work / "out.ipynb", parameters=values, kernel_name="python3", cwd=work,
                 progress_bar=False, log_output=False, start_timeout=300,
+                # Saving the whole notebook after each cell takes longer than most cells.
+                request_save_on_cell_execute=False,
             )  # fmt: skip
         except papermill.PapermillExecutionError as error:
             # Counted in the author's notebook, without the cell that papermill adds for changed parameters.
