@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import yaml
 
 from llmpower.book import run
-from llmpower.book.appendices import GENERATED
+from llmpower.book.appendices import GENERATED, NEEDED
 from llmpower.book.parameters import ParameterError, parameters, resolve
 
 # Stands beside a site of ours and holds the hash of what it was made from.
@@ -205,7 +205,7 @@ def resolve_all(book, scenario):
 
 def missing_parts(book):
     """Files that a book needs and this one lacks, one line each."""
-    needed = ["_config.yml", "references.bib", "_static", "requirements.lock"]
+    needed = ["_config.yml", "references.bib", "_static", "requirements.lock", *NEEDED]
     problems = [f"{name} is missing in {book}" for name in needed if not (book / name).exists()]
     for page in pages(book):
         if page not in GENERATED and not any((book / f"{page}.{kind}").is_file() for kind in ("md", "ipynb")):
@@ -291,7 +291,7 @@ def _stage(book, folders, scenario, changed, stage):
     for page in pages(book):
         name = pathlib.Path(page).name
         if page in GENERATED:
-            (stage / f"{page}.md").write_text(GENERATED[page](), encoding="utf-8")
+            (stage / f"{page}.md").write_text(GENERATED[page](book, folders), encoding="utf-8")
             continue
         source = folders[name] / "executed.ipynb" if name in folders else book / f"{page}.md"
         target = stage / (f"{page}.ipynb" if name in folders else f"{page}.md")
@@ -331,6 +331,8 @@ def _render(stage, out, say):
         output = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr).replace(f"{stage}{os.sep}", "")
         telling = [line for line in output.splitlines() if re.search(r"WARNING|ERROR|Error|error", line)]
         raise BookError("Jupyter Book could not publish:\n" + "\n".join(telling[:40] or output.splitlines()[-20:]))
+    # Without it, GitHub Pages hides the folders whose names begin with an underscore.
+    (made / ".nojekyll").touch()
     former = out / ".former-html"
     shutil.rmtree(former, ignore_errors=True)
     if (out / "html").exists():

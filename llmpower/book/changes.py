@@ -70,8 +70,8 @@ def edition(book, place):
 
 def _change(old, new):
     """How a number moved, in words; the raw values tell, since the printed ones are rounded."""
-    if not old or not new:
-        return "gone" if old else "new"
+    if not new:
+        return "no longer shown"
     before, after = ({key: one.get(key) for key in ("value", "low", "high", "unit")} for one in (old, new))
     if before == after:
         return "printed differently"
@@ -94,16 +94,19 @@ def changes(old, new):
     Returns
     -------
     text : str
-        Markdown. Chapters that only one edition has are named, not listed number by number.
+        Markdown. What only the new edition has, and whole chapters, are counted, not listed number by number.
     """
-    both = [chapter for chapter in new if chapter in old]
+    both = [(chapter, *move) for chapter in new if chapter in old for move in moved(old[chapter], new[chapter])]
     rows = [
-        [chapter, f"`{name}`", *(one["text"] if one else "" for one in (before, after)), _change(before, after)]
-        for chapter in both
-        for name, before, after in moved(old[chapter], new[chapter])
+        [chapter, f"`{name}`", before["text"], after["text"] if after else "", _change(before, after)]
+        for chapter, name, before, after in both
+        if before
     ]
     heads = ["chapter", "number", "was", "is", "change"]
     parts = [markdown_table(heads, rows) if rows else "No number changed.\n"]
+    added = [chapter for chapter, _, before, _ in both if not before]
+    if added:
+        parts.append("New numbers: " + ", ".join(f"{one} ({added.count(one)})" for one in dict.fromkeys(added)) + ".\n")
     for words, some, others in (("New chapters", new, old), ("Chapters no longer there", old, new)):
         alone = [f"{chapter} ({len(some[chapter])} numbers)" for chapter in some if chapter not in others]
         parts += [f"{words}: {', '.join(alone)}.\n"] if alone else []

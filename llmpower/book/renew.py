@@ -1,11 +1,16 @@
 """The reference edition: committed notebooks with their outputs, images stripped."""
 
+import datetime
+import json
+import os
 import pathlib
+import platform
 import tempfile
 
 import nbformat
 
 from llmpower.book import run
+from llmpower.book.appendices import RUN_TIMES
 from llmpower.book.build import chapters, execute
 from llmpower.book.changes import moved
 
@@ -20,6 +25,18 @@ def strip_images(notebook):
                 output.get("data", {}).pop(kind, None)
                 output.get("metadata", {}).pop(kind, None)
     return notebook
+
+
+def _record(path, folders):
+    """Store how long the chapters took, for the status page."""
+    times = {name: json.loads((folder / "run-time.json").read_text(encoding="utf-8"))["run_s"] for name, folder in folders.items()}
+    edition = {
+        "date": datetime.date.today().isoformat(),
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "run_s": {name: round(time, 1) for name, time in times.items()},
+    }
+    path.write_text(json.dumps(edition, indent=1) + "\n", encoding="utf-8")
 
 
 def renew(book, jobs=None, say=print):
@@ -42,6 +59,7 @@ def renew(book, jobs=None, say=print):
     notebooks = chapters(book)
     with tempfile.TemporaryDirectory() as cache:
         folders = execute(book, {name: {} for name in notebooks}, pathlib.Path(cache), jobs, say)
+        _record(book / RUN_TIMES, folders)
         for name, path in notebooks.items():
             before = nbformat.read(path, as_version=4)
             after = strip_images(nbformat.read(folders[name] / "executed.ipynb", as_version=4))

@@ -11,7 +11,7 @@ import tempfile
 
 import nbformat
 
-from llmpower.book.parameters import ChapterError, comment, parameters, read_notebook
+from llmpower.book.parameters import ChapterError, parameters, read_notebook, used_table
 
 PACKAGE = pathlib.Path(__file__).parent.parent
 _STORED = ("executed.ipynb", "results.json")
@@ -76,20 +76,8 @@ def _dress(notebook, path, values):
         if "injected-parameters" in cell.metadata.get("tags", []):
             # The reader's values hide with the defaults; the table below shows both.
             cell.metadata.tags.append("remove-cell")
-    lines = ["## Parameters used", "", "| parameter | value | default | meaning |", "|:--|:--|:--|:--|"]
-    for one in parameters(path).values():
-        used = values.get(one.name, one.default)
-        lines.append(f"| `{one.name}` | {_bold(used, one.name in values)} | {_shown(one.default)} | {comment(one)} |")
-    notebook.cells.append(nbformat.v4.new_markdown_cell("\n".join(lines), id="parameters-used"))
-
-
-def _shown(value):
-    """A value as a cell of a table: a list may break at its commas, and nothing is said to be nothing."""
-    return "(none)" if value == "" else str(value).replace(",", ", ")
-
-
-def _bold(value, changed):
-    return f"**{_shown(value)}**" if changed else _shown(value)
+    text = f"## Parameters used\n\n{used_table(path, values)}"
+    notebook.cells.append(nbformat.v4.new_markdown_cell(text, id="parameters-used"))
 
 
 def execute(path, values, folder):
@@ -102,7 +90,7 @@ def execute(path, values, folder):
     values : dict
         Checked parameters that differ from the defaults.
     folder : pathlib.Path
-        Where ``executed.ipynb``, ``results.json`` and ``inputs.json`` go.
+        Where ``executed.ipynb``, ``results.json``, ``run-time.json`` and ``inputs.json`` go.
 
     Raises
     ------
@@ -136,6 +124,7 @@ def execute(path, values, folder):
             raise ChapterError(f"{path.stem} failed in {cell} (`{first}`): {error.ename}: {error.evalue}") from None
         executed = nbformat.read(work / "out.ipynb", as_version=4)
         trace = json.loads(executed.cells.pop().outputs[0].text)
+        run_s = executed.metadata.papermill.duration
         executed = clean(executed)
         for cell in executed.cells:
             if any(output.get("name") == "stderr" for output in cell.get("outputs", [])):
@@ -144,6 +133,7 @@ def execute(path, values, folder):
         _dress(executed, path, values)
         nbformat.write(executed, work / "executed.ipynb")
         _write(work / "results.json", {"chapter": path.stem, "parameters": used(path, values), "numbers": numbers})
+        _write(work / "run-time.json", {"run_s": run_s})
         # The results count as inputs, too: a file cut short later is not handed out.
         stored = {f"stored:{name}": digest(work / name) for name in _STORED}
         _write(work / "inputs.json", {**inputs(path, trace), **stored})
