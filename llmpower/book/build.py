@@ -269,7 +269,9 @@ def execute(book, values, cache, jobs=None, say=print):
     failures, begun = [], time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         waiting = {
-            pool.submit(_execute_one, notebooks[name], values[name], folders[name]): name for name in stale
+            # The longest first, so that none is left to run alone at the end.
+            pool.submit(_execute_one, notebooks[name], values[name], folders[name]): name
+            for name in sorted(stale, key=lambda name: -notebooks[name].stat().st_size)
         }
         try:
             for number, future in enumerate(concurrent.futures.as_completed(waiting), start=1):
@@ -301,6 +303,7 @@ def _stage(book, folders, scenario, changed, stage):
         shutil.copyfile(book / name, stage / name)
     shutil.copytree(book / "_static", stage / "_static")
     config = _yaml(book / "_config.yml")
+    config["sphinx"]["extra_extensions"].append("llmpower.book.speed")
     if scenario.title:
         config["title"] = scenario.title
     if changed:
@@ -313,7 +316,7 @@ def _fingerprint(book, stage):
     files = sorted(path for path in stage.rglob("*") if path.is_file())
     content = [(path.relative_to(stage).as_posix(), run.digest(path)) for path in files]
     content += [("packages", run.digest(book / "requirements.lock")), ("python", sys.version)]
-    content += [("options", run.digest(run.PACKAGE / "book" / "render.py"))]
+    content += [("extension", run.digest(run.PACKAGE / "book" / "speed.py"))]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
@@ -322,7 +325,9 @@ def _render(stage, out, say):
     begun = time.monotonic()
     say("publishing with Jupyter Book")
     # A build folder inherited from a previous run could serve stale pages: always from nothing.
-    command = [sys.executable, "-m", "llmpower.book.render", str(stage), str(stage.parent / "made")]
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(stage), "--path-output", str(stage.parent / "made")]
+    # -n: a broken reference is a warning; -W: a warning is an error; --keep-going: show all of them.
+    command += ["-n", "-W", "--keep-going", "-q"]
     # Sets are written in an order that follows this seed; two builds of one book are to be alike.
     environment = {**os.environ, "PYTHONPATH": str(run.PACKAGE.parent), "PYTHONHASHSEED": "0"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)

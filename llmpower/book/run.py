@@ -31,11 +31,13 @@ def digest(path):
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
-def source_digest(path):
-    """Hash of what an author writes in a notebook: cells and metadata, not outputs."""
-    notebook = read_notebook(path)
-    cells = [(cell.cell_type, cell.source, cell.metadata) for cell in notebook.cells]
-    return hashlib.sha256(json.dumps(cells, sort_keys=True).encode()).hexdigest()
+def source_digests(path):
+    """Hashes of what an author writes in a notebook, not of its outputs: the code, and the text around it."""
+    cells = read_notebook(path).cells
+    written = [(cell.get("id"), cell.source, cell.metadata) for cell in cells]
+    code = [one for one, cell in zip(written, cells) if cell.cell_type == "code"]
+    text = [cell.cell_type == "code" or one for one, cell in zip(written, cells)]
+    return [hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest() for part in (code, text)]
 
 
 def shown(notebook):
@@ -166,7 +168,8 @@ def clean(notebook):
 
 def inputs(path, trace):
     """What the result of a chapter depends on: hash by name."""
-    found = {"chapter": source_digest(path), "python": platform.python_version(), "packages": lock_digest(path)}
+    code, text = source_digests(path)
+    found = {"code": code, "text": text, "python": platform.python_version(), "packages": lock_digest(path)}
     # These two dress the page, outside the kernel.
     trace["modules"] = sorted({*trace["modules"], "llmpower.book.run", "llmpower.book.parameters"})
     for module in trace["modules"]:
@@ -194,7 +197,10 @@ def lock_digest(path):
 
 
 def fresh(path, folder):
-    """Whether a stored run still is what running the chapter again would give."""
+    """Whether a stored run is what running the chapter again would give.
+
+    A kernel does not see text: where nothing else changed, the stored run takes it over, and is fresh.
+    """
     folder = pathlib.Path(folder)
     try:
         stored = json.loads((folder / "inputs.json").read_text(encoding="utf-8"))
@@ -205,7 +211,31 @@ def fresh(path, folder):
         kind: [name.partition(":")[2] for name in stored if name.startswith(prefix)]
         for kind, prefix in (("modules", "module:"), ("tables", "table:"))
     }
-    return stored == {**inputs(path, trace), **whole}
+    now = {**inputs(path, trace), **whole}
+    if stored != now and {**stored, "text": now["text"]} == now:
+        _take_text(path, folder)
+        _write(folder / "inputs.json", {**now, "stored:executed.ipynb": digest(folder / "executed.ipynb")})
+        return True
+    return stored == now
+
+
+def _take_text(path, folder):
+    """Put the text of a notebook around the executed code of a stored run."""
+    executed = nbformat.read(folder / "executed.ipynb", as_version=4)
+    *former, parameters_used = executed.cells
+    injected = [cell for cell in former if "injected-parameters" in cell.metadata.get("tags", [])]
+    code = iter([cell for cell in former if cell.cell_type == "code" and cell not in injected])
+    executed.cells = []
+    for cell in read_notebook(path).cells:
+        if cell.cell_type == "code":
+            cell = next(code)
+        # papermill gives every cell a list of tags.
+        cell.metadata.setdefault("tags", [])
+        executed.cells += [cell, *(injected if "parameters" in cell.metadata.tags else [])]
+    executed.cells.append(parameters_used)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".running-") as work:
+        nbformat.write(executed, pathlib.Path(work) / "executed.ipynb")
+        os.replace(pathlib.Path(work) / "executed.ipynb", folder / "executed.ipynb")
 
 
 if __name__ == "__main__":
