@@ -5,6 +5,7 @@ import subprocess
 import nbformat
 import pytest
 
+from llmpower import cli
 from llmpower.book.changes import changes, edition
 from llmpower.book.parameters import ParameterError
 
@@ -70,3 +71,10 @@ def test_what_is_no_edition_is_named(book):
     git(book, "commit", "-qm", "outputs forgotten")
     with pytest.raises(ParameterError, match="^HEAD: stored without outputs: later"):
         edition(book, "HEAD")
+
+
+def test_the_command_compares_with_the_folder_by_default(book, capsys):
+    assert cli.main(["changes", "v1", "--book", str(book)]) == 0
+    assert "| decode | `energy` | 22.4 J | 28.0 J | +25.00 % |" in capsys.readouterr().out
+    assert cli.main(["changes", "v2", "--book", str(book)]) == 2
+    assert capsys.readouterr().err.startswith("llmpower: v2: neither")

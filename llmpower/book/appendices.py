@@ -239,7 +239,7 @@ def status(book, runs):
     versions = [[f"{name}", importlib.metadata.version(name)] for name in _PACKAGES]
     parts = [
         "# Status of this edition",
-        "Every chapter was executed from its text for this build, or kept from a run with the same text, parameters, code, facts and packages.",
+        "Every chapter was executed for this build, or kept from a run with the same code, parameters, facts and packages.",
         markdown_table(["chapter", "run time [s]", "numbers shown", "tables of facts read", "newest fact seen on"], rows),
         f"Run times are those of the reference edition, executed on {reference['date']} with Python {reference['python']} "
         f"on {reference['cores']} cores, all chapters in one go; they include the start of the kernel.\n"
