@@ -328,7 +328,7 @@ def _render(stage, out, say):
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(stage), "--path-output", str(stage.parent / "made")]
     # -n: a broken reference is a warning; -W: a warning is an error; --keep-going: show all of them.
     command += ["-n", "-W", "--keep-going", "-q"]
-    # Sets are written in an order that follows this seed; two builds of one book are to be alike.
+    # What follows the order of a set is then the same in every build.
     environment = {**os.environ, "PYTHONPATH": str(run.PACKAGE.parent), "PYTHONHASHSEED": "0"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     made = stage.parent / "made" / "_build" / "html"
