@@ -120,5 +120,5 @@ def test_two_builds_in_two_folders_are_alike_to_the_byte(site, tmp_path):
         {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         for folder in (site, other.folder / "_build" / "html")
     )
-    assert first.keys() == second.keys() and "index.html" in first
+    assert first.keys() == second.keys() and {"index.html", ".nojekyll"} <= first.keys()
     assert [name for name in first if first[name] != second[name]] == []
