@@ -1,6 +1,7 @@
 """Publishes the book: executes what changed, stages a copy, lets Jupyter Book render it."""
 
 import concurrent.futures
+import contextlib
 import hashlib
 import json
 import os
@@ -312,26 +313,59 @@ def _stage(book, folders, scenario, changed, stage):
     (stage / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
 
 
-def _fingerprint(book, stage):
+def _fingerprint(book, stage, without=()):
+    """Hash of a staged book and of what publishes it; of files with certain endings, only their names count."""
     files = sorted(path for path in stage.rglob("*") if path.is_file())
-    content = [(path.relative_to(stage).as_posix(), run.digest(path)) for path in files]
+    content = [(path.relative_to(stage).as_posix(), path.suffix not in without and run.digest(path)) for path in files]
     content += [("packages", run.digest(book / "requirements.lock")), ("python", sys.version)]
     content += [("extension", run.digest(run.PACKAGE / "book" / "speed.py"))]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def _render(stage, out, say):
+@contextlib.contextmanager
+def _workplace(book, stage, out):
+    """Folder to publish from; it still holds what Sphinx read of the pages, if nothing but pages changed.
+
+    Sphinx reads the changed pages and writes all of them anew, so that none is stale.
+    Kept is the folder of a whole build only, and one build at a time may have it: another one works in its own.
+    """
+    work, kept = out / ".publishing", out / ".published"
+    if work.exists() and time.time() - work.stat().st_mtime > 3600:
+        shutil.rmtree(work)  # Left by a build that was killed.
+    try:
+        kept.rename(work) if kept.exists() else work.mkdir()
+    except OSError:
+        yield stage.parent
+        return
+    try:
+        mark = _fingerprint(book, stage, without=(".md", ".ipynb"))
+        if not (work / mark).exists():
+            shutil.rmtree(work)
+            shutil.copytree(stage, work / stage.name)
+        for path in stage.rglob("*.*"):
+            target = work / path.relative_to(stage.parent)
+            if path.is_file() and run.digest(path) != run.digest(target):
+                # Not with its times: Sphinx reads again what is newer than its last reading.
+                shutil.copyfile(path, target)
+        yield work
+        (work / mark).touch()
+        work.rename(kept)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _render(work, out, say):
     """Let Jupyter Book make the site; it replaces the former one only when it is whole."""
     begun = time.monotonic()
     say("publishing with Jupyter Book")
-    # A build folder inherited from a previous run could serve stale pages: always from nothing.
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(stage), "--path-output", str(stage.parent / "made")]
+    stage, made = work / "book", work / "made"
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(stage), "--path-output", str(made)]
     # -n: a broken reference is a warning; -W: a warning is an error; --keep-going: show all of them.
     command += ["-n", "-W", "--keep-going", "-q"]
     # What follows the order of a set is then the same in every build.
     environment = {**os.environ, "PYTHONPATH": str(run.PACKAGE.parent), "PYTHONHASHSEED": "0"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    made = stage.parent / "made" / "_build" / "html"
+    made = made / "_build" / "html"
     if done.returncode or not (made / "index.html").is_file():
         output = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr).replace(f"{stage}{os.sep}", "")
         telling = [line for line in output.splitlines() if re.search(r"WARNING|ERROR|Error|error", line)]
@@ -428,6 +462,7 @@ def build(book, out=None, scenario=Scenario(), jobs=None, say=print):
             say("publishing: nothing to do, the site is up to date")
         else:
             seal.write_text("")
-            _render(stage, out, say)
+            with _workplace(book, stage, out) as work:
+                _render(work, out, say)
             seal.write_text(f"{mark} {_published(out / 'html')}")
     return out / "html" / "index.html", folders
