@@ -23,6 +23,7 @@ _TABLES = {
     "measured_points.csv": "Measured points",
     "scaling.csv": "Scaling rules and constants of nature",
     "escalator.csv": "Cooling and generations",
+    "calibration.csv": "Constants of the estimator",
 }
 
 
