@@ -124,6 +124,14 @@ def _renew(arguments):
     renew(find_book(arguments.book), arguments.jobs, _say)
 
 
+def _changes(arguments):
+    from llmpower.book.build import find_book
+    from llmpower.book.changes import changes, edition
+
+    book = find_book(arguments.book)
+    _say(changes(edition(book, arguments.old), edition(book, arguments.new or book)))
+
+
 def _check(arguments):
     from llmpower.book.build import find_book
     from llmpower.book.check import check
@@ -176,6 +184,12 @@ def _parser():
     one.add_argument("--port", type=_port, default=8000, metavar="N", help="default 8000; 0 takes a free one")
     one.add_argument("site", nargs="?", metavar="DIR", type=_path, help="folder with index.html (default: _build/html of the book)")
     jobs(command("renew", _renew, "execute the chapters in place and tell which numbers moved"))
+    one = command(
+        "changes", _changes, "list the numbers that changed between two editions, as a table for CHANGELOG.md",
+        epilog="example: llmpower changes HEAD, after llmpower renew",
+    )  # fmt: skip
+    one.add_argument("old", metavar="OLD", type=_path, help="a commit, a tag or a folder with a book")
+    one.add_argument("new", metavar="NEW", nargs="?", type=_path, help="the same (default: the book as it lies here)")
     command("check", _check, "look for broken facts, unused numbers, typed numbers and missing alternative texts")
     return parser
 

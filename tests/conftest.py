@@ -10,7 +10,7 @@ import pytest
 
 BOOK = pathlib.Path(__file__).parent.parent
 _PARTS = (
-    "_config.yml", "_toc.yml", "_static", "chapters", "data", "llmpower", "scenarios", "references.bib", "requirements.lock",
+    "_config.yml", "_toc.yml", "_static", "chapters", "data", "llmpower", "scenarios", "references.bib", "requirements.lock", "CITATION.cff",
     *(path.name for pattern in ("*.md", "*.ipynb") for path in BOOK.glob(pattern)),
 )  # fmt: skip
 
@@ -36,7 +36,7 @@ class Copy:
 
     def llmpower(self, *arguments, **more):
         """Run a command in the copy; returns the finished process."""
-        environment = {**os.environ, "PYTHONPATH": str(self.folder)}
+        environment = {**os.environ, "PYTHONPATH": str(self.folder), **more.pop("env", {})}
         return subprocess.run(
             [sys.executable, "-m", "llmpower", *arguments],
             cwd=self.folder, env=environment, capture_output=True, text=True, check=False, **more,
@@ -60,18 +60,25 @@ def copy(shared_copy):
     shared_copy.restore()
 
 
-@pytest.fixture(scope="module")
-def shared_copy(tmp_path_factory):
-    """One copy for all tests of a module, since a first build takes seconds."""
-    folder = tmp_path_factory.mktemp("book")
+def copy_book(folder):
+    """Copy the sources of the book, nothing that was made from them."""
+    folder.mkdir(parents=True, exist_ok=True)
     for part in _PARTS:
         source = BOOK / part
         if source.is_dir():
             shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"))
         else:
             shutil.copyfile(source, folder / part)
+    return Copy(folder)
+
+
+@pytest.fixture(scope="module")
+def shared_copy(tmp_path_factory):
+    """One copy for all tests of a module, since a first build takes seconds."""
+    folder = tmp_path_factory.mktemp("book")
+    copied = copy_book(folder)
     # Runs of the original that are still fresh need not be repeated: they are known by content, not by place.
     runs = BOOK / "_build" / "runs"
     if runs.is_dir():
         shutil.copytree(runs, folder / "_build" / "runs", ignore=shutil.ignore_patterns(".running-*"))
-    return Copy(folder)
+    return copied

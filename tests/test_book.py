@@ -107,6 +107,42 @@ def test_text_changed_publishes_without_executing_other_parts(copy):
     assert "A single pass through the network" in copy.page("glossary")
 
 
+def test_what_was_read_before_leaves_no_stale_page(copy):
+    """Another title, which stands in the side bar of all pages, and another text: the site is as if from nothing."""
+    assert copy.llmpower("build").returncode == 0
+    kept = copy.folder / "_build" / ".published"
+    assert kept.is_dir()
+    read = {path: path.stat().st_mtime for path in kept.rglob("*.doctree")}
+    notebook = nbformat.read(copy.folder / CHAPTER, as_version=4)
+    notebook.cells[0].source = notebook.cells[0].source.replace("# Decode:", "# Decoding:")
+    copy.write(CHAPTER, nbformat.writes(notebook))
+    copy.replace("glossary.md", "Dennard scaling\n  The rule", "Dennard scaling\n  The famous rule")
+    assert copy.llmpower("build").returncode == 0
+    again = [path.stem for path in read if path.stat().st_mtime != read[path]]
+    assert {"decode-breakdown", "glossary"} <= set(again) and len(again) < len(read) / 2
+    assert copy.llmpower("build", "--out", "nothing-kept").returncode == 0
+    first, second = (
+        {path.relative_to(copy.folder / out): path.read_bytes() for path in (copy.folder / out).rglob("*") if path.is_file()}
+        for out in ("_build/html", "nothing-kept/html")
+    )
+    assert first == second
+    assert "Decoding:" in copy.page("glossary")
+
+
+def test_two_builds_at_once_do_not_share_a_folder(copy):
+    assert copy.llmpower("build").returncode == 0
+    taken = copy.folder / "_build" / ".publishing"
+    (copy.folder / "_build" / ".published").rename(taken)
+    before = sorted(taken.rglob("*"))
+    copy.replace("glossary.md", "One pass through the network", "Another pass through the network")
+    done = copy.llmpower("build")
+    assert done.returncode == 0 and "Another pass through the network" in copy.page("glossary")
+    assert sorted(taken.rglob("*")) == before
+    os.utime(taken, (0, 0))
+    copy.replace("glossary.md", "Another pass", "One more pass")
+    assert copy.llmpower("build").returncode == 0 and not taken.exists()
+
+
 def test_the_command_line_and_code_outside_the_chapter_do_not_run_it_again(copy):
     assert copy.llmpower("build").returncode == 0
     copy.replace("llmpower/cli.py", "A thin door", "A very thin door")

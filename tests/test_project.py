@@ -106,3 +106,16 @@ def test_every_table_of_facts_has_a_title_in_the_appendix():
     unseen = page.partition("## What nobody has seen")[2].partition("## Accelerators")[0]
     assert "unverified" in unseen
     assert "llama-3.1-70b" in page and "gh200-hbm" in page
+
+
+def test_github_pages_get_what_the_two_commands_make():
+    workflow = yaml.safe_load((BOOK / ".github" / "workflows" / "pages.yml").read_text(encoding="utf-8"))
+    build, publish = workflow["jobs"]["book"], workflow["jobs"]["publish"]
+    assert [step["run"] for step in build["steps"] if "run" in step] == ["make book", "make test"]
+    uploads = [step["with"]["path"] for step in build["steps"] if "upload-pages-artifact" in step.get("uses", "")]
+    assert uploads == ["_build/html"]
+    # Reading is all that the build may do; only the job that publishes may write, and only pages.
+    assert workflow["permissions"] == {"contents": "read"} and "permissions" not in build
+    assert publish["permissions"] == {"pages": "write", "id-token": "write"} and publish["needs"] == "book"
+    actions = [step["uses"] for job in (build, publish) for step in job["steps"] if "uses" in step]
+    assert all(re.fullmatch(r"actions/[a-z-]+@v\d+(\.\d+)*", action) for action in actions), actions

@@ -1,6 +1,7 @@
 """Publishes the book: executes what changed, stages a copy, lets Jupyter Book render it."""
 
 import concurrent.futures
+import contextlib
 import hashlib
 import json
 import os
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 import yaml
 
 from llmpower.book import run
-from llmpower.book.appendices import GENERATED
+from llmpower.book.appendices import GENERATED, NEEDED
 from llmpower.book.parameters import ParameterError, parameters, resolve
 
 # Stands beside a site of ours and holds the hash of what it was made from.
@@ -205,7 +206,7 @@ def resolve_all(book, scenario):
 
 def missing_parts(book):
     """Files that a book needs and this one lacks, one line each."""
-    needed = ["_config.yml", "references.bib", "_static", "requirements.lock"]
+    needed = ["_config.yml", "references.bib", "_static", "requirements.lock", *NEEDED]
     problems = [f"{name} is missing in {book}" for name in needed if not (book / name).exists()]
     for page in pages(book):
         if page not in GENERATED and not any((book / f"{page}.{kind}").is_file() for kind in ("md", "ipynb")):
@@ -269,7 +270,9 @@ def execute(book, values, cache, jobs=None, say=print):
     failures, begun = [], time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         waiting = {
-            pool.submit(_execute_one, notebooks[name], values[name], folders[name]): name for name in stale
+            # The longest first, so that none is left to run alone at the end.
+            pool.submit(_execute_one, notebooks[name], values[name], folders[name]): name
+            for name in sorted(stale, key=lambda name: -notebooks[name].stat().st_size)
         }
         try:
             for number, future in enumerate(concurrent.futures.as_completed(waiting), start=1):
@@ -291,7 +294,7 @@ def _stage(book, folders, scenario, changed, stage):
     for page in pages(book):
         name = pathlib.Path(page).name
         if page in GENERATED:
-            (stage / f"{page}.md").write_text(GENERATED[page](), encoding="utf-8")
+            (stage / f"{page}.md").write_text(GENERATED[page](book, folders), encoding="utf-8")
             continue
         source = folders[name] / "executed.ipynb" if name in folders else book / f"{page}.md"
         target = stage / (f"{page}.ipynb" if name in folders else f"{page}.md")
@@ -301,6 +304,7 @@ def _stage(book, folders, scenario, changed, stage):
         shutil.copyfile(book / name, stage / name)
     shutil.copytree(book / "_static", stage / "_static")
     config = _yaml(book / "_config.yml")
+    config["sphinx"]["extra_extensions"].append("llmpower.book.speed")
     if scenario.title:
         config["title"] = scenario.title
     config["sphinx"]["config"]["ogp_site_name"] = config["title"]
@@ -323,28 +327,66 @@ def _card(folder, title, path):
     card(title, claim("C01").value, cases, path)
 
 
-def _fingerprint(book, stage):
+def _fingerprint(book, stage, without=()):
+    """Hash of a staged book and of what publishes it; of files with certain endings, only their names count."""
     files = sorted(path for path in stage.rglob("*") if path.is_file())
-    content = [(path.relative_to(stage).as_posix(), run.digest(path)) for path in files]
+    content = [(path.relative_to(stage).as_posix(), path.suffix not in without and run.digest(path)) for path in files]
     content += [("card", run.digest(run.PACKAGE / "figures" / "index.py"))]
     content += [("packages", run.digest(book / "requirements.lock")), ("python", sys.version)]
+    content += [("extension", run.digest(run.PACKAGE / "book" / "speed.py"))]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def _render(stage, out, say):
+@contextlib.contextmanager
+def _workplace(book, stage, out):
+    """Folder to publish from; it still holds what Sphinx read of the pages, if nothing but pages changed.
+
+    Sphinx reads the changed pages and writes all of them anew, so that none is stale.
+    Kept is the folder of a whole build only, and one build at a time may have it: another one works in its own.
+    """
+    work, kept = out / ".publishing", out / ".published"
+    if work.exists() and time.time() - work.stat().st_mtime > 3600:
+        shutil.rmtree(work)  # Left by a build that was killed.
+    try:
+        kept.rename(work) if kept.exists() else work.mkdir()
+    except OSError:
+        yield stage.parent
+        return
+    try:
+        mark = _fingerprint(book, stage, without=(".md", ".ipynb"))
+        if not (work / mark).exists():
+            shutil.rmtree(work)
+            shutil.copytree(stage, work / stage.name)
+        for path in stage.rglob("*.*"):
+            target = work / path.relative_to(stage.parent)
+            if path.is_file() and run.digest(path) != run.digest(target):
+                # Not with its times: Sphinx reads again what is newer than its last reading.
+                shutil.copyfile(path, target)
+        yield work
+        (work / mark).touch()
+        work.rename(kept)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _render(work, out, say):
     """Let Jupyter Book make the site; it replaces the former one only when it is whole."""
     begun = time.monotonic()
     say("publishing with Jupyter Book")
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(stage), "--path-output", str(stage.parent / "made")]
+    stage, made = work / "book", work / "made"
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(stage), "--path-output", str(made)]
     # -n: a broken reference is a warning; -W: a warning is an error; --keep-going: show all of them.
     command += ["-n", "-W", "--keep-going", "-q"]
-    # A build folder inherited from a previous run could serve stale pages: always from nothing.
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    made = stage.parent / "made" / "_build" / "html"
+    # What follows the order of a set is then the same in every build.
+    environment = {**os.environ, "PYTHONPATH": str(run.PACKAGE.parent), "PYTHONHASHSEED": "0"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    made = made / "_build" / "html"
     if done.returncode or not (made / "index.html").is_file():
         output = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr).replace(f"{stage}{os.sep}", "")
         telling = [line for line in output.splitlines() if re.search(r"WARNING|ERROR|Error|error", line)]
         raise BookError("Jupyter Book could not publish:\n" + "\n".join(telling[:40] or output.splitlines()[-20:]))
+    # Without it, GitHub Pages hides the folders whose names begin with an underscore.
+    (made / ".nojekyll").touch()
     former = out / ".former-html"
     shutil.rmtree(former, ignore_errors=True)
     if (out / "html").exists():
@@ -436,6 +478,7 @@ def build(book, out=None, scenario=Scenario(), jobs=None, say=print):
         else:
             seal.write_text("")
             _card(folders["index"], scenario.title or _yaml(book / "_config.yml")["title"], stage / "_static" / "card.png")
-            _render(stage, out, say)
+            with _workplace(book, stage, out) as work:
+                _render(work, out, say)
             seal.write_text(f"{mark} {_published(out / 'html')}")
     return out / "html" / "index.html", folders

@@ -115,6 +115,37 @@ def parameters(path):
     return found
 
 
+def _shown(value):
+    """A value as a cell of a table: a list may break at its commas, and nothing is said to be nothing."""
+    return "(none)" if value == "" else str(value).replace(",", ", ")
+
+
+def used_table(path, values):
+    """Every parameter of a chapter with the value it runs with, its unit and who set it.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The notebook.
+    values : dict
+        Checked parameters that a scenario file or the command line set.
+
+    Returns
+    -------
+    table : str
+        Markdown.
+    """
+    lines = ["| parameter | value | set by | meaning |", "|:--|:--|:--|:--|"]
+    for one in parameters(path).values():
+        unit = "" if one.unit in ("name", "count") else f" {one.unit}"
+        default = _shown(one.default) + unit
+        value, who = default, "default"
+        if one.name in values:
+            value, who = f"**{_shown(values[one.name])}{unit}**", f"reader; default {default}"
+        lines.append(f"| `{one.name}` | {value} | {who} | {one.quantity.help} |")
+    return "\n".join(lines)
+
+
 def _number(parameter, kind, given):
     """The given value as a number of the right type and range, or None."""
     if isinstance(given, bool):

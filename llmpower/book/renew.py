@@ -1,12 +1,18 @@
 """The reference edition: committed notebooks with their outputs, images stripped."""
 
+import datetime
+import json
+import os
 import pathlib
+import platform
 import tempfile
 
 import nbformat
 
 from llmpower.book import run
+from llmpower.book.appendices import RUN_TIMES
 from llmpower.book.build import chapters, execute
+from llmpower.book.changes import moved
 
 _IMAGES = ("image/png", "image/svg+xml", "image/jpeg")
 
@@ -21,25 +27,16 @@ def strip_images(notebook):
     return notebook
 
 
-def moved(before, after):
-    """Lines that tell which numbers differ between two runs of a chapter.
-
-    Parameters
-    ----------
-    before, after : dict
-        As `llmpower.book.run.shown` returns them.
-
-    Returns
-    -------
-    lines : list of str
-        Empty if nothing moved.
-    """
-    lines = []
-    for name in [*before, *(name for name in after if name not in before)]:
-        old, new = before.get(name, {}).get("text"), after.get(name, {}).get("text")
-        if old != new:
-            lines.append(f"{name}: {old or 'not there'} -> {new or 'gone'}")
-    return lines
+def _record(path, folders):
+    """Store how long the chapters took, for the status page."""
+    times = {name: json.loads((folder / "run-time.json").read_text(encoding="utf-8"))["run_s"] for name, folder in folders.items()}
+    edition = {
+        "date": datetime.date.today().isoformat(),
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "run_s": {name: round(time, 1) for name, time in times.items()},
+    }
+    path.write_text(json.dumps(edition, indent=1) + "\n", encoding="utf-8")
 
 
 def renew(book, jobs=None, say=print):
@@ -62,6 +59,7 @@ def renew(book, jobs=None, say=print):
     notebooks = chapters(book)
     with tempfile.TemporaryDirectory() as cache:
         folders = execute(book, {name: {} for name in notebooks}, pathlib.Path(cache), jobs, say)
+        _record(book / RUN_TIMES, folders)
         for name, path in notebooks.items():
             before = nbformat.read(path, as_version=4)
             after = strip_images(nbformat.read(folders[name] / "executed.ipynb", as_version=4))
@@ -70,5 +68,5 @@ def renew(book, jobs=None, say=print):
             lines = moved(run.shown(before), run.shown(after))
             nbformat.write(after, path)
             say(f"{name}: {len(lines)} numbers moved" if lines else f"{name}: no number moved")
-            for line in lines:
-                say(f"  {line}")
+            for number, old, new in lines:
+                say(f"  {number}: {old['text'] if old else 'not there'} -> {new['text'] if new else 'gone'}")

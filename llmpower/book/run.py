@@ -11,7 +11,7 @@ import tempfile
 
 import nbformat
 
-from llmpower.book.parameters import ChapterError, comment, parameters, read_notebook
+from llmpower.book.parameters import ChapterError, parameters, read_notebook, used_table
 
 PACKAGE = pathlib.Path(__file__).parent.parent
 _STORED = ("executed.ipynb", "results.json")
@@ -31,11 +31,13 @@ def digest(path):
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
-def source_digest(path):
-    """Hash of what an author writes in a notebook: cells and metadata, not outputs."""
-    notebook = read_notebook(path)
-    cells = [(cell.cell_type, cell.source, cell.metadata) for cell in notebook.cells]
-    return hashlib.sha256(json.dumps(cells, sort_keys=True).encode()).hexdigest()
+def source_digests(path):
+    """Hashes of what an author writes in a notebook, not of its outputs: the code, and the text around it."""
+    cells = read_notebook(path).cells
+    written = [(cell.get("id"), cell.source, cell.metadata) for cell in cells]
+    code = [one for one, cell in zip(written, cells) if cell.cell_type == "code"]
+    text = [cell.cell_type == "code" or one for one, cell in zip(written, cells)]
+    return [hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest() for part in (code, text)]
 
 
 def shown(notebook):
@@ -76,20 +78,8 @@ def _dress(notebook, path, values):
         if "injected-parameters" in cell.metadata.get("tags", []):
             # The reader's values hide with the defaults; the table below shows both.
             cell.metadata.tags.append("remove-cell")
-    lines = ["## Parameters used", "", "| parameter | value | default | meaning |", "|:--|:--|:--|:--|"]
-    for one in parameters(path).values():
-        used = values.get(one.name, one.default)
-        lines.append(f"| `{one.name}` | {_bold(used, one.name in values)} | {_shown(one.default)} | {comment(one)} |")
-    notebook.cells.append(nbformat.v4.new_markdown_cell("\n".join(lines), id="parameters-used"))
-
-
-def _shown(value):
-    """A value as a cell of a table: a list may break at its commas, and nothing is said to be nothing."""
-    return "(none)" if value == "" else str(value).replace(",", ", ")
-
-
-def _bold(value, changed):
-    return f"**{_shown(value)}**" if changed else _shown(value)
+    text = f"## Parameters used\n\n{used_table(path, values)}"
+    notebook.cells.append(nbformat.v4.new_markdown_cell(text, id="parameters-used"))
 
 
 def execute(path, values, folder):
@@ -102,7 +92,7 @@ def execute(path, values, folder):
     values : dict
         Checked parameters that differ from the defaults.
     folder : pathlib.Path
-        Where ``executed.ipynb``, ``results.json`` and ``inputs.json`` go.
+        Where ``executed.ipynb``, ``results.json``, ``run-time.json`` and ``inputs.json`` go.
 
     Raises
     ------
@@ -126,6 +116,8 @@ def execute(path, values, folder):
             papermill.execute_notebook(
                 work / path.name, work / "out.ipynb", parameters=values, kernel_name="python3", cwd=work,
                 progress_bar=False, log_output=False, start_timeout=300,
+                # Saving the whole notebook after each cell takes longer than most cells.
+                request_save_on_cell_execute=False,
             )  # fmt: skip
         except papermill.PapermillExecutionError as error:
             # Counted in the author's notebook, without the cell that papermill adds for changed parameters.
@@ -134,6 +126,7 @@ def execute(path, values, folder):
             raise ChapterError(f"{path.stem} failed in {cell} (`{first}`): {error.ename}: {error.evalue}") from None
         executed = nbformat.read(work / "out.ipynb", as_version=4)
         trace = json.loads(executed.cells.pop().outputs[0].text)
+        run_s = executed.metadata.papermill.duration
         executed = clean(executed)
         for cell in executed.cells:
             if any(output.get("name") == "stderr" for output in cell.get("outputs", [])):
@@ -142,6 +135,7 @@ def execute(path, values, folder):
         _dress(executed, path, values)
         nbformat.write(executed, work / "executed.ipynb")
         _write(work / "results.json", {"chapter": path.stem, "parameters": used(path, values), "numbers": numbers})
+        _write(work / "run-time.json", {"run_s": run_s})
         # The results count as inputs, too: a file cut short later is not handed out.
         stored = {f"stored:{name}": digest(work / name) for name in _STORED}
         _write(work / "inputs.json", {**inputs(path, trace), **stored})
@@ -174,7 +168,8 @@ def clean(notebook):
 
 def inputs(path, trace):
     """What the result of a chapter depends on: hash by name."""
-    found = {"chapter": source_digest(path), "python": platform.python_version(), "packages": lock_digest(path)}
+    code, text = source_digests(path)
+    found = {"code": code, "text": text, "python": platform.python_version(), "packages": lock_digest(path)}
     # These two dress the page, outside the kernel.
     trace["modules"] = sorted({*trace["modules"], "llmpower.book.run", "llmpower.book.parameters"})
     for module in trace["modules"]:
@@ -202,7 +197,10 @@ def lock_digest(path):
 
 
 def fresh(path, folder):
-    """Whether a stored run still is what running the chapter again would give."""
+    """Whether a stored run is what running the chapter again would give.
+
+    A kernel does not see text: where nothing else changed, the stored run takes it over, and is fresh.
+    """
     folder = pathlib.Path(folder)
     try:
         stored = json.loads((folder / "inputs.json").read_text(encoding="utf-8"))
@@ -213,7 +211,31 @@ def fresh(path, folder):
         kind: [name.partition(":")[2] for name in stored if name.startswith(prefix)]
         for kind, prefix in (("modules", "module:"), ("tables", "table:"))
     }
-    return stored == {**inputs(path, trace), **whole}
+    now = {**inputs(path, trace), **whole}
+    if stored != now and {**stored, "text": now["text"]} == now:
+        _take_text(path, folder)
+        _write(folder / "inputs.json", {**now, "stored:executed.ipynb": digest(folder / "executed.ipynb")})
+        return True
+    return stored == now
+
+
+def _take_text(path, folder):
+    """Put the text of a notebook around the executed code of a stored run."""
+    executed = nbformat.read(folder / "executed.ipynb", as_version=4)
+    *former, parameters_used = executed.cells
+    injected = [cell for cell in former if "injected-parameters" in cell.metadata.get("tags", [])]
+    code = iter([cell for cell in former if cell.cell_type == "code" and cell not in injected])
+    executed.cells = []
+    for cell in read_notebook(path).cells:
+        if cell.cell_type == "code":
+            cell = next(code)
+        # papermill gives every cell a list of tags.
+        cell.metadata.setdefault("tags", [])
+        executed.cells += [cell, *(injected if "parameters" in cell.metadata.tags else [])]
+    executed.cells.append(parameters_used)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".running-") as work:
+        nbformat.write(executed, pathlib.Path(work) / "executed.ipynb")
+        os.replace(pathlib.Path(work) / "executed.ipynb", folder / "executed.ipynb")
 
 
 if __name__ == "__main__":
