@@ -307,7 +307,7 @@ def _stage(book, folders, scenario, changed, stage):
     config["sphinx"]["extra_extensions"].append("llmpower.book.speed")
     if scenario.title:
         config["title"] = scenario.title
-    config["sphinx"]["config"]["ogp_site_name"] = config["title"]
+    config["sphinx"]["config"].update(ogp_site_name=config["title"], ogp_site_url=config["html"].get("baseurl", ""))
     if changed:
         options = config["sphinx"]["config"].setdefault("html_theme_options", {})
         options["announcement"] = _NOTICE

@@ -93,7 +93,7 @@ def memory_power(rows):
     """
     plot = axes(1.4 + 0.36 * len(rows))
     for place, (_, ratio, article) in enumerate(rows):
-        plot.plot([ratio.low, ratio.high], [place, place], color=BLUE, linewidth=7, alpha=0.3, solid_capstyle="round")
+        plot.plot([ratio.low, ratio.high], [place, place], color=BLUE, linewidth=7, alpha=0.3, solid_capstyle="butt")
         plot.plot([ratio.central], [place], "o", color=BLUE)
         plot.plot([article], [place], "D", color=RED, markersize=6)
     plot.axvline(1, color=GREY, linewidth=1.2)

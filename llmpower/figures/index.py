@@ -14,7 +14,7 @@ def _percent(share):
 def _shares(plot, printed, cases, scale):
     """A row for each case: its range, its share, and the article's share across all of them."""
     for place, (_, share) in enumerate(reversed(cases)):
-        plot.plot([share.low, share.high], [place, place], color=BLUE, linewidth=9 * scale, alpha=0.3, solid_capstyle="round")
+        plot.plot([share.low, share.high], [place, place], color=BLUE, linewidth=9 * scale, alpha=0.3, solid_capstyle="butt")
         plot.plot([share.central], [place], "o", color=BLUE, markersize=8 * scale)
         aside = {"xytext": (-9 * scale, 13 * scale), "ha": "right"} if share.central > 0.9 else {"xytext": (0, 13 * scale), "ha": "center"}
         direct(plot, share.central, place, _percent(share.central), BLUE, **aside)

@@ -150,7 +150,7 @@ def operations(rows):
     plot = axes(1.0 + 0.44 * len(rows))
     for place, (_, low, high, kind, *ends) in enumerate(rows):
         color, points = colors[kind], sorted({low * 1e12, high * 1e12})
-        plot.plot(points, [place] * len(points), "o-", color=color, linewidth=5, alpha=0.35, solid_capstyle="round")
+        plot.plot(points, [place] * len(points), "o-", color=color, linewidth=5, alpha=0.35, solid_capstyle="butt")
         plot.plot([high * 1e12], [place], "o", color=color)
         for point, words, side in zip(points, ends, ("left", "right")):
             direct(plot, point, place, words, color, xytext=(0, 13), ha=side)
