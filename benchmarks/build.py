@@ -39,18 +39,12 @@ def timed(book, *command):
 
 def plain_copy(book, folder):
     """The same pages for Jupyter Book alone: it executes the notebooks, one after the other."""
-    sources = book / "_build" / "html" / "_sources"
-    for path in sources.rglob("*"):
-        if path.is_file():
-            page = path.relative_to(sources)
-            own = book / page
-            (folder / page).parent.mkdir(parents=True, exist_ok=True)
-            # Generated pages are taken as they are; notebooks come without the outputs.
-            shutil.copyfile(own if own.suffix == ".ipynb" else path, folder / page)
-    for name in ("_toc.yml", "references.bib"):
-        shutil.copyfile(book / name, folder / name)
-    shutil.copytree(book / "_static", folder / "_static")
-    config = yaml.safe_load((book / "_config.yml").read_text(encoding="utf-8"))
+    # The pages as our build staged them; the chapters without outputs and the extension that saves time.
+    shutil.copytree(book / "_build" / ".published" / "book", folder)
+    for path in folder.rglob("*.ipynb"):
+        shutil.copyfile(book / path.relative_to(folder), path)
+    config = yaml.safe_load((folder / "_config.yml").read_text(encoding="utf-8"))
+    config["sphinx"]["extra_extensions"].remove("llmpower.book.speed")
     config["execute"] = {"execute_notebooks": "force", "timeout": 300}
     (folder / "_config.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
 

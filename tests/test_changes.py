@@ -48,7 +48,7 @@ def test_a_tag_against_the_folder(book):
     # 28.0 / 22.4 = 1.25; what reads the same is no change, even if hidden digits moved.
     assert found.splitlines() == [
         "| chapter | number | was | is | change |",
-        "|:--|:--|:--|:--|:--|",
+        "|:--|:--|--:|--:|:--|",
         "| decode | `energy` | 22.4 J | 28.0 J | +25.00 % |",
         "| decode | `old` | 3 |  | no longer shown |",
         "| decode | `digits` | 0.0418 s | 41.8 ms | printed differently |",
