@@ -10,6 +10,7 @@ import numpy
 import pytest
 from PIL import Image
 
+from benchmarks import weight
 from tests.browser import CHROMIUM, chromium, pages, serve, settle
 
 pytestmark = pytest.mark.skipif(
@@ -29,6 +30,7 @@ FACTS = """() => {
     headings: all("h1, h2, h3, h4, h5, h6").filter(shown).map(one => [Number(one.tagName[1]), one.innerText]),
     formulas: all(".math").length,
     typeset: all("mjx-container").length,
+    spoken: all("mjx-container > mjx-assistive-mml > math").length,
     unreadable: all("mjx-merror, [data-mjx-error], mjx-mtext[style*=red]").map(one => one.outerHTML.slice(0, 200)),
     fonts: [...document.fonts].map(font => [font.family, font.status]),
     pictures: all("img").map(one => [one.src, one.getAttribute("alt"), one.complete && one.naturalWidth > 0]),
@@ -203,10 +205,10 @@ def test_the_site_opens_from_disk(browser, site, visits):
 def test_every_formula_is_typeset_in_its_font(visits, site):
     def problems(name, facts):
         written = (site / name).read_text(encoding="utf-8").count('class="math ')
-        if not written == facts["formulas"] == facts["typeset"]:
-            yield f"{written} formulas in the file, {facts['typeset']} typeset"
+        if not written == facts["formulas"] == facts["typeset"] == facts["spoken"]:
+            yield f"{written} formulas in the file, {facts['typeset']} typeset, {facts['spoken']} for screen readers"
         yield from facts["unreadable"]
-        if written and ["MJX-ZERO", "loaded"] not in facts["fonts"] and not any("MJX" in family and state == "loaded" for family, state in facts["fonts"]):
+        if written and not any(family.startswith("MJXTEX") and state == "loaded" for family, state in facts["fonts"]):
             yield "no font of MathJax is loaded"
         yield from (family for family, state in facts["fonts"] if state == "error")
 
@@ -299,6 +301,12 @@ def test_the_print_view_has_no_navigation_and_loses_nothing(browser, site, addre
     tell(wrong)
 
 
+def test_a_first_visit_of_a_chapter_is_light(browser, site):
+    with serve(site, weight.Host) as address:
+        visits = {name: weight.first_visit(browser, f"{address}/{name}") for name in pages(site) if name.startswith("chapters/")}
+    tell(f"{name}: {visit.total():,} bytes" for name, visit in visits.items() if visit.total() > weight.LIMIT_BYTES)
+
+
 @pytest.mark.parametrize("place", ["served", "from disk"])
 def test_search_finds_the_cache(reader, site, address, place):
     start = f"{address}/{FRONT}" if place == "served" else (site / FRONT).as_uri()
@@ -319,7 +327,10 @@ def test_search_finds_the_cache(reader, site, address, place):
 FOCUS = """() => {
   const one = document.activeElement;
   if (!one || one === document.body) return null;
-  const look = () => { const s = getComputedStyle(one); return [s.outlineStyle, s.outlineWidth, s.boxShadow, s.borderColor, s.backgroundColor, s.textDecorationLine, s.textDecorationThickness].join(); };
+  const look = () => ["", "::after"].map(part => {
+    const style = getComputedStyle(one, part);
+    return [style.outlineStyle, style.outlineWidth, style.boxShadow, style.borderColor, style.backgroundColor].join();
+  }).join();
   one.dataset.reached = "";
   const focused = look(), box = one.getBoundingClientRect(), seen = one.checkVisibility({ visibilityProperty: true, opacityProperty: true });
   one.blur();
@@ -378,8 +389,9 @@ def test_both_themes_last_and_keep_figures_legible(reader, address):
     for _ in range(3):
         reader.page.locator(".theme-switch-button:visible").first.click()
         mode = reader.page.evaluate("() => document.documentElement.dataset.mode")
-        reader.open(f"{address}/{CHAPTER}")
-        assert reader.page.evaluate("() => document.documentElement.dataset.mode") == mode
+        for name in (FRONT, CHAPTER):
+            reader.open(f"{address}/{name}")
+            assert reader.page.evaluate("() => document.documentElement.dataset.mode") == mode, name
         background = reader.page.evaluate("() => getComputedStyle(document.body).backgroundColor.match(/[0-9.]+/g).slice(0, 3).map(Number)")
         shades[mode] = luminance(background)
         for picture in reader.page.locator("main figure img").all():
