@@ -55,17 +55,19 @@ UNFOLD = """() => {
 CLIPPED = """() => {
   const found = [];
   if (document.scrollingElement.scrollWidth > innerWidth) found.push(`the page is ${document.scrollingElement.scrollWidth} wide`);
-  const cuts = element => getComputedStyle(element).overflowX !== "visible";
   for (const one of document.querySelectorAll("main :is(table, pre, img, figure, mjx-container, .math, p, li, h1, h2, h3)")) {
-    if (!one.checkVisibility({ visibilityProperty: true }) || one.closest("mjx-assistive-mml")) continue;
+    if (!one.checkVisibility({ visibilityProperty: true })) continue;
     const tell = what => found.push(`${what}: ${one.tagName} ${one.innerText?.slice(0, 50)}`);
-    let box = one;
-    while (box && (!cuts(box) || getComputedStyle(box).display === "inline")) box = box.parentElement;
-    const right = one.getBoundingClientRect().right;
-    if (!box || box === document.body || box === document.documentElement) { if (right > innerWidth + 1) tell("outside the window"); continue; }
-    if (box.scrollWidth <= box.clientWidth + 1) continue;
-    if (!["auto", "scroll"].includes(getComputedStyle(box).overflowX)) tell("cut off");
-    else if (box.tabIndex < 0 && !box.querySelector("a[href], [tabindex='0']")) tell("out of the keyboard's reach");
+    let right = one.getBoundingClientRect().right;
+    for (let box = one; box && box !== document.body; box = box.parentElement) {
+      const style = getComputedStyle(box), edge = box.getBoundingClientRect().right, hidden = box.scrollWidth > box.clientWidth + 1;
+      if (style.overflowX === "visible" || style.display === "inline") continue;
+      if (["auto", "scroll"].includes(style.overflowX)) {
+        if (hidden && box.tabIndex < 0 && !box.querySelector("a[href], [tabindex='0']")) tell("out of the keyboard's reach");
+      } else if (right > edge + 1 || box === one && hidden) tell("cut off");
+      right = Math.min(right, edge);
+    }
+    if (right > innerWidth + 1) tell("outside the window");
   }
   return [...new Set(found)];
 }"""
@@ -74,11 +76,12 @@ CLIPPED = """() => {
 ON_PAPER = """() => {
   const found = [];
   const seen = selector => [...document.querySelectorAll(selector)].filter(one => one.checkVisibility({ visibilityProperty: true }));
-  for (const one of seen("nav:not(#jb-print-toc nav), .bd-sidebar-primary, .bd-header-article, #pst-skip-link, .copybtn, .toggle-button, .prev-next-footer"))
-    found.push(`still there: ${one.outerHTML.slice(0, 80)}`);
+  const controls = ".bd-sidebar-primary, .bd-header-article, #pst-skip-link, .copybtn, .toggle-button, .prev-next-footer";
+  for (const one of seen(`nav:not(#jb-print-toc nav), ${controls}`)) found.push(`still there: ${one.outerHTML.slice(0, 80)}`);
   for (const one of seen("main :is(table, pre, img, figure, mjx-container, .math)")) {
-    const box = one.getBoundingClientRect(), inner = one.matches("pre, div.math") ? one.scrollWidth - one.clientWidth : 0;
-    if (box.right > innerWidth + 1 || inner > 1) found.push(`cut off by ${Math.max(box.right - innerWidth, inner)}: ${one.tagName} ${one.innerText?.slice(0, 50)}`);
+    const inner = one.matches("pre, div.math") ? one.scrollWidth - one.clientWidth : 0;
+    const missing = Math.max(one.getBoundingClientRect().right - innerWidth, inner);
+    if (missing > 1) found.push(`cut off by ${missing}: ${one.tagName} ${one.innerText?.slice(0, 50)}`);
   }
   for (const one of document.querySelectorAll(".solution.toggle-hidden")) found.push(`still folded: ${one.id}`);
   return found;
@@ -332,7 +335,8 @@ FOCUS = """() => {
     return [style.outlineStyle, style.outlineWidth, style.boxShadow, style.borderColor, style.backgroundColor].join();
   }).join();
   one.dataset.reached = "";
-  const focused = look(), box = one.getBoundingClientRect(), seen = one.checkVisibility({ visibilityProperty: true, opacityProperty: true });
+  const focused = look(), box = one.getBoundingClientRect();
+  const seen = one.checkVisibility({ visibilityProperty: true, opacityProperty: true });
   one.blur();
   const inside = box.right > 0 && box.left < innerWidth && box.bottom > 0 && box.top < innerHeight;
   return [one.outerHTML.slice(0, 100), seen && inside && box.width > 0, focused !== look()];
@@ -367,7 +371,9 @@ def test_the_first_tab_leads_past_the_navigation(reader, address):
     assert reader.page.evaluate("() => document.querySelector('#main-content').contains(document.activeElement)")
 
 
-@pytest.mark.parametrize("fold, content", [("details.hide > summary", "details.hide pre"), (".solution .toggle-button", ".solution section")])
+@pytest.mark.parametrize(
+    "fold, content", [("details.hide > summary", "details.hide pre"), (".solution .toggle-button", ".solution section")]
+)
 def test_what_is_folded_away_opens_from_the_keyboard(reader, address, fold, content):
     reader.open(f"{address}/{CHAPTER}")
     hidden = reader.page.locator(content).first
