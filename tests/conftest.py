@@ -1,5 +1,6 @@
 """Copies of the book that a test may break, and commands run in them."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -7,6 +8,8 @@ import subprocess
 import sys
 
 import pytest
+
+from llmpower.book import build
 
 BOOK = pathlib.Path(__file__).parent.parent
 _PARTS = (
@@ -82,3 +85,37 @@ def shared_copy(tmp_path_factory):
     if runs.is_dir():
         shutil.copytree(runs, folder / "_build" / "runs", ignore=shutil.ignore_patterns(".running-*"))
     return copied
+
+
+@contextlib.contextmanager
+def _alone(name):
+    """One test process at a time; where there are no such locks, tests are run by one process."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with open(name, "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="session")
+def built():
+    """First page and runs of the book itself, built if something changed."""
+    (BOOK / "_build").mkdir(exist_ok=True)
+    with _alone(BOOK / "_build" / ".site-lock"):
+        return build.build(BOOK, say=lambda line: None)
+
+
+@pytest.fixture(scope="session")
+def site(built):
+    """Folder of the book's own site."""
+    return built[0].parent
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say why tests were skipped: pytest -q only counts them."""
+    reasons = {report.longrepr[2] for report in terminalreporter.stats.get("skipped", []) if isinstance(report.longrepr, tuple)}
+    for reason in sorted(reasons):
+        terminalreporter.write_line(reason, yellow=True, bold=True)

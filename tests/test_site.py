@@ -1,4 +1,4 @@
-"""The published pages, as files."""
+"""The published pages, as files; test_browser.py opens them."""
 
 import functools
 import html
@@ -12,13 +12,6 @@ from llmpower.book.appendices import GENERATED
 from tests.conftest import BOOK
 
 PAGES = build.pages(BOOK)
-
-
-@pytest.fixture(scope="module")
-def site():
-    """Folder of the site, built if something changed."""
-    index, _ = build.build(BOOK, say=lambda line: None)
-    return index.parent
 
 
 def page(site, name):
@@ -68,26 +61,6 @@ def test_no_traceback_raw_role_or_path_in_a_page(site, name):
         assert not found, f"{raw} in {words[max(0, found.start() - 60) : found.end() + 60]!r}"
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_pictures_tell_their_finding(site, name):
-    for alt in re.findall(r'<img[^>]*\balt="([^"]*)"', page(site, name)):
-        assert 20 <= len(html.unescape(alt)) <= 250
-        assert not alt.endswith((".png", ".svg")) and "_images" not in alt
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_references_inside_the_site_resolve(site, name):
-    folder = (site / f"{name}.html").parent
-    for link in re.findall(r'<a[^>]*\bhref="([^"]+)"', page(site, name)):
-        target, _, anchor = html.unescape(link).partition("#")
-        if re.match(r"[a-z]+:", target):
-            continue
-        path = (folder / target).resolve() if target else site / f"{name}.html"
-        assert path.is_file(), link
-        if anchor and path.suffix == ".html":
-            assert f'id="{anchor}"' in path.read_text(encoding="utf-8"), link
-
-
 def test_every_number_shown_reaches_a_page(site):
     everything = " ".join(" ".join(body(page(site, name)).split()) for name in PAGES)
     for name, path in build.chapters(BOOK).items():
@@ -128,10 +101,3 @@ def test_pictures_are_lines_without_date(site):
         text = (site / "_images" / picture.rpartition("/")[2]).read_text(encoding="utf-8")
         assert text.lstrip().startswith("<?xml") and "<dc:date>" not in text
         assert "<text" not in text
-
-
-def test_mathematics_needs_no_network(site):
-    text = page(site, "chapters/decode-breakdown")
-    scripts = re.findall(r'<script[^>]*\bsrc="([^"]+)"', text)
-    assert any("mathjax" in script.lower() for script in scripts)
-    assert not [script for script in scripts if re.match(r"(https?:)?//", script)]

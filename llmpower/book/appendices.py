@@ -63,8 +63,9 @@ def notation():
 
 def _html(heads, rows):
     """A table as HTML: over a thousand rows as Markdown would take the renderer ten seconds."""
-    lines = ["```{raw} html", '<table class="table facts">', "<thead><tr>", *(f"<th>{head}</th>" for head in heads), "</tr></thead>"]
-    lines += ["<tbody>", *("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows), "</tbody></table>"]
+    lines = ["```{raw} html", '<div class="pst-scrollable-table-container"><table class="table facts">']
+    lines += ["<thead><tr>", *(f'<th scope="col">{head}</th>' for head in heads), "</tr></thead>"]
+    lines += ["<tbody>", *("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows), "</tbody></table></div>"]
     return "\n".join([*lines, "```"])
 
 

@@ -304,7 +304,7 @@ def _stage(book, folders, scenario, changed, stage):
         shutil.copyfile(book / name, stage / name)
     shutil.copytree(book / "_static", stage / "_static")
     config = _yaml(book / "_config.yml")
-    config["sphinx"]["extra_extensions"].append("llmpower.book.speed")
+    config["sphinx"]["config"]["extensions"].append("llmpower.book.speed")
     if scenario.title:
         config["title"] = scenario.title
     config["sphinx"]["config"].update(ogp_site_name=config["title"], ogp_site_url=config["html"].get("baseurl", ""))
@@ -333,7 +333,7 @@ def _fingerprint(book, stage, without=()):
     content = [(path.relative_to(stage).as_posix(), path.suffix not in without and run.digest(path)) for path in files]
     content += [("card", run.digest(run.PACKAGE / "figures" / "index.py"))]
     content += [("packages", run.digest(book / "requirements.lock")), ("python", sys.version)]
-    content += [("extension", run.digest(run.PACKAGE / "book" / "speed.py"))]
+    content += [(name, run.digest(run.PACKAGE / "book" / name)) for name in ("accessible.py", "speed.py")]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
