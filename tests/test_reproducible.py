@@ -1,15 +1,7 @@
 """Two builds of one commit."""
 
-import pytest
-
 from llmpower.book import build
 from tests.conftest import BOOK, copy_book
-
-
-@pytest.fixture
-def site():
-    """Folder of the site, built if something changed."""
-    return build.build(BOOK, say=lambda line: None)[0].parent
 
 
 def test_two_builds_in_two_folders_are_alike_to_the_byte(site, tmp_path):
