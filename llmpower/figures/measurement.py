@@ -1,0 +1,167 @@
+"""Figures of the chapter model-against-measurement; they draw what they are given and compute nothing."""
+
+import numpy as np
+from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
+
+from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, SKY, axes, direct, vertical
+
+COLORS = {"Llama": BLUE, "Qwen3": ORANGE, "Nemotron": GREEN, "Gemma": PURPLE, "gpt-oss": SKY, "DeepSeek": INK}
+TERA = 1e12
+_PALE_RED, _PALE_BLUE = "#F3D5CF", "#E3EAF5"
+
+
+def _logs(plot):
+    plot.set_xscale("log"), plot.set_yscale("log")
+    for axis in (plot.xaxis, plot.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+        axis.set_minor_formatter(NullFormatter())
+
+
+def _key(plot, names, x, y, marks=None):
+    """Names in their colours, one above the other, from a corner of the axes."""
+    for place, name in enumerate(names):
+        height = y - 0.058 * place
+        mark = (marks or {}).get(name, "o")
+        color = COLORS.get(name, GREY)
+        plot.plot([x], [height], mark, transform=plot.transAxes, color=color, markersize=5, clip_on=False)
+        direct(plot, x, height, name, color, xycoords="axes fraction", xytext=(7, 0))
+
+
+def roofs(intensity, roof, name, rated_w, points):
+    """Three ceilings of an accelerator, and measured runs below them.
+
+    Parameters
+    ----------
+    intensity : array
+        Operations per byte, rising. [FLOP/B]
+    roof : llmpower.validation.Roof
+        Its ceilings there. [FLOP/s]
+    name : str
+        Of the accelerator.
+    rated_w : float
+        What the power ceiling stands for. [W]
+    points : list of tuple
+        Family, intensities [FLOP/B] and operations per second of one accelerator [FLOP/s].
+    """
+    plot = axes(4.6)
+    _logs(plot)
+    bandwidth, compute, power = roof.bandwidth / TERA, roof.compute / TERA, [getattr(roof.power, end) / TERA for end in ("low", "central", "high")]
+    rates = np.minimum(bandwidth, compute)
+    reached = [value / TERA for _, _, values in points for value in values]
+    floor = min([power[0][0] / 3, *(value / 1.6 for value in reached)])
+    plot.set_xlim(intensity[0], intensity[-1]), plot.set_ylim(floor, 2.1 * rates[-1])
+    plot.fill_between(intensity, floor, power[1], color=_PALE_BLUE, linewidth=0, zorder=0)
+    plot.fill_between(intensity, power[0], power[2], color=_PALE_RED, linewidth=0, zorder=1)
+    plot.plot(intensity, np.where(bandwidth <= 1.6 * compute, bandwidth, np.nan), color=GREY, linewidth=1, linestyle=(0, (5, 3)), zorder=2)
+    plot.plot(intensity, np.where(compute <= 2.5 * bandwidth, compute, np.nan), color=GREY, linewidth=1, linestyle=(0, (5, 3)), zorder=2)
+    plot.plot(intensity, rates, color=INK, linewidth=1.4, zorder=3)
+    plot.plot(intensity, power[1], color=RED, linewidth=2.6, zorder=4, solid_capstyle="round")
+    for family, x, y in points:
+        color = COLORS.get(family, GREY)
+        plot.plot(x, np.asarray(y) / TERA, "o", color=color, markersize=4.6, alpha=0.85, markeredgecolor="white", markeredgewidth=0.5, zorder=5)
+    _roof_words(plot, intensity, bandwidth, compute, power, rated_w)
+    if points:
+        _key(plot, [family for family, _, _ in points], 0.74, 0.06 + 0.058 * (len(points) - 1))
+    plot.set_xlabel("arithmetic intensity: operations per byte moved (FLOP/B)")
+    vertical(plot, f"operations per second of one {name} (TFLOP/s)")
+
+
+def _roof_words(plot, intensity, bandwidth, compute, power, rated_w):
+    """Names of the ceilings, along them."""
+    low, high = plot.get_ylim()
+    slope = np.log(high / low) / np.log(intensity[-1] / intensity[0])
+    place = int(0.06 * len(intensity))
+    box = plot.get_position()
+    # The line rises by a decade each decade; on paper by what the axes make of it.
+    angle = np.degrees(np.arctan((box.height * plot.figure.get_figheight()) / (box.width * plot.figure.get_figwidth()) / slope))
+    direct(
+        plot, intensity[place], bandwidth[place], "bandwidth", GREY, xytext=(-3, 9), rotation=angle, rotation_mode="anchor",
+    )  # fmt: skip
+    direct(plot, intensity[-1], compute[-1], "arithmetic", GREY, xytext=(-2, 9), ha="right")
+    bend = int(np.argmin(power[1] / np.minimum(bandwidth, compute)))
+    direct(
+        plot, intensity[bend], power[0][bend], f"power:\n{rated_w:,.0f} W", RED, xytext=(30, -44), ha="left",
+        arrowprops={"arrowstyle": "-", "color": RED, "linewidth": 0.8, "shrinkB": 1},
+    )  # fmt: skip
+
+
+def against(rows, flagged, share):
+    """Predicted over measured energy of a token; equal on the diagonal.
+
+    Parameters
+    ----------
+    rows : list of tuple
+        Family, whether it is a mixture of experts, measured and predicted energy per token. [J]
+    flagged : tuple of array
+        Measured and predicted energy of runs that contradict their neighbours. [J]
+    share : float
+        Half the width of the band beside the diagonal. [1]
+    """
+    plot = axes(4.8)
+    _logs(plot)
+    every = np.concatenate([np.concatenate([x, y]) for _, _, x, y in rows] + list(flagged))
+    ends = np.array([every.min() / 1.25, every.max() * 1.25])
+    plot.set_xlim(*ends), plot.set_ylim(*ends)
+    plot.fill_between(ends, ends * (1 - share), ends * (1 + share), color="#E6E9EC", linewidth=0, zorder=0)
+    plot.plot(ends, ends, color=INK, linewidth=1, zorder=1)
+    plot.plot(*flagged, "x", color=GREY, markersize=4, markeredgewidth=0.9, zorder=2)
+    for family, sparse, x, y in rows:
+        mark = "D" if sparse else "o"
+        plot.plot(x, y, mark, color=COLORS.get(family, GREY), markersize=3.6 if sparse else 4.4, alpha=0.8, markeredgecolor="white", markeredgewidth=0.4, zorder=3)
+    _key(plot, list(dict.fromkeys(family for family, *_ in rows)), 0.04, 0.955)
+    for place, (mark, word) in enumerate((("o", "dense"), ("D", "mixture of experts"), ("x", "contradicts its neighbours"))):
+        height = 0.16 - 0.058 * place
+        plot.plot([0.5], [height], mark, transform=plot.transAxes, color=GREY, markersize=4.2)
+        direct(plot, 0.5, height, word, GREY, xycoords="axes fraction", xytext=(7, 0))
+    direct(plot, ends[1] / 1.1, ends[1] / 1.1 * (1 - share), f"± {share:.0%}", GREY, xytext=(0, -14), ha="right")
+    plot.set_xlabel("measured energy per output token (J)")
+    vertical(plot, "predicted, from runs of other architectures (J)")
+
+
+def left_out(rows, floor):
+    """Errors of each architecture when it was left out of the fit.
+
+    Parameters
+    ----------
+    rows : list of tuple
+        Architecture, family, number of runs, median and 90th percentile of the absolute error [1], from top to bottom.
+    floor : float
+        How far two measurements of the same lie apart, as a median. [1]
+    """
+    plot = axes(0.9 + 0.3 * len(rows))
+    plot.axvspan(0, floor, color="#E6E9EC", linewidth=0, zorder=0)
+    for place, (_, family, _, median, high) in enumerate(reversed(rows)):
+        color = COLORS.get(family, GREY)
+        plot.plot([median, high], [place, place], color=color, linewidth=3, alpha=0.35, solid_capstyle="round")
+        plot.plot([median], [place], "o", color=color, markersize=6)
+        plot.plot([high], [place], "|", color=color, markersize=9, markeredgewidth=2)
+    direct(plot, floor, len(rows) - 1, "repeats", GREY, xytext=(-3, 15), ha="right", annotation_clip=False)
+    plot.set_yticks(range(len(rows)), [f"{name} ({count})" for name, _, count, _, _ in reversed(rows)])
+    plot.set_ylim(-0.7, len(rows) - 0.2)
+    plot.set_xlim(0, None)
+    plot.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    plot.set_xlabel("error of J per token: median, and nine runs in ten (%)")
+    plot.grid(axis="y", visible=False)
+
+
+def readings(rows):
+    """The same watts, divided in several ways.
+
+    Parameters
+    ----------
+    rows : list of tuple
+        Name of a reading; watts that always flow, that follow bytes, that follow operations; from top to bottom. [W]
+    """
+    plot = axes(1.1 + 0.4 * len(rows))
+    parts = (("always", GREY), ("bytes", BLUE), ("operations", ORANGE))
+    for place, (_, *watts) in enumerate(reversed(rows)):
+        left = 0.0
+        for (word, color), value in zip(parts, watts):
+            plot.barh(place, value, left=left, color=color, height=0.62, linewidth=0)
+            if place == len(rows) - 1:
+                direct(plot, left + value / 2, place, word, color, xytext=(0, 17), ha="center", annotation_clip=False)
+            left += value
+    plot.set_yticks(range(len(rows)), [name for name, *_ in reversed(rows)])
+    plot.set_ylim(-0.6, len(rows) - 0.1)
+    plot.set_xlabel("power of one board (W)")
+    plot.grid(axis="y", visible=False)

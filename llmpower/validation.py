@@ -1,0 +1,437 @@
+"""The estimator against measurements: held-out predictions, the power roof, and what the runs leave open.
+
+What takes minutes is read from ``data/predictions.csv`` and ``data/studies.csv``,
+which `write` makes again; everything else is computed when it is asked for.
+"""
+
+import functools
+import itertools
+import math
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import numpy as np
+import pandas
+
+from llmpower import calibration, catalog, forecast
+from llmpower.estimator import estimate
+from llmpower.formulas import decode, serving
+from llmpower.ranges import Range
+from llmpower.step import constants
+
+FAMILIES = {
+    "llama": "Llama", "qwen3": "Qwen3", "nemotron": "Nemotron", "gpt": "gpt-oss", "deepseek": "DeepSeek", "gemma": "Gemma",
+}  # fmt: skip
+SIXTEEN_BITS = ("bf16", "fp16")
+# Few terms that do most of the work; `layer_time_s` counts once for each fitted accelerator.
+LADDER = (
+    calibration.ALWAYS,
+    (*calibration.ALWAYS, "sequence_time_s", "expert_flop_share", "imbalance", "compute_tdp_share"),
+    (*calibration.ALWAYS, "sequence_time_s", "expert_flop_share", "imbalance", "compute_tdp_share", "block_scaling_time_s", "sum_time_s"),
+)
+PROMPT_SHARES = (0.2, 0.55, 1.0)
+# Above this share of the rating a board may have slowed down, so its watts no longer follow its work.
+_FREE_SHARE = 0.95
+# Two runs of one set-up may differ this much in context and still count as a repeat.
+_SAME_CONTEXT = 0.2
+
+
+def family(model):
+    """Name of the family a model belongs to, such as ``"Llama"``."""
+    return FAMILIES.get(model.partition("-")[0], model)
+
+
+def _frame(runs):
+    """The columns of some runs, with what a reader wants to sort them by."""
+    c = runs.columns
+    names = ("id", "published_model", "model", "weight_format", "accelerator", "n_accelerators", "software", "task", "batch", "anomaly")
+    frame = pandas.DataFrame({name: c[name] for name in (*names, "tokens_per_s", "j_per_token")})
+    frame["power_w"] = c["power_w"]
+    frame["family"], frame["architecture"] = [family(name) for name in c["model"]], runs.architecture
+    frame["kind"] = np.where(runs.moe, "mixture of experts", "dense")
+    return frame
+
+
+@functools.cache
+def held_out(what="architecture"):
+    """Measured runs beside predictions whose constants never saw them.
+
+    Parameters
+    ----------
+    what : {"architecture", "accelerator"}
+        What the constants behind a prediction were fitted without.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        A run a row, those marked ``anomaly`` included: what was measured, `predicted_j_per_token`,
+        `predicted_tokens_per_s`, and `energy_error` and `speed_error`, predicted over measured less one.
+    """
+    found = pandas.DataFrame([row for _, row in catalog._rows("predictions.csv", None)])
+    found = found[found["held_out"] == what].astype({"predicted_j_per_token": float, "predicted_tokens_per_s": float})
+    table = _frame(calibration.serving_runs(anomalies=True)).merge(found.drop(columns="held_out"), on="id", validate="1:1")
+    return _with_errors(table)
+
+
+def _with_errors(table):
+    table["energy_error"] = table["predicted_j_per_token"] / table["j_per_token"] - 1
+    table["speed_error"] = table["predicted_tokens_per_s"] / table["tokens_per_s"] - 1
+    return table
+
+
+@functools.cache
+def studies():
+    """Rows of ``data/studies.csv``: (study, runs, quantity) -> errors by column, held out by architecture."""
+    rows = catalog._rows("studies.csv", calibration._ACCURACY)
+    return {(row["split"], row["runs"], row["quantity"]): {name: float(row[name]) for name in calibration._ACCURACY[3:]} for _, row in rows}
+
+
+def other_runs():
+    """Runs of other networks, machines and laboratories, predicted with the constants as they stand.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        As `held_out`; `lacks` says what the source leaves open.
+    """
+    parts = []
+    for name, keep in (
+        ("validation.csv", None),
+        ("measurements.csv", lambda c: np.array([id.startswith("argonne") for id in c["id"]])),
+    ):
+        runs = calibration.Runs(name, keep)
+        table = _frame(runs)
+        table["lacks"] = runs.columns.get("lacks", "")
+        for accelerator in set(table["accelerator"]):
+            place = np.flatnonzero(table["accelerator"] == accelerator)
+            found, _ = calibration.constants(accelerator)
+            values = {**vars(found), "layer_time_s": {accelerator: found.layer_time_s}}
+            time, energy = runs.predict(values, runs.parts(place))
+            table.loc[place, "predicted_tokens_per_s"] = table.loc[place, "batch"] / time
+            table.loc[place, "predicted_j_per_token"] = energy / table.loc[place, "batch"]
+        parts.append(_with_errors(table))
+    return pandas.concat(parts, ignore_index=True)
+
+
+def repeats():
+    """Pairs of runs that should agree: one network, set-up, task and batch, measured twice.
+
+    Returns
+    -------
+    pairs : pandas.DataFrame
+        Columns `first`, `second`, and the relative differences of `tokens_per_s`, `power_w` and `j_per_token`. [1]
+    """
+    runs = calibration.serving_runs()
+    c, groups, rows = runs.columns, {}, []
+    same = ("weight_format", "accelerator", "n_accelerators", "expert_parallel", "task", "max_batch")
+    for place in range(len(runs)):
+        groups.setdefault((runs.architecture[place], *(c[name][place] for name in same)), []).append(place)
+    for i, j in (pair for group in groups.values() for pair in itertools.combinations(group, 2)):
+        if abs(runs.context[i] / runs.context[j] - 1) < _SAME_CONTEXT:
+            rows.append((c["id"][i], c["id"][j], *(abs(math.log(c[name][i] / c[name][j])) for name in ("tokens_per_s", "power_w", "j_per_token"))))
+    return pandas.DataFrame(rows, columns=["first", "second", "tokens_per_s", "power_w", "j_per_token"])
+
+
+def counts(runs):
+    """Bytes moved and operations of a mean step of each run, as the forecast counts them. [B], [FLOP]"""
+    n_bytes, n_flop = np.empty(len(runs)), np.empty(len(runs))
+    # With a joule for each byte, and the rating for operations at the peak rate, energies are counts.
+    some, _ = calibration.constants(calibration.fitted_accelerators()[0])
+    prices = {"weight_energy_j_per_byte": 1, "cache_energy_j_per_byte": 1, "operation_tdp_share": 1, "compute_tdp_share": 0}
+    unit_prices = SimpleNamespace(**{**vars(some), **prices, "plateau_tdp_share": math.inf})
+    for place, _, net, unit, run in runs.parts():
+        step = forecast.step(net, unit, unit_prices, *run)
+        n_bytes[place], n_flop[place] = step.weights_j + step.kv_j, step.compute_j * unit.peak / unit.tdp
+    return n_bytes, n_flop
+
+
+@dataclass(frozen=True)
+class Roof:
+    """Operations per second of one accelerator that bandwidth, arithmetic and power allow. [FLOP/s]"""
+
+    bandwidth: np.ndarray
+    compute: np.ndarray
+    power: Range
+
+
+def static_w(accelerator):
+    """Power of an idle accelerator, or that of others where nobody published it. [W]"""
+    return catalog.accelerator(accelerator).get("idle_w") or catalog.energy_constant("gpu-constant-power").power_w
+
+
+def has_roof(accelerator):
+    """Whether the catalog knows the rates and the rating that a power roof takes."""
+    found = catalog.accelerator(accelerator)
+    return all(found.get(name) for name in ("memory_bandwidth_bytes_per_s", "dense_bf16_flop_per_s", "tdp_w"))
+
+
+def roof(accelerator, intensity):
+    """The three ceilings of an accelerator, from its datasheet and sourced constants alone.
+
+    Parameters
+    ----------
+    accelerator : str
+        Name, with a rating and a dense 16-bit peak.
+    intensity : array
+        Operations per byte moved. [FLOP/B]
+
+    Returns
+    -------
+    roof : Roof
+        `power` has the roof with dear, typical and cheap bytes and operations.
+
+    Examples
+    --------
+    Power cannot lift a roof.
+
+    >>> found = roof("h100-sxm", np.array([1.0, 300.0]))
+    >>> bool((found.power.high <= np.minimum(found.bandwidth, found.compute) * (1 + 1e-9)).all())
+    True
+    """
+    unit, sets = catalog.accelerator(accelerator), constants()
+    memory = decode.memory_time_s(1.0, 1, unit.memory_bandwidth_bytes_per_s)
+    arithmetic = decode.compute_time_s(intensity, 1, unit.dense_bf16_flop_per_s)
+    ends = [[pick(sets[name][kind] for name in ("low", "typical", "high")) for kind in (0, 1)] for pick in (max, min)]
+
+    def capped(pair):
+        energy = decode.movement_energy_j(1.0, pair[0]) + decode.compute_energy_j(intensity, pair[1])
+        return intensity / serving.roof_time_s(decode.step_time_s(memory, arithmetic), energy, 1, unit.tdp_w, static_w(accelerator))
+
+    power = Range(capped(ends[0]), capped(sets["typical"]), capped(ends[1]))
+    return Roof(intensity / memory, intensity / arithmetic, power)
+
+
+@functools.cache
+def roof_runs():
+    """Measured runs of dense networks in 16 bit, where they stand under the roof.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        Columns as in `held_out`, and `intensity` [FLOP/B], `flop_per_s` of one accelerator [FLOP/s], and
+        `over_low`, `over_central`, `over_high`: reached over the roof with dear, typical and cheap constants. [1]
+    """
+    known = set(catalog.names("accelerator"))
+    parts = []
+    for name in ("measurements.csv", "validation.csv"):
+        keep = lambda c: np.array([
+            a in known and has_roof(a) and f in SIXTEEN_BITS and o > 0
+            for a, f, o in zip(c["accelerator"], c["weight_format"], c["output_tokens_per_prompt"])
+        ])  # fmt: skip
+        runs = calibration.Runs(name, keep)
+        table, (n_bytes, n_flop) = _frame(runs), counts(runs)
+        table["intensity"] = n_flop / n_bytes
+        table["flop_per_s"] = n_flop * table["tokens_per_s"] / table["batch"] / table["n_accelerators"]
+        parts.append(table[~runs.moe])
+    table = pandas.concat(parts, ignore_index=True)
+    for accelerator, some in table.groupby("accelerator"):
+        power = roof(accelerator, some["intensity"].to_numpy()).power
+        for end in ("low", "central", "high"):
+            table.loc[some.index, f"over_{end}"] = some["flop_per_s"] / getattr(power, end)
+    return table
+
+
+@dataclass(frozen=True)
+class Product:
+    """What a large matrix product costs: a bound from a measured speed, constants, and our forecast."""
+
+    reached_flop_per_s: float
+    bound_j_per_flop: float
+    uncapped_j_per_flop: float
+    capped_j_per_flop: float
+
+
+def product(accelerator):
+    """Energy of an operation in a large matrix product.
+
+    Parameters
+    ----------
+    accelerator : str
+        Name of one with a measured `reached_bf16_flop_per_s`.
+
+    Returns
+    -------
+    product : Product
+        Rating over measured speed, which the operation cannot exceed; the forecast's sum of static, arithmetic
+        and operation terms; and that sum below the plateau.
+    """
+    unit, (found, _) = catalog.accelerator(accelerator), calibration.constants(accelerator)
+    time = 1 / unit.reached_bf16_flop_per_s
+    ideal = found.operation_tdp_share * unit.tdp_w / unit.dense_bf16_flop_per_s
+    total = ideal + (found.static_tdp_share + found.compute_tdp_share) * unit.tdp_w * time
+    return Product(unit.reached_bf16_flop_per_s, unit.tdp_w * time, total, min(total, found.plateau_tdp_share * unit.tdp_w * time))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way to divide measured watts: so much always, so much for a byte, so much for an operation."""
+
+    name: str
+    n_runs: int
+    static_w: float
+    j_per_byte: float
+    j_per_flop: float
+    static_share: float
+    error: float
+
+
+@functools.cache
+def readings(accelerator):
+    """Watts of one board against bytes and operations per second, fitted to different sets of runs.
+
+    Parameters
+    ----------
+    accelerator : str
+        One of those that constants were fitted to.
+
+    Returns
+    -------
+    readings : tuple of Reading
+        Least squares with no price below zero and no static power below idle; only runs below the power
+        plateau. `static_share` is of the median draw, `error` the median of absolute residuals. [1]
+    """
+    from scipy.optimize import lsq_linear
+
+    runs = calibration.serving_runs()
+    (n_bytes, n_flop), c = counts(runs), runs.columns
+    boards = c["tokens_per_s"] / c["batch"] / c["n_accelerators"]
+    watts = c["power_w"] / c["n_accelerators"]
+    tera = 1e12
+    inputs = np.stack([np.ones(len(runs)), n_bytes * boards / tera, n_flop * boards / tera], axis=1)
+    rating = catalog.accelerator(accelerator).tdp_w
+    here = (c["accelerator"] == accelerator) & (watts < _FREE_SHARE * rating)
+    sixteen = np.isin(c["weight_format"].astype(str), SIXTEEN_BITS)
+    sets = {
+        "all runs": here, "weights in 16 bits": sixteen, "dense networks": ~runs.moe,
+        "dense, no recurrent layers": ~runs.moe & (runs.net.recurrent == 0), "mixtures of experts": runs.moe,
+        "one accelerator": c["n_accelerators"] == 1, "batch up to 64": c["batch"] <= 64,
+    }  # fmt: skip
+    found = []
+    for name, mask in sets.items():
+        rows = np.flatnonzero(here & mask)
+        fitted = lsq_linear(inputs[rows], watts[rows], bounds=([static_w(accelerator), 0, 0], np.inf)).x
+        error = np.median(np.abs(inputs[rows] @ fitted / watts[rows] - 1))
+        always, per_byte, per_flop = map(float, fitted / [1, tera, tera])
+        found.append(Reading(name, len(rows), always, per_byte, per_flop, always / float(np.median(watts[rows])), float(error)))
+    return tuple(found)
+
+
+def measured_share(model, accelerator, n_accelerators, batch, context_tokens, weight_format="bf16"):
+    """Share of measured board power that moving data takes: the headline's fourth version.
+
+    Parameters
+    ----------
+    model, accelerator : str
+        Names; the accelerator with what `estimate` needs.
+    n_accelerators, batch, context_tokens : float
+        The case; it must fit. [1]
+    weight_format : str
+        Format of the weights.
+
+    Returns
+    -------
+    share : Range
+        Central by the fitted constants; the ends by the `readings` that put most and least into static power;
+        where this accelerator has none, by those of all others, in shares of the rating. [1]
+
+    Examples
+    --------
+    >>> share = measured_share("llama-3.1-70b", "h100-sxm", 4, 1, 4096)
+    >>> 0 < share.low < share.central < share.high < 1
+    True
+    """
+    found = estimate(model, accelerator, n_accelerators, batch, context_tokens=context_tokens, weight_format=weight_format)
+    parts = found.energy_by_part
+    central = (parts["weights"] + parts["kv"] + parts["interconnect"]) / found.j_per_token
+    unit, (fitted, kind), step = catalog.accelerator(accelerator), calibration.constants(accelerator), found.step
+    # Energies over their prices are counts, also where the plateau cut them.
+    n_bytes = (step.weights_j / fitted.weight_energy_j_per_byte + step.kv_j / fitted.cache_energy_j_per_byte) * step.uncapped_j / step.energy_j
+    n_flop, shares = _step_flop(model, batch, context_tokens), [central]
+    for like in [accelerator] if kind == "fitted" else calibration.fitted_accelerators():
+        other = catalog.accelerator(like)
+        per_flop = unit.tdp_w / unit.dense_bf16_flop_per_s / (other.tdp_w / other.dense_bf16_flop_per_s)
+        for one in readings(like):
+            moved = decode.movement_energy_j(n_bytes, one.j_per_byte)
+            worked = decode.compute_energy_j(n_flop, one.j_per_flop * per_flop)
+            board_w = serving.board_power_w(n_accelerators, one.static_w / other.tdp_w, unit.tdp_w)
+            shares.append(moved / (moved + worked + serving.power_energy_j(board_w, step.time_s)))
+    return Range(min(shares), central, max(shares))
+
+
+def _step_flop(model, batch, context_tokens):
+    from llmpower.step import counts as of_step
+
+    one = of_step(model, batch, context_tokens)
+    return decode.step_flop(batch, one.linear_flop, one.attention_flop)
+
+
+def enough(model, accelerator, n_accelerators, batch, context_tokens, weight_format="bf16"):
+    """Fewest accelerators, from a given number on, that hold a case.
+
+    Parameters
+    ----------
+    model, accelerator, n_accelerators, batch, context_tokens, weight_format
+        As for `measured_share`.
+
+    Returns
+    -------
+    count : int or None
+        None if a thousand more would not do.
+    """
+    tried = np.arange(n_accelerators, n_accelerators + 1000)
+    fits = estimate(model, accelerator, tried, batch, context_tokens=context_tokens, weight_format=weight_format).fits
+    return int(tried[np.argmax(fits)]) if fits.any() else None
+
+
+def _with_prompt_share(runs, share):
+    """Runs whose chat prompts were computed to another share than the constants say."""
+    other = calibration.Runs.__new__(calibration.Runs)
+    vars(other).update(vars(runs))
+    other.prompt = runs.prompt * np.where(runs.prompt < runs.columns["prompt_tokens"], share / calibration.fixed()["computed_prompt_share"], 1.0)
+    return other
+
+
+def predict_held_out(kind):
+    """Rows of ``data/predictions.csv`` with whole groups held out, the runs marked ``anomaly`` predicted but never fitted.
+
+    Parameters
+    ----------
+    kind : {"architecture", "accelerator"}
+        What is held out.
+    """
+    runs = calibration.serving_runs(anomalies=True)
+    groups = runs.architecture if kind == "architecture" else runs.columns["accelerator"].astype(str)
+    clean = np.array([not mark for mark in runs.columns["anomaly"]])
+    rows = {}
+    for group in np.unique(groups):
+        out = np.flatnonzero(groups == group)
+        time, energy = runs.predict(calibration.fit(runs, np.flatnonzero((groups != group) & clean)), runs.parts(out))
+        for place, t, e in zip(out, time, energy):
+            batch = runs.columns["batch"][place]
+            rows[place] = [runs.columns["id"][place], kind, f"{e / batch:.6g}", f"{batch / t:.6g}"]
+    return [rows[place] for place in sorted(rows)]
+
+
+def write(say=print):
+    """Make ``data/predictions.csv`` and ``data/studies.csv`` again; takes some minutes.
+
+    Parameters
+    ----------
+    say : callable
+        Takes a line of progress.
+    """
+    say("predictions with architectures and accelerators held out")
+    rows = [*predict_held_out("architecture"), *predict_held_out("accelerator")]
+    calibration._write("predictions.csv", [["id", "held_out", "predicted_j_per_token", "predicted_tokens_per_s"], *rows])
+    runs, rows = calibration.serving_runs(), []
+    number = lambda names: len(names) + len(calibration.fitted_accelerators()) - 1
+    tried = [(f"{number(names)} constants", runs, names) for names in LADDER]
+    tried += [(f"prompt share {share}", _with_prompt_share(runs, share), calibration.TERMS) for share in PROMPT_SHARES]
+    tried.append(("anomalies fitted", calibration.serving_runs(anomalies=True), calibration.TERMS))
+    for label, some, names in tried:
+        say(f"held out: {label}")
+        energy, speed, _ = calibration.held_out(some, names=names)
+        for kind, mask in (("all", some.moe | True), ("dense", ~some.moe), ("moe", some.moe)):
+            rows += calibration._accuracy(label, kind, mask, energy, speed)
+    calibration._write("studies.csv", [calibration._ACCURACY, *rows])
+    held_out.cache_clear(), studies.cache_clear()
