@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 from llmpower import catalog, step
 from llmpower.claims import claim
+from llmpower.estimator import estimate
 from llmpower.formulas import datacenter
+from llmpower.ranges import Range
 
 YEAR_S = 365 * 86400
 # Line 118 of the article multiplies by it.
@@ -138,6 +140,31 @@ def speed(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, 
     prefill, alone = datacenter.prefill_tokens_per_s(peak, flop), bound.tokens_per_s / together
     served = datacenter.served_tokens_per_s(prompt_tokens_per_query, output_tokens_per_query, prefill, alone)
     return Speed(together, context, prefill, alone, served)
+
+
+def expected(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch):
+    """What the estimator expects one accelerator to serve, prompts included. [1/s]
+
+    Parameters
+    ----------
+    model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch
+        As for `speed`.
+
+    Returns
+    -------
+    expected : Range or None
+        Output tokens per second of one accelerator; None where the catalog
+        lacks what an estimate needs.
+    """
+    together = speed(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch).n_together
+    try:
+        found = estimate(
+            model, accelerator, together, batch, prompt_tokens_per_query, output_tokens_per_query,
+            datacenter.mean_context_tokens(prompt_tokens_per_query, output_tokens_per_query),
+        )  # fmt: skip
+    except catalog.ParameterError:
+        return None
+    return Range(*(end.tokens_per_s / together for end in (found.low, found, found.high)))
 
 
 @dataclass(frozen=True)
@@ -290,7 +317,7 @@ def bill(
         Names.
     tokens_per_s_per_accelerator : float or ""
         Output tokens per accelerator, prompts included in the time; empty
-        takes the upper bound of `speed`. [1/s]
+        takes what is `expected`, or the upper bound of `speed` where nothing is. [1/s]
     others : float
         As in the table of quantities, in the units people type; converted here.
 
@@ -305,7 +332,8 @@ def bill(
     fewest, served = 1, tokens_per_s_per_accelerator
     if served == "":
         fastest = speed(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch)
-        fewest, served = fastest.n_together, fastest.served_tokens_per_s
+        likely = expected(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch)
+        fewest, served = fastest.n_together, likely.central if likely else fastest.served_tokens_per_s
     needed = datacenter.accelerators_needed(tokens, peak_to_average, served, max_load)
     servers = _whole(max(needed, fewest) / accelerators_per_server)
     busy = datacenter.busy_share(tokens, servers * accelerators_per_server, served)

@@ -57,8 +57,11 @@ def test_training_against_the_articles_year():
     assert datacenter.training_over_service(service.fact("gpt-4-training", "training_energy_j").high, claim("C51").si) == pytest.approx(1.43, rel=2e-3)
 
 
-def test_the_bill_of_the_defaults_by_hand():
-    found = service.bill(**INPUTS)
+AT_THE_BOUND = {**INPUTS, "tokens_per_s_per_accelerator": service.speed("llama-3.1-70b", "h100-sxm", 500, 500, 128).served_tokens_per_s}
+
+
+def test_the_bill_at_the_bound_by_hand():
+    found = service.bill(**AT_THE_BOUND)
     # Three H100 hold 141.1 GB and 128 x 750 x 327,680 B = 31.5 GB; 128 tokens take (139.0 + 31.5) GB / 10.05 TB/s = 16.96 ms.
     # 128 / 16.96 ms / 3 = 2515 a second; a prompt token takes 139.0 + 0.66 GFLOP at 989 TFLOP/s: 7081 a second.
     # 500 / (500 / 7081 + 500 / 2515) = 1856.
@@ -121,7 +124,7 @@ def test_units_go_there_and_back():
 
 
 def test_steps_add_up_to_the_site():
-    found = service.bill(**INPUTS)
+    found = service.bill(**AT_THE_BOUND)
     assert sum(found.steps_w.values()) == pytest.approx(found.site_w)
     assert found.site_mean_w < found.site_w
     drawn = {name: watts / found.site_mean_w for name, watts in found.drawn_w.items()}
@@ -150,6 +153,24 @@ def test_the_bound_belongs_to_its_batch():
     speeds = {n: service.speed("llama-3.1-70b", "h100-sxm", 500, 500, n).served_tokens_per_s for n in (128, 256, 512, 898)}
     assert speeds == pytest.approx({128: 1856, 256: 2655, 512: 3383, 898: 3524}, rel=1e-3)
     assert service.measured_tokens_per_s()["h100-70b-batch-898"] / speeds[898] == pytest.approx(0.484, abs=0.001)
+
+
+def test_the_expectation_meets_what_was_measured():
+    """One board of H100 with a 70B network at batch 128 and 898 (data/datacenter.csv); those ran on four, with shorter texts."""
+    rates = service.measured_tokens_per_s()
+    for batch, one in ((128, "h100-70b-batch-128"), (898, "h100-70b-batch-898")):
+        found = service.expected("llama-3.1-70b", "h100-sxm", 350, 350, batch)
+        assert found.central == pytest.approx(rates[one], rel=0.25)
+        assert found.low < found.central < found.high < service.speed("llama-3.1-70b", "h100-sxm", 350, 350, batch).served_tokens_per_s
+
+
+def test_without_a_rate_the_expectation_counts_and_without_one_the_bound():
+    found = service.expected("llama-3.1-70b", "h100-sxm", 500, 500, 128)
+    assert service.bill(**INPUTS).served_tokens_per_s == found.central
+    # No source gives the rating of a TPU v5e, so nothing is expected of it.
+    assert service.expected("llama-3.1-70b", "tpu-v5e", 500, 500, 128) is None
+    tpu = service.bill(**{**INPUTS, "accelerator": "tpu-v5e"})
+    assert tpu.served_tokens_per_s == service.speed("llama-3.1-70b", "tpu-v5e", 500, 500, 128).served_tokens_per_s
 
 
 def test_boards_without_a_sourced_rating_say_so():
@@ -213,7 +234,7 @@ def test_the_prose_takes_the_branch_that_is_true(copy):
     page = copy.page("chapters/datacenter-scale", "odd")
     assert "That is not enough for the service above." in page and "That is enough for" not in page
     assert "A rack of that power feeds no server of this kind" in page
-    assert "the rate you gave" in page and "This is a bound at this batch" not in page
+    assert "the rate you gave" in page and "what the estimator expects" not in page
     assert "A year of answers takes less energy than the training" in page
     assert "Most of the water is used on the site" in page
     assert "No source gives the rating of" in page
