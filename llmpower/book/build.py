@@ -327,6 +327,16 @@ def _card(folder, title, path):
     card(title, claim("C01").value, cases, path)
 
 
+def _kept_card(folder, title, path):
+    """The picture of a shared link, drawn once for a run of the front page: loading what draws takes a second."""
+    code = [run.digest(run.PACKAGE / "figures" / name) for name in ("index.py", "style.py")]
+    kept = folder / f"card-{hashlib.sha256(json.dumps([title, *code]).encode()).hexdigest()[:12]}.png"
+    if not kept.exists():
+        _card(folder, title, path)
+        shutil.copyfile(path, kept)
+    shutil.copyfile(kept, path)
+
+
 def _fingerprint(book, stage, without=()):
     """Hash of a staged book and of what publishes it; of files with certain endings, only their names count."""
     files = sorted(path for path in stage.rglob("*") if path.is_file())
@@ -477,7 +487,7 @@ def build(book, out=None, scenario=Scenario(), jobs=None, say=print):
             say("publishing: nothing to do, the site is up to date")
         else:
             seal.write_text("")
-            _card(folders["index"], scenario.title or _yaml(book / "_config.yml")["title"], stage / "_static" / "card.png")
+            _kept_card(folders["index"], scenario.title or _yaml(book / "_config.yml")["title"], stage / "_static" / "card.png")
             with _workplace(book, stage, out) as work:
                 _render(work, out, say)
             seal.write_text(f"{mark} {_published(out / 'html')}")
