@@ -70,9 +70,17 @@ def test_the_rows_issue_and_readme_speak_of():
     assert sum(map(bool, runs["anomaly"])) == 42
 
 
-@pytest.mark.parametrize("row", ["mlenergy_v3-0010", "mlenergy_v3-0159", "mlenergy_v3-0315"])
+def test_the_held_out_rows_the_readme_speaks_of():
+    runs = measurements("validation.csv")
+    counted = {start: sum(one.startswith(start) for one in runs["id"]) for start in ("mlenergy_hold", "argonne_hold", "mi300x_hold")}
+    assert counted == {"mlenergy_hold": 154, "argonne_hold": 60, "mi300x_hold": 3}
+
+
+@pytest.mark.parametrize(
+    "row", ["mlenergy_v3-0010", "mlenergy_v3-0159", "mlenergy_v3-0315", "mlenergy_hold-0040", "mlenergy_hold-0080", "mlenergy_hold-0143"]
+)
 def test_the_window_columns_are_made_again(row):
-    runs = measurements()
+    runs = measurements("validation.csv" if "hold" in row else "measurements.csv")
     at = runs["id"].index(row)
     one = {name: column[at] for name, column in runs.items()}
     context, per_prompt = serving_window(
@@ -114,12 +122,18 @@ SEEN = {
     ("gpt-oss-120b", "h100-sxm", 2, "gpqa", 1024): (1138.9522207481266, 0.09540020046199459, 11938.677437075836),
     ("qwen3-coder-30b-a3b", "b200", 1, "sourcegraph-fim", 1024): (964.9797751714376, 0.11189398044252594, 8624.054407172483),
     ("qwen3-coder-30b-a3b", "h100-sxm", 2, "sourcegraph-fim", 768): (1188.195790433295, 0.2003523504187493, 5930.530827064866),
+    ("gpt-oss-20b", "b200", 1, "gpqa", 2048): (646.0116180331404, 0.029096299281516816, 22202.53551088244),
+    ("qwen3-14b", "b200", 1, "lm-arena-chat", 1024): (932.265569899849, 0.06194408549009, 15050.114349480478),
+    ("llama-4-scout", "h100-sxm", 8, "lm-arena-chat", 96): (2932.5972254129206, 0.9636148081503074, 3043.329347586661),
+    ("llama-3.1-405b", "b200", 4, "lm-arena-chat", 512): (3883.077089471107, 1.1466946288350555, 3386.3218609613477),
+    ("qwen3-coder-480b-a35b", "b200", 4, "sourcegraph-fim", 64): (3847.1798745797246, 5.333480642019776, 721.3263031780325),
 }
 
 
 @pytest.mark.parametrize("run", SEEN, ids=lambda run: f"{run[0]}-{run[1]}-{run[4]}")
 def test_rows_read_again_in_their_source(run):
-    runs = measurements()
+    fitted, held = measurements(), measurements("validation.csv")
+    runs = {name: [*fitted[name], *held[name]] for name in fitted}
     columns = ("model", "accelerator", "n_accelerators", "task", "max_batch")
     rows = [row for row, key in enumerate(zip(*(runs[name] for name in columns))) if key == run]
     shown = [tuple(float(runs[name][row]) for name in ("power_w", "j_per_token", "tokens_per_s")) for row in rows]
