@@ -213,7 +213,8 @@ class Estimate:
 # Numbers of a run in the order in which `forecast.step` takes them, and quantity -> field of a machine.
 _RUN = ("batch", "context_tokens", "prompt_tokens", "output_tokens")
 _RATE_FIELDS = {
-    "memory_bandwidth_bytes_per_s": "bandwidth", "reached_bf16_flop_per_s": "reached", "link_bytes_per_s": "link", "tdp_w": "tdp",
+    "memory_bandwidth_bytes_per_s": "bandwidth", "dense_bf16_flop_per_s": "peak", "reached_bf16_flop_per_s": "reached",
+    "link_bytes_per_s": "link", "tdp_w": "tdp",
 }  # fmt: skip
 
 
@@ -488,7 +489,7 @@ def _estimate(model, accelerator, n, batch, prompt, output, context, weight_form
 
 
 def _does_not_fit(model, accelerator, n, batch, context, missing_bytes, count):
-    would = f"{count:,} would do" if count else "no number of them would do"
+    would = f"{count:,} would do" if count else "no number of them would do, since each keeps the caches of at least one key-value head"
     return (
         f"n_accelerators: got {int(n)}; {model} with {batch:,.6g} sequences of {context:,.6g} tokens misses "
         f"{missing_bytes / 1e9:,.1f} GB on {int(n)} x {accelerator}; {would} [count]"
