@@ -96,12 +96,12 @@ def table(rounds, loads):
     return "\n".join([*rows, "", when])
 
 
-def write(text):
-    """Replace what stands under our heading of the README."""
+def write(text, heading=_HEADING, command="benchmarks/build.py --write"):
+    """Replace what stands under a heading of the README."""
     path = pathlib.Path(__file__).parent / "README.md"
     former = path.read_text(encoding="utf-8") if path.is_file() else "# Benchmarks\n"
-    former = re.sub(rf"\n{_HEADING}\n.*?(?=\n## |\Z)", "", former, flags=re.DOTALL)
-    path.write_text(f"{former.rstrip()}\n\n{_HEADING}\n\n`benchmarks/build.py --write` made this table.\n\n{text}\n", encoding="utf-8")
+    former = re.sub(rf"\n{heading}\n.*?(?=\n## |\Z)", "", former, flags=re.DOTALL)
+    path.write_text(f"{former.rstrip()}\n\n{heading}\n\n`{command}` made this table.\n\n{text}\n", encoding="utf-8")
 
 
 def main():

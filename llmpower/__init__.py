@@ -48,6 +48,8 @@ _HOME = {
     "GAIN_METRICS": "progress",
     "ARTICLE_SERIES": "progress",
     "tornado": "ranges",
+    "monte_carlo": "ranges",
+    "elasticities": "ranges",
     "Range": "ranges",
 }
 _MODULES = {

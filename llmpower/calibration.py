@@ -90,6 +90,34 @@ def constants(accelerator):
     return SimpleNamespace(**fixed(), **shared, layer_time_s=_mean(gaps)), "scaled"
 
 
+def intervals(accelerator, constants):
+    """Low and high ends of the fitted constants of an accelerator, by name.
+
+    Parameters
+    ----------
+    accelerator : str
+        Catalog name.
+    constants : namespace
+        Its constants; one that was scaled takes its interval along.
+
+    Returns
+    -------
+    intervals : dict
+        Name -> (low, high); those without a range are left out. A gap per layer
+        of a machine that was not fitted spans those of the machines that were.
+    """
+    found = {quantity: fact for (entity, quantity), fact in table().items() if entity in ("fitted", accelerator)}
+    ends = {
+        name: tuple(getattr(constants, name) * end / fact.value for end in (fact.low, fact.high))
+        for name, fact in found.items()
+        if fact.low is not None and fact.high is not None
+    }
+    if PER_ACCELERATOR not in found:
+        gaps = [table()[name, PER_ACCELERATOR] for name in fitted_accelerators()]
+        ends[PER_ACCELERATOR] = min(gap.low or gap.value for gap in gaps), max(gap.high or gap.value for gap in gaps)
+    return ends
+
+
 def _mean(values):
     return math.exp(sum(map(math.log, values)) / len(values))
 

@@ -386,6 +386,7 @@ def names(kind):
     return list(_TABLES[kind]())
 
 
+@functools.lru_cache(1024)
 def find(kind, name):
     """Canonical name of what somebody typed.
 

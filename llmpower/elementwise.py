@@ -26,9 +26,12 @@ _FLOAT = {
     "log": math.log,
     "sqrt": math.sqrt,
 }
+_NUMBERS = frozenset((float, int))
 
 
 def _apply(name, *values):
+    if _NUMBERS.issuperset(map(type, values)):
+        return _FLOAT[name](*values)
     kinds = {type(value).__module__.partition(".")[0] for value in values}
     if "sympy" in kinds:
         import sympy

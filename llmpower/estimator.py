@@ -7,8 +7,9 @@ one checked function, `estimate`.
 import difflib
 import functools
 import math
+import numbers
 import reprlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 from llmpower import calibration, catalog, forecast
@@ -62,17 +63,21 @@ class Estimate:
     missing_bytes: float
     accelerators_needed: int
     notes: tuple
-    step: forecast.Step
     host: Host
     spans: dict
-    _plain: object
+    _run: tuple
 
-    @property
+    @functools.cached_property
+    def step(self):
+        """Times and energies of a step by part, whether it fits or not. `forecast.Step`"""
+        return forecast.sweep(*self._run)
+
+    @functools.cached_property
     def step_s(self):
         """Mean time of a step, prompts included. [s]"""
         return self._known(self.step.time_s)
 
-    @property
+    @functools.cached_property
     def tokens_per_s(self):
         """Output tokens of all sequences together. [1/s]"""
         return decode.tokens_per_s(self.batch, self.step_s)
@@ -82,12 +87,12 @@ class Estimate:
         """Output tokens of one sequence. [1/s]"""
         return self.tokens_per_s / self.batch
 
-    @property
+    @functools.cached_property
     def power_w(self):
         """Mean power of all accelerators together, and of what the boundary adds. [W]"""
         return self._outside(self._board_power_w, 0)
 
-    @property
+    @functools.cached_property
     def j_per_token(self):
         """Energy per output token inside the boundary. [J]"""
         return self.power_w / self.tokens_per_s
@@ -110,7 +115,7 @@ class Estimate:
     @property
     def prefill_j_per_token(self):
         """Part of `j_per_token` that prompts cause: with them less without them. [J]"""
-        plain = self._plain()
+        plain = self.vary(prompt_tokens=0.0).step
         board = self._known((self.step.energy_j - plain.energy_j) / self.batch)
         host = self.host.power_w[0] * self._known(self.step.time_s - plain.time_s) / self.batch
         return self.host.pue[0] * (board + host)
@@ -138,12 +143,50 @@ class Estimate:
         return self._ends("high", 2)
 
     @property
+    def inputs(self):
+        """What `vary` may change: numbers of the run, rates of the machine, constants; by name."""
+        _, unit, constants, _, *run, _ = self._run
+        rates = {name: getattr(unit, field) for name, field in _RATE_FIELDS.items()}
+        return dict(zip(_RUN, run)) | rates | vars(constants)
+
+    @property
+    def intervals(self):
+        """Low and high ends of the fitted constants, by name; scaled with a constant that is."""
+        return calibration.intervals(self.accelerator, self._run[2])
+
+    def vary(self, **changes):
+        """The same run with some of its inputs changed, unchecked.
+
+        Parameters
+        ----------
+        changes : float, array or symbol
+            New values, by the names of `inputs`.
+
+        Returns
+        -------
+        estimate : Estimate
+            Whether it fits is not looked at again.
+        """
+        if unknown := changes.keys() - self.inputs.keys():
+            raise catalog.ParameterError([f"{name}: not an input; inputs are {', '.join(self.inputs)}" for name in sorted(unknown)])
+        net, unit, constants, n, *run, spread = self._run
+
+        def changed(values):
+            return values | {name: changes[name] for name in values.keys() & changes.keys()}
+
+        rates = {field: changes.get(name, getattr(unit, field)) for name, field in _RATE_FIELDS.items()}
+        unit = SimpleNamespace(**vars(unit) | rates)
+        constants = SimpleNamespace(**changed(vars(constants)))
+        numbers = changed(dict(zip(_RUN, run)))
+        return replace(self, batch=numbers["batch"], _run=(net, unit, constants, n, *numbers.values(), spread))
+
+    @property
     def _board_power_w(self):
-        return self._known(decode.power_w(self.step.energy_j, self.step.time_s))
+        return decode.power_w(self.step.energy_j, self.step_s)
 
     def _known(self, value):
         """The value where it fits, NaN elsewhere; an estimate of one run always fits."""
-        if isinstance(self.fits, bool):
+        if isinstance(self.fits, bool) or self.fits.all():
             return value
         import numpy as np
 
@@ -165,6 +208,14 @@ class Estimate:
         from llmpower.tables import estimate_text
 
         return estimate_text(self)
+
+
+# Numbers of a run in the order in which `forecast.step` takes them, and quantity -> field of a machine.
+_RUN = ("batch", "context_tokens", "prompt_tokens", "output_tokens")
+_RATE_FIELDS = {
+    "memory_bandwidth_bytes_per_s": "bandwidth", "dense_bf16_flop_per_s": "peak", "reached_bf16_flop_per_s": "reached",
+    "link_bytes_per_s": "link", "tdp_w": "tdp",
+}  # fmt: skip
 
 
 @functools.cache
@@ -196,17 +247,10 @@ def _host(accelerator, boundary):
 def _unit(accelerator, weight_format):
     """Rates with what large products reach, and the constants for this machine."""
     constants, kind = calibration.constants(accelerator)
-    unit = forecast.machine(accelerator, weight_format)
+    unit = SimpleNamespace(**vars(forecast.machine(accelerator, weight_format)))
     if math.isnan(unit.reached):
         unit.reached = unit.peak * constants.dense_flop_share
     return unit, constants, kind
-
-
-@functools.cache
-def _net(model, weight_format, kv_format):
-    net = forecast.network(model, weight_format, kv_format)
-    net.moe = bool(net.n_experts)
-    return net
 
 
 @functools.cache
@@ -225,35 +269,49 @@ _NUMBERS = {
 
 def _number(name, given, problems):
     """A float, or an array of floats; what is wrong with it goes to `problems`."""
-    import numbers
-
     quantity, whole = _NUMBERS[name]
     row = catalog.quantities()[quantity]
     low, high = row.low, row.high
-    allowed = f"{'a whole number' if whole else 'a number'} from {low:,.12g} to {high:,.12g}, or an array of such [count]"
     if isinstance(given, numbers.Real) and not isinstance(given, bool):
-        value = float(given)
-        if low <= value <= high and (not whole or value == int(value)):
-            return value
-        problems.append(f"{name}: got {given!r}; allowed is {allowed}")
-        return None
-    import numpy as np
+        if low <= given <= high and (not whole or given == int(given)):
+            return float(given)
+        shown = reprlib.repr(given)
+    else:
+        import numpy as np
 
-    try:
-        values = np.asarray(given)
-        if values.dtype.kind not in "iuf" or values.size == 0:
-            raise TypeError
-    except (TypeError, ValueError):
-        problems.append(f"{name}: got {reprlib.repr(given)}; allowed is {allowed}")
-        return None
-    values = values.astype(float)
-    wrong = ~((values >= low) & (values <= high))
-    if whole:
-        wrong |= values != np.floor(values)
-    if wrong.any():
-        problems.append(f"{name}: got {float(values[wrong].flat[0])!r} among {wrong.size} values; allowed is {allowed}")
-        return None
-    return values if values.ndim else float(values)
+        try:
+            values = np.asarray(given)
+            known = values.dtype.kind in "iuf" and values.size > 0
+        except (TypeError, ValueError):
+            known = False
+        if known:
+            values = values.astype(float)
+            wrong = ~((values >= low) & (values <= high))
+            if whole:
+                wrong |= values != np.floor(values)
+            if not wrong.any():
+                return values if values.ndim else float(values)
+            shown = f"{float(values[wrong].flat[0])!r} among {wrong.size} values"
+        else:
+            shown = reprlib.repr(given)
+    problems.append(
+        f"{name}: got {shown}; allowed is {'a whole number' if whole else 'a number'} "
+        f"from {low:,.12g} to {high:,.12g}, or an array of such [count]"
+    )
+    return None
+
+
+def _together(values, problems):
+    """Complain about arrays whose shapes do not go together."""
+    shapes = {name: value.shape for name, value in values.items() if hasattr(value, "shape")}
+    if len(shapes) > 1:
+        import numpy as np
+
+        try:
+            np.broadcast_shapes(*shapes.values())
+        except ValueError:
+            given = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+            problems.append(f"{', '.join(shapes)}: shapes do not go together; got {given}; allowed is what NumPy broadcasts")
 
 
 def _name(argument, kind, given, problems):
@@ -317,11 +375,12 @@ def _memory(net, unit, n, batch, context):
 
 def _needed(net, unit, n, batch, context):
     """Fewest accelerators that hold a run; copies of the cache grow with their number."""
-    for count in range(int(n) + 1, 100001):
-        needed, there = _memory(net, unit, float(count), batch, context)
-        if needed <= there:
-            return count
-    return None
+    import numpy as np
+
+    counts = np.arange(n + 1, catalog.quantities()["n_accelerators"].high + 1)
+    needed, there = _memory(net, unit, counts, batch, context)
+    enough = counts[needed <= there]
+    return int(enough[0]) if enough.size else None
 
 
 def estimate(
@@ -389,6 +448,7 @@ def estimate(
     batch, prompt = _number("batch", batch, problems), _number("prompt_tokens", prompt_tokens, problems)
     output = math.inf if output_tokens is None else _number("output_tokens", output_tokens, problems)
     context = None if context_tokens is None else _number("context_tokens", context_tokens, problems)
+    _together(dict(zip(_NUMBERS, (n, batch, prompt, output, context))), problems)
     if accelerator and weight_format and n is not None:
         _rates(accelerator, weight_format, n > 1 if isinstance(n, float) else (n > 1).any(), problems)
     if model and parallelism == "ep" and not catalog.model(model).n_experts:
@@ -409,7 +469,7 @@ def _estimate(model, accelerator, n, batch, prompt, output, context, weight_form
         notes.append("context taken as prompt + output / 2, right for answers of one length")
     if isinstance(prompt, float) and prompt == 0 and output is not math.inf:
         notes.append("no prompt given, so nothing is prefilled")
-    net, (unit, constants, kind) = _net(model, weight_format, kv_format), _unit(accelerator, weight_format)
+    net, (unit, constants, kind) = forecast.network(model, weight_format, kv_format), _unit(accelerator, weight_format)
     if kind == "scaled":
         notes.append(f"no run on {accelerator} was fitted: constants scaled from {' and '.join(calibration.fitted_accelerators())}")
     needed, there = _memory(net, unit, n, batch, context)
@@ -418,21 +478,18 @@ def _estimate(model, accelerator, n, batch, prompt, output, context, weight_form
         if not fits:
             raise catalog.ParameterError([_does_not_fit(model, accelerator, n, batch, context, needed - there, _needed(net, unit, n, batch, context))])
         count = int(n)
-    run = (net, unit, constants, n, batch, context)
-    spread = _spread(parallelism, n)
-    step = forecast.step(*run, prompt, output, spread)
     host = _host(accelerator, boundary)
     if host.power_w[0]:
         host = Host(tuple(n * power for power in host.power_w), host.pue, host.note)
     return Estimate(
         model, accelerator, n, batch, context, read, output, weight_format, kv_format, parallelism, boundary, kind,
-        fits, needed - there, count, tuple(notes), step, host, _spans(kind, net.moe),
-        functools.partial(forecast.step, *run, 0.0, output, spread),
+        fits, needed - there, count, tuple(notes), host, _spans(kind, net.moe),
+        (net, unit, constants, n, batch, context, prompt, output, _spread(parallelism, n)),
     )  # fmt: skip
 
 
 def _does_not_fit(model, accelerator, n, batch, context, missing_bytes, count):
-    would = f"{count:,} would do" if count else "no number of them would do"
+    would = f"{count:,} would do" if count else "no number of them would do, since each keeps the caches of at least one key-value head"
     return (
         f"n_accelerators: got {int(n)}; {model} with {batch:,.6g} sequences of {context:,.6g} tokens misses "
         f"{missing_bytes / 1e9:,.1f} GB on {int(n)} x {accelerator}; {would} [count]"

@@ -5,23 +5,27 @@ numbers out, the same for one run and for arrays of runs.  `calibration` fits it
 constants with it and `estimator` predicts with it.
 """
 
+import concurrent.futures
 import functools
 import math
-from dataclasses import dataclass
+import os
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 
 from llmpower import catalog
+from llmpower.elementwise import minimum
 from llmpower.formulas import decode, serving
 from llmpower.step import FLOP_PER_MAC
 
 # What travels between accelerators are activations in 16 bit.
 ACTIVATION_BYTES = 2
+# Runs computed at once: some twenty arrays of them stay in the cache of a core.
+_PIECE = 1 << 14
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """A step of all sequences on all accelerators together; times [s], energies [J]."""
 
     dense_time_s: float
@@ -57,10 +61,10 @@ def network(model, weight_format, kv_format):
         routed_bytes=format_.bytes_per_value, kv_values=values, kv_heads=1 if latent else net.n_kv_heads,
         kv_bytes=catalog.number_format(kv_format).bytes_per_value,
         n_full_layers=net.n_full_layers, n_window_layers=net.n_window_layers, window_tokens=net.window_tokens,
-        state_values=net.state_values, state_bytes=net.state_bytes_per_value, recurrent=net.state_values > 0,
+        state_values=net.state_values, state_bytes=net.state_bytes_per_value, recurrent=float(net.state_values > 0),
         n_heads=net.n_heads, score_width=values if latent else net.head_dim,
         value_width=net.mla_latent if latent else net.head_dim,
-        block_rows=blocks, block_layers=net.n_moe_layers if blocks else 0,
+        block_rows=blocks, block_layers=net.n_moe_layers if blocks else 0, moe=net.n_experts > 0,
     )  # fmt: skip
 
 
@@ -133,6 +137,10 @@ def _products(net, unit, constants, n, spread, batch, tokens):
     )  # fmt: skip
 
 
+def _any(condition):
+    return condition.any() if isinstance(condition, np.ndarray) else bool(condition)
+
+
 def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tokens, output_tokens, spread):
     """Expected time and energy of a step.
 
@@ -155,7 +163,7 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
     """
     n, c = n_accelerators, constants
     tokens, parts = batch, _products(net, unit, c, n, spread, batch, batch)
-    if np.any(prompt_tokens):
+    if _any(prompt_tokens != 0):
         prompts = serving.prompts_per_step(batch, output_tokens)
         share = serving.prompt_step_share(prompts)
         full = serving.mixed_step_tokens(batch, prompts, prompt_tokens * (1 + net.recurrent * (c.recurrent_prompt_factor - 1)))
@@ -168,9 +176,10 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
     cache = decode.memory_time_s(moved, n, unit.bandwidth * c.reached_bandwidth_share)
     attention = batch * decode.attention_flop(net.n_heads, net.score_width, net.value_width, positions, FLOP_PER_MAC)
     link_bytes, link = 0.0, 0.0
-    if np.any(n > 1):
-        link_bytes = (n > 1) * serving.allreduce_bytes(net.n_layers, tokens, net.d_model, ACTIVATION_BYTES)
-        link = (n > 1) * serving.link_time_s(net.n_layers, c.sum_time_s, link_bytes, unit.link)
+    several = 1.0 * (n > 1)
+    if _any(several):
+        link_bytes = several * serving.allreduce_bytes(net.n_layers, tokens, net.d_model, ACTIVATION_BYTES)
+        link = several * serving.link_time_s(net.n_layers, c.sum_time_s, link_bytes, unit.link)
     overhead = serving.overhead_time_s(
         net.n_layers, c.layer_time_s, batch, c.sequence_time_s, net.block_layers, c.block_scaling_time_s
     )
@@ -184,9 +193,56 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
     between = decode.movement_energy_j(n * link_bytes, c.link_energy_j_per_byte)
     total = static + weights + kv + arithmetic + between
     most = serving.power_energy_j(serving.board_power_w(n, c.plateau_tdp_share, unit.tdp), time)
-    energy = np.minimum(total, most) if isinstance(total, np.ndarray) else min(total, most)
+    energy = minimum(total, most)
     cut = energy / total
     return Step(
         dense, expert, cache, link, overhead, memory + cache, compute, time,
         cut * weights, cut * kv, cut * arithmetic, cut * between, cut * static, total, energy,
     )  # fmt: skip
+
+
+def _arrays(values):
+    for value in values:
+        if isinstance(value, SimpleNamespace):
+            yield from _arrays(vars(value).values())
+        elif isinstance(value, np.ndarray):
+            yield value
+
+
+def _cut(value, axis, index):
+    if isinstance(value, SimpleNamespace):
+        return SimpleNamespace(**{name: _cut(one, axis, index) for name, one in vars(value).items()})
+    if isinstance(value, np.ndarray) and value.ndim >= -axis and value.shape[axis] > 1:
+        return value[index]
+    return value
+
+
+def sweep(*run):
+    """What `step` returns, for any number of runs: in pieces that stay in cache, on all cores.
+
+    Parameters
+    ----------
+    run : tuple
+        Arguments of `step`; arrays among them, or in its namespaces, are broadcast.
+
+    Returns
+    -------
+    sweep : Step
+        Floats if no argument is an array.
+    """
+    shape = np.broadcast_shapes(*(array.shape for array in _arrays(run)))
+    if math.prod(shape) <= _PIECE:
+        return step(*run)
+    axis = max(range(-len(shape), 0), key=lambda place: shape[place])
+    length = max(1, _PIECE * shape[axis] // math.prod(shape))
+    whole = Step(*(np.empty(shape) for _ in Step._fields))
+
+    def one(start):
+        index = (..., slice(start, start + length), *[slice(None)] * (-axis - 1))
+        for field, values in zip(whole, step(*(_cut(value, axis, index) for value in run))):
+            field[index] = values
+
+    # NumPy lets go of Python's lock while it computes, so threads are enough.
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(one, range(0, shape[axis], length)))
+    return whole

@@ -1,6 +1,10 @@
 """Low, central and high of a result."""
 
+import math
 from dataclasses import dataclass
+
+# A normal number exceeds its mean by more than so many standard deviations once in twenty.
+_NORMAL_95 = 1.6448536269514722
 
 
 @dataclass(frozen=True)
@@ -71,3 +75,71 @@ def tornado(function, central, ends):
     """
     bars = [(name, *(function(**{**central, name: end}) for end in pair)) for name, pair in ends.items()]
     return sorted(bars, key=lambda bar: -abs(bar[2] - bar[1]))
+
+
+def monte_carlo(function, central, ends, draws=1_000_000, seed=0):
+    """Evaluate a result with all uncertain inputs drawn at once.
+
+    Each input is drawn by itself, so errors that go together are not seen to:
+    its logarithm is normal on either side of the central value, with the ends
+    as its 5th and 95th percentile.
+
+    Parameters
+    ----------
+    function : callable
+        Takes the inputs as keywords, returns a number, or an array for arrays;
+        called once with all draws.
+    central : dict
+        All inputs.
+    ends : dict
+        Name of an uncertain input -> (low, high); positive.
+    draws, seed : int
+        How many, and what makes them the same each time.
+
+    Returns
+    -------
+    range : Range
+        5th percentile, result of the central values, 95th percentile.
+
+    Examples
+    --------
+    >>> found = monte_carlo(lambda a, b: a * b, {"a": 2.0, "b": 3.0}, {"a": (1.0, 4.0)}, draws=100_000)
+    >>> round(found.low, 1), found.central, round(found.high, 1)
+    (3.0, 6.0, 12.0)
+    """
+    import numpy as np
+
+    random = np.random.default_rng(seed)
+    drawn = {}
+    for name, (low, high) in ends.items():
+        normal = random.standard_normal(draws)
+        sides = np.where(normal < 0, math.log(central[name] / low), math.log(high / central[name]))
+        drawn[name] = central[name] * np.exp(sides / _NORMAL_95 * normal)
+    low, high = np.percentile(function(**{**central, **drawn}), [5, 95])
+    return Range(float(low), float(function(**central)), float(high))
+
+
+def elasticities(estimate, quantity="j_per_token"):
+    """By how many per cent a result changes for one per cent of each input, from the formula itself.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        Of one run, not of arrays.
+    quantity : {"j_per_token", "tokens_per_s", "power_w", "step_s"}
+        Result.
+
+    Returns
+    -------
+    elasticities : dict
+        Input -> d ln result / d ln input, all else held, the context too; the
+        largest first. Inputs that do nothing are left out.
+    """
+    from llmpower.symbolic import elasticity
+
+    found = {
+        name: elasticity(lambda x, name=name: getattr(estimate.vary(**{name: x}), quantity), name, value)
+        for name, value in estimate.inputs.items()
+        if 0 < value < math.inf
+    }
+    return dict(sorted(((name, value) for name, value in found.items() if value), key=lambda pair: -abs(pair[1])))

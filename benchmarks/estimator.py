@@ -1,0 +1,177 @@
+"""How fast the estimator is, and how far it is from measurements: ``.venv/bin/python -m benchmarks.estimator``.
+
+``--write`` puts the tables into ``README.md``.  Wall-clock seconds need a quiet machine; processor seconds do not.
+"""
+
+import argparse
+import datetime
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+import llmpower
+from benchmarks.build import write
+from llmpower import calibration, ranges
+from llmpower.catalog import ParameterError
+
+_HEADING = "## The estimator"
+_ACCELERATORS = ("h100-sxm", "h200-sxm", "b200", "a100-sxm-80gb")
+_FORMATS = ("bf16", "int8", "int4", "q8_0")
+_SIDE = 250  # batches, and contexts: 4 x 4 x 250 x 250 is a million points
+_RUN = {"prompt_tokens": 500, "output_tokens": 500}
+_ONE = {"model": "llama-3.1-70b", "accelerator": "h100-sxm", "n_accelerators": 4, "batch": 64, **_RUN}
+
+
+def results(found):
+    """The three numbers of an estimate."""
+    return found.j_per_token, found.tokens_per_s, found.power_w
+
+
+def timed(function):
+    """Wall-clock and processor seconds of a call."""
+    wall, processor = time.perf_counter(), time.process_time()
+    function()
+    return time.perf_counter() - wall, time.process_time() - processor
+
+
+def points(shape):
+    """Batches and contexts: every pair, or as many points without order."""
+    if shape == "grid":
+        return np.linspace(1, 256, _SIDE)[:, None], np.linspace(500, 4000, _SIDE)
+    random = np.random.default_rng(0)
+    return random.uniform(1, 256, _SIDE**2), random.uniform(500, 4000, _SIDE**2)
+
+
+def sweep(model, shape):
+    """A million points of batch x context x accelerator x format."""
+    batch, context = points(shape)
+    for accelerator in _ACCELERATORS:
+        for weight_format in _FORMATS:
+            results(llmpower.estimate(model, accelerator, 8, batch, context_tokens=context, weight_format=weight_format, **_RUN))
+
+
+def loop(count):
+    """So many of the same points one by one."""
+    batch, context = points("list")
+    for b, c in zip(batch[:count], context[:count]):
+        results(llmpower.estimate("llama-3.1-70b", "h100-sxm", 8, float(b), context_tokens=float(c), **_RUN))
+
+
+def fresh(statement):
+    """Wall-clock and processor seconds of a statement in a new process."""
+    code = f"import time; w, p = time.perf_counter(), time.process_time(); {statement}; print(time.perf_counter() - w, time.process_time() - p)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return tuple(map(float, done.stdout.split()))
+
+
+def _rows(name, times, count=1, unit=1.0, goal=""):
+    wall, processor = (statistics.median(column) / count / unit for column in zip(*times))
+    return f"| {name} | {min(times)[0] / count / unit:,.3g} | {wall:,.3g} | {processor:,.3g} | {goal} |"
+
+
+def speed(rounds):
+    """Table of times: least and median wall clock, median processor."""
+    million = len(_ACCELERATORS) * len(_FORMATS) * _SIDE**2
+    one = llmpower.estimate(**_ONE)
+    again = 200
+
+    def each():
+        for _ in range(again):
+            results(llmpower.estimate(**_ONE))
+
+    def draw():
+        ranges.monte_carlo(lambda **constants: one.vary(**constants).j_per_token, one.inputs, one.intervals)
+
+    def repeat(function, *given):
+        function(*given)
+        return [timed(lambda: function(*given)) for _ in range(rounds)]
+
+    rows = ["| what | least | median | processor | goal |", "|:--|--:|--:|--:|--:|"]
+    for model in ("llama-3.1-70b", "qwen3-235b-a22b"):
+        for shape in ("grid", "list"):
+            rows.append(_rows(f"{million:,} points, {model}, {shape} [s]", repeat(sweep, model, shape), goal="1"))
+    rows.append(_rows(f"as many one by one, from {again} [s]", repeat(loop, again), again / million))
+    rows.append(_rows("one estimate [us]", repeat(each), again, 1e-6, goal="100"))
+    rows.append(_rows("`import llmpower` in a new process [s]", [fresh("import llmpower") for _ in range(rounds)], goal="0.1"))
+    first = "import llmpower; llmpower.estimate('llama-3.1-70b', 'h100-sxm', 4)"
+    rows.append(_rows("that and a first estimate, which loads NumPy and the facts [s]", [fresh(first) for _ in range(rounds)]))
+    rows.append(_rows(f"1,000,000 draws of {len(one.intervals)} constants [s]", repeat(draw)))
+    rows.append(_rows("all elasticities of one run [s]", repeat(ranges.elasticities, one)))
+    return "\n".join(rows)
+
+
+def _errors(energy, speeds):
+    return " | ".join(" / ".join(f"{value:.1f}" for value in calibration.summary(np.array(errors))) for errors in (energy, speeds))
+
+
+def accuracy():
+    """Tables of errors: held out, and never fitted."""
+    table = calibration.accuracy_table()
+    rows = ["| held out | runs | number | J/token | tokens/s |", "|:--|:--|--:|--:|--:|"]
+    for split, kind in dict.fromkeys((split, kind) for split, kind, _ in table):
+        pair = [table[split, kind, quantity] for quantity in ("j_per_token", "tokens_per_s")]
+        errors = " | ".join(f"{one['median_pct']} / {one['mean_pct']} / {one['p90_pct']}" for one in pair)
+        rows.append(f"| {split} | {kind} | {pair[0]['n']:.0f} | {errors} |")
+    rows += ["", "| never fitted, by machine and software | number | J/token | tokens/s |", "|:--|--:|--:|--:|"]
+    for name, pairs in unseen().items():
+        rows.append(f"| {name} | {len(pairs)} | {_errors(*zip(*pairs))} |")
+    return "\n".join(rows)
+
+
+def unseen():
+    """Predicted over measured, less one, of energy and speed: `data/validation.csv` by machine and software."""
+    runs = calibration.Runs("validation.csv", keep=lambda columns: np.array([not mark for mark in columns["anomaly"]]))
+    c, found = runs.columns, {}
+    for row in range(len(runs)):
+        try:
+            one = llmpower.estimate(
+                c["model"][row], c["accelerator"][row], c["n_accelerators"][row], c["batch"][row], runs.prompt[row], runs.output[row],
+                runs.context[row], c["weight_format"][row], parallelism="ep" if c["expert_parallel"][row] > 1 else "tp",
+            )  # fmt: skip
+        except ParameterError as error:
+            print(f"{c['id'][row]}: {error}", file=sys.stderr)
+            continue
+        pair = one.j_per_token / c["j_per_token"][row] - 1, one.tokens_per_s / c["tokens_per_s"][row] - 1
+        found.setdefault(f"{c['accelerator'][row]}, {c['software'][row]}", []).append(pair)
+    return found
+
+
+def sensitivity():
+    """Table of elasticities of one run."""
+    one = llmpower.estimate(**_ONE)
+    energy, speeds = (ranges.elasticities(one, quantity) for quantity in ("j_per_token", "tokens_per_s"))
+    rows = ["| input | J/token | tokens/s |", "|:--|--:|--:|"]
+    return "\n".join(rows + [f"| {name} | {value:+.3f} | {speeds.get(name, 0):+.3f} |" for name, value in energy.items()])
+
+
+def main():
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default 5")
+    parser.add_argument("--write", action="store_true", help="put the tables into benchmarks/README.md")
+    arguments = parser.parse_args()
+    load = os.getloadavg()[0]
+    text = f"""{speed(arguments.rounds)}
+
+{datetime.date.today()}, Python {platform.python_version()}, NumPy {np.__version__}, {os.cpu_count()} cores, {arguments.rounds} rounds; load {load:.1f} before and {os.getloadavg()[0]:.1f} after.
+Grid: every batch with every context; list: as many points in no order.
+
+Absolute error, median / mean / 90th percentile [%]:
+
+{accuracy()}
+
+Change in % for 1 % more of an input, from the formula: {_ONE["model"]} on {_ONE["n_accelerators"]} x {_ONE["accelerator"]}, batch {_ONE["batch"]}, {_RUN["prompt_tokens"]} tokens in and {_RUN["output_tokens"]} out.
+
+{sensitivity()}"""
+    print(text)
+    if arguments.write:
+        write(text, _HEADING, "python -m benchmarks.estimator --write")
+
+
+if __name__ == "__main__":
+    main()
