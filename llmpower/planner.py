@@ -80,8 +80,10 @@ class Plan:
         return plan_text(self)
 
 
+_SEVERAL = "a copy spans several servers, whose links are slower than those counted inside one: too quick and too frugal"
 _LEFT_OUT = (
     "accelerators at work run at this batch and the others wait: at part load batches are smaller and a token costs more",
+    "memory counts in full, though serving software keeps some of it back",
     "left out: spares for repair, storage, networks between servers, and training",
 )
 
@@ -168,12 +170,13 @@ def plan(
     for name in ("n_accelerators", "n_servers"):
         ranges[name] = Range(math.floor(ranges[name].low), middle[name], math.ceil(ranges[name].high))
     share = 1 / batch
+    notes = (*found.notes, *([_SEVERAL] if n > used["accelerators_per_server"] else []), *_LEFT_OUT)
     return Plan(
         used["queries_per_day"], batch, n,
         Range(*(share * one.tokens_per_s for one in (found.low, found, found.high))),
         Range(found.low.tokens_per_s, found.tokens_per_s, found.high.tokens_per_s),
         Range(found.low.j_per_token, found.j_per_token, found.high.j_per_token),
-        **ranges, assumptions=tuple(_assumptions(found, given, defaults, n)), notes=(*found.notes, *_LEFT_OUT), estimate=found, bill=bill,
+        **ranges, assumptions=tuple(_assumptions(found, used, given, defaults)), notes=notes, estimate=found, bill=bill,
     )  # fmt: skip
 
 
@@ -281,15 +284,20 @@ def _around(found, used):
     return dataclasses.replace(found, host=host)
 
 
+def _hosts(found, used):
+    """Power of a server without its accelerators, as value, low and high. [W]"""
+    return [power / found.n_accelerators * used["accelerators_per_server"] for power in found.host.power_w]
+
+
 def _inputs(found, board, used, defaults):
     """Uncertain inputs of a bill, central and at their ends."""
-    hosts = [power / found.n_accelerators * used["accelerators_per_server"] for power in found.host.power_w]
+    host, *hosts = _hosts(found, used)
     central = {
-        "rate": found.tokens_per_s / found.n_accelerators, "board_j_per_token": board.j_per_token, "host_power_w": hosts[0],
+        "rate": found.tokens_per_s / found.n_accelerators, "board_j_per_token": board.j_per_token, "host_power_w": host,
     }  # fmt: skip
     ends = {
         "rate": tuple(one.tokens_per_s / found.n_accelerators for one in (found.low, found.high)),
-        "board_j_per_token": (board.low.j_per_token, board.high.j_per_token), "host_power_w": hosts[1:],
+        "board_j_per_token": (board.low.j_per_token, board.high.j_per_token), "host_power_w": hosts,
     }  # fmt: skip
     for name, fact in defaults.items():
         if name not in _NOT_VARIED and fact.low is not None:
@@ -324,7 +332,7 @@ def _independent(central, ends):
     return Range(central * math.exp(-down), central, central * math.exp(up))
 
 
-def _assumptions(found, given, defaults, n):
+def _assumptions(found, used, given, defaults):
     """Everything that was not given, with its source."""
 
     def own(name, value, unit, note, source="convention", low=None, high=None):
@@ -334,18 +342,20 @@ def _assumptions(found, given, defaults, n):
         varied = name not in _NOT_VARIED and fact.low is not None
         low, high = _ends(name, fact) if varied else (None, None)
         about = service.fact(fact.entity, "name").value
-        yield own(name, _typed(name, fact.value), _unit(name), about, fact.source or "convention", low, high)
+        yield own(name, used[name], _unit(name), about, fact.source or "convention", low, high)
+    quick = ", are quick enough" if "tokens_per_s_per_user" in given else ""
     if "n_accelerators" not in given:
-        yield own("n_accelerators", n, "1", "fewest that fill servers evenly, hold a copy and are quick enough", "accelerators.csv")
+        yield own("n_accelerators", found.n_accelerators, "1", f"fewest that hold a copy{quick} and fill servers evenly", "accelerators.csv")
     if "kv_format" not in given:
         yield own("kv_format", found.kv_format, "text", "caches as most servers keep them")
-    if "parallelism" not in given and n > 1:
+    if "parallelism" not in given and found.n_accelerators > 1:
         yield own("parallelism", found.parallelism, "text", "every matrix is cut over the accelerators")
     if "host_power_w" not in given:
-        servers = [estimator._SERVERS.get(found.accelerator)] if found.accelerator in estimator._SERVERS else estimator._SERVERS.values()
-        keys = ";".join(service.fact(server, "host_power_w").source for server in servers)
-        per_server = [power / n * given.get("accelerators_per_server", service.fact(*_DEFAULTS["accelerators_per_server"]).value) for power in found.host.power_w]
-        yield own("host_power_w", per_server[0], "W", found.host.note.partition(";")[0], keys, *per_server[1:])
+        servers = estimator._SERVERS
+        alike = [servers[found.accelerator]] if found.accelerator in servers else servers.values()
+        keys = ";".join(service.fact(server, "host_power_w").source for server in alike)
+        middle, *ends = _hosts(found, used)
+        yield own("host_power_w", middle, "W", found.host.note.partition(";")[0], keys, *ends)
     unit, known = catalog.accelerator(found.accelerator), service.board(found.accelerator)
     about = "of waiting accelerators, no network loaded" if known.idle_known else "H100's share of the rating"
     yield own("idle_w", known.idle_w, "W", about, (unit if known.idle_known else catalog.accelerator("h100-sxm"))["idle_w"].source)
