@@ -345,7 +345,7 @@ def _assumptions(found, used, given, defaults):
         yield own(name, used[name], _unit(name), about, fact.source or "convention", low, high)
     quick = ", are quick enough" if "tokens_per_s_per_user" in given else ""
     if "n_accelerators" not in given:
-        yield own("n_accelerators", found.n_accelerators, "1", f"fewest that hold a copy{quick} and fill servers evenly", "accelerators.csv")
+        yield own("n_accelerators", found.n_accelerators, "1", f"fewest that hold a copy{quick} and fill servers evenly")
     if "kv_format" not in given:
         yield own("kv_format", found.kv_format, "text", "caches as most servers keep them")
     if "parallelism" not in given and found.n_accelerators > 1:
