@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import functools
 import http.server
+import os
 import pathlib
 import shutil
 import signal
@@ -351,6 +352,10 @@ def main(argv=None):
     except KeyboardInterrupt:
         print("llmpower: stopped; nothing half done was published", file=sys.stderr)
         return _STOPPED
+    except BrokenPipeError:
+        # Who reads the pipe has seen enough; what is left unprinted goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _FAILED
     except Exception as error:
         code = _code(error)
         if code is None:
