@@ -156,7 +156,7 @@ def plan(
     used = {name: _typed(name, fact.value) for name, fact in defaults.items()} | given
     size = {name: used[name] for name in ("prompt_tokens", "output_tokens")}
     n, batch = _sized(run | size, used)
-    found = _around(estimator.estimate(**run | size, n_accelerators=n, batch=batch, boundary="facility"), used)
+    found = _around(estimator.estimate(**run | size, n_accelerators=n, batch=batch, boundary="facility"), given, used)
     board = estimator.estimate(**run | size, n_accelerators=n, batch=batch)
     central, ends = _inputs(found, board, used, defaults)
 
@@ -273,14 +273,14 @@ def _sizes(accelerator, per_server):
     return [n for n in range(1, per_server) if per_server % n == 0] + [k * per_server for k in range(1, _MOST_SERVERS + 1)]
 
 
-def _around(found, used):
+def _around(found, given, used):
     """The estimate with what was given for the host and the site."""
     host = found.host
-    if "host_power_w" in used:
-        own = used["host_power_w"] / used["accelerators_per_server"] * found.n_accelerators
+    if "host_power_w" in given:
+        own = given["host_power_w"] / used["accelerators_per_server"] * found.n_accelerators
         host = dataclasses.replace(host, power_w=(own,) * 3)
-    if "pue" in used and used["pue"] != host.pue[0]:
-        host = dataclasses.replace(host, pue=(used["pue"],) * 3)
+    if "pue" in given:
+        host = dataclasses.replace(host, pue=(given["pue"],) * 3)
     return dataclasses.replace(found, host=host)
 
 

@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from llmpower import estimator, plan
+from llmpower import estimator, forecast, plan
 from llmpower.catalog import ParameterError
 from llmpower.planner import Plan
 from llmpower.ranges import Range
@@ -31,16 +31,16 @@ GIVEN = dict(
 @pytest.fixture
 def simple_machine(monkeypatch):
     """Estimates of two accelerators that take 32 ms a step and 600 W each, whose energy is known to a tenth."""
-    real = estimator.estimate
+    real, spans = forecast.step, estimator._spans("fitted", False)
 
-    def estimate(*args, **kwargs):
-        found = real(*args, **kwargs)
-        step = dataclasses.replace(found.step, time_s=0.032, energy_j=0.032 * 1200)
-        spans = {"j_per_token": found.spans["j_per_token"] | {"low_ratio": 0.9, "high_ratio": 1.1}}
-        spans["tokens_per_s"] = found.spans["tokens_per_s"] | {"low_ratio": 1.0, "high_ratio": 1.0}
-        return dataclasses.replace(found, step=step, spans=spans)
+    def step(*run):
+        found = real(*run)
+        parts = {name: getattr(found, name) for name in forecast.Step.__annotations__}
+        return forecast.Step(**parts | {"time_s": 0.032, "energy_j": 0.032 * 1200})
 
-    monkeypatch.setattr(estimator, "estimate", estimate)
+    monkeypatch.setattr(forecast, "step", step)
+    known = {"j_per_token": {"low_ratio": 0.9, "high_ratio": 1.1}, "tokens_per_s": {"low_ratio": 1.0, "high_ratio": 1.0}}
+    monkeypatch.setattr(estimator, "_spans", lambda kind, moe: {name: spans[name] | known[name] for name in known})
 
 
 def test_a_plan_by_hand(simple_machine):
@@ -78,6 +78,8 @@ def test_ends_by_hand(simple_machine):
     assert found.site_mw.low == found.site_mw.central == found.site_mw.high
     inputs = {name: value for name, value in GIVEN.items() if name != "electricity_usd_per_kwh"}
     cost = plan("llama-3.1-70b", "h100-sxm", 1e7, batch=64, n_accelerators=2, **inputs).electricity_usd_per_year
+    # Cheapest: 0.0821 / 0.0861 = 0.95354; exp(-root of ln(0.94728)^2 + ln(0.95354)^2) = exp(-0.07208) = 0.9305.
+    assert cost.low / cost.central == pytest.approx(0.9305, rel=1e-4)
     # Dearest month over the mean: 0.0933 / 0.0861 = 1.08362; exp(root of ln(1.05272)^2 + ln(1.08362)^2) = exp(0.09535) = 1.1000.
     assert cost.high / cost.central == pytest.approx(1.1000, rel=1e-4)
 
@@ -143,8 +145,8 @@ def test_fewest_accelerators():
     assert fewest("llama-3.1-70b", "h100-sxm", weight_format="fp8") == 1
     assert fewest("llama-3.1-405b", "h100-sxm") == 16
     assert fewest("llama-3.1-405b", "h100-sxm", accelerators_per_server=4) == 12
-    # 512 caches of 750 x 327,680 B = 126 GB more: 267 GB do not fit three, and three do not fill a server.
-    assert fewest("llama-3.1-70b", "h100-sxm", batch=512) == 4
+    # 128 caches of 750 x 327,680 B = 31 GB more: 173 GB fit three, but threes do not fill a server.
+    assert fewest("llama-3.1-70b", "h100-sxm", batch=128) == 4
     # Two hold it but are too slow.
     assert fewest("llama-3.1-70b", "h100-sxm", batch=None, tokens_per_s_per_user=70) > 2
     assert fewest("llama-3.1-70b", "h100-sxm", n_accelerators=3) == 3
@@ -173,7 +175,11 @@ def test_what_is_given_is_certain_and_what_is_not_is_listed():
     assert any("context" in note for note in least.notes)
     most = plan("llama-3.1-70b", "h100-sxm", 1e7, batch=64, n_accelerators=2, kv_format="bf16", parallelism="tp", **GIVEN)
     assert {one.name for one in most.assumptions} == {"idle_w", "j_per_token"}
-    # The same values, but certain.
+    # The same values, but certain; of the site only the energy of the accelerators is not.
+    own = most.estimate
+    assert most.j_per_token_at_work.high - most.j_per_token_at_work.central == pytest.approx(
+        1.2 * (estimator.estimate("llama-3.1-70b", "h100-sxm", 2, 64, 500, 500).j_per_token * (own.spans["j_per_token"]["high_ratio"] - 1))
+    )
     assert most.mean_mw.central == pytest.approx(least.mean_mw.central)
     assert least.mean_mw.low < most.mean_mw.low < most.mean_mw.high < least.mean_mw.high
 
