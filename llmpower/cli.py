@@ -246,7 +246,6 @@ def _parser():
     return parser
 
 
-_WORDS = ("FORMAT", "WHERE", "tp|ep")
 _MACHINE = (
     ("--context-tokens", "N", "mean context of a running request (default: prompt + output / 2)"),
     ("--weight-format", "FORMAT", "bf16, fp16, fp8, int8, mxfp4, int4, q8_0 or q4_k_m (default: bf16)"),
@@ -254,6 +253,7 @@ _MACHINE = (
     ("--parallelism", "tp|ep", "tp cuts every matrix over the accelerators, ep spreads whole experts (default: tp)"),
 )
 _RUN = (
+    ("--batch", "N[,N]", "sequences decoded together; several print a table (default: 1)"),
     ("--n-accelerators", "N", "accelerators that share the model (default: 1)"),
     ("--prompt-tokens", "N", "tokens of a prompt that are computed (default: 0, nothing is read)"),
     ("--output-tokens", "N", "tokens of an answer (default: none, prompts count as read already)"),
@@ -261,6 +261,7 @@ _RUN = (
     ("--boundary", "WHERE", "accelerators, server or facility: how far energy is counted (default: accelerators)"),
 )
 _SERVICE = (
+    ("--queries-per-day", "N", "queries answered a day, mean over the year"),
     ("--batch", "N", "sequences decoded together by a copy of the model; this or the next"),
     ("--tokens-per-s-per-user", "X", "output tokens/s that every user gets: takes the largest batch that gives it"),
     ("--n-accelerators", "N", "accelerators that share a copy (default: the fewest that hold it and fill servers evenly)"),
@@ -282,11 +283,13 @@ _SERVICE = (
 def _questions(question):
     """Commands that need no book: one run, and a service."""
 
+    types = {"FORMAT": str, "WHERE": str, "tp|ep": str, "N[,N]": _numbers}
+
     def asked(one, options):
         one.add_argument("model", metavar="MODEL", help="such as llama-3.1-70b or Qwen3-32B")
         one.add_argument("accelerator", metavar="ACCELERATOR", help="such as h100-sxm, H100 or b200")
         for name, letter, text in options:
-            one.add_argument(name, metavar=letter, help=text, type=str if letter in _WORDS else _number)
+            one.add_argument(name, metavar=letter, help=text, type=types.get(letter, _number), required=name == "--queries-per-day")
         one.add_argument("--json", action="store_true", help="print numbers for a program, SI units where names carry no other")
 
     one = question(
@@ -295,13 +298,11 @@ def _questions(question):
         "  llmpower estimate qwen3-30b-a3b b200 --batch 1,8,64,512 --weight-format fp8 --boundary facility",
     )  # fmt: skip
     asked(one, _RUN)
-    one.add_argument("--batch", metavar="N[,N]", type=_numbers, help="sequences decoded together; several print a table (default: 1)")
     one = question(
         "plan", _plan, "size a service: machines, megawatts, money, carbon dioxide and water, with ranges",
         epilog="examples:\n  llmpower plan llama-3.1-70b h100-sxm --queries-per-day 1e7 --tokens-per-s-per-user 30\n"
         "  llmpower plan gpt-oss-120b b200 --queries-per-day 1e6 --batch 128 --weight-format mxfp4 --pue 1.1 --json",
     )  # fmt: skip
-    one.add_argument("--queries-per-day", metavar="N", type=_number, required=True, help="queries answered a day, mean over the year")
     asked(one, _SERVICE)
 
 

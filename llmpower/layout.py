@@ -18,7 +18,7 @@ _PARALLEL = {"tp": ", every matrix cut over the accelerators", "ep": ", whole ex
 
 _PARTS = {
     "weights": "weights from memory", "kv": "caches from memory", "compute": "arithmetic", "interconnect": "links",
-    "static": "flows at any work", "host": "rest of the server", "facility": "rest of the site",
+    "static": "whatever the work", "host": "rest of the server", "facility": "rest of the site",
 }  # fmt: skip
 
 
@@ -165,6 +165,7 @@ _PLAN = [
     ("electricity_usd_per_million_tokens", "  of a million tokens", "USD"),
     ("carbon_t_per_year", "carbon dioxide", "t a year"), ("water_m3_per_year", "water", "m3 a year"),
 ]  # fmt: skip
+_SMALL = {"MW": "kW", "GWh a year": "MWh a year"}
 
 
 def plan_text(found):
@@ -183,7 +184,9 @@ def plan_text(found):
     rows = [["", "low", "central", "high", ""]]
     for name, words, unit in _PLAN:
         one = getattr(found, name)
-        rows.append([words, one.low, one.central, one.high, unit])
+        # A small service is told in kilowatts and megawatt-hours.
+        factor, unit = (1000, _SMALL[unit]) if unit in _SMALL and one.central < 0.1 else (1, unit)
+        rows.append([words, *(factor * end for end in (one.low, one.central, one.high)), unit])
     assumed = [
         [one.name, one.value, "" if one.low is None else f"{three(one.low)} to {three(one.high)}", "" if one.unit in ("1", "text") else one.unit, f"{one.note} [{one.source.partition(';')[0]}]"]
         for one in found.assumptions

@@ -360,4 +360,4 @@ def _assumptions(found, used, given, defaults):
     about = "of waiting accelerators, no network loaded" if known.idle_known else "H100's share of the rating"
     yield own("idle_w", known.idle_w, "W", about, (unit if known.idle_known else catalog.accelerator("h100-sxm"))["idle_w"].source)
     span = found.spans["j_per_token"]
-    yield own("j_per_token", "", "text", f"{found.calibration} constants; ends hold eight runs in ten of {span['n']:.0f}", "mlenergy2025")
+    yield own("estimate", found.calibration, "text", f"constants; ends hold eight in ten of {span['n']:.0f} runs", "mlenergy2025")

@@ -135,6 +135,14 @@ def test_plan_tells_what_a_planner_needs(say):
     assert "pue 1.20 1.10 to 1.30 GPT-4o, typical query (Epoch AI) [epoch2025sheet]" in rows
 
 
+def test_a_small_service_is_told_in_small_units(say):
+    lines = [" ".join(line.split()) for line in say("plan llama-3.1-8b h100-sxm --queries-per-day 10 --batch 8")[1].splitlines()]
+    found = planner.plan("llama-3.1-8b", "h100-sxm", 10, batch=8)
+    # One server of eight: (8 x 700 W + 2150 W) x 1.2 = 9.3 kW.
+    assert f"power to build for {printed(1000 * found.site_mw.low)} 9.30 {printed(1000 * found.site_mw.high)} kW" in lines
+    assert any(line.startswith("energy ") and line.endswith(" MWh a year") for line in lines)
+
+
 def test_plan_as_json(say):
     code, out, _ = say(f"plan {SERVICE} --pue 1.1 --json")
     record, found = json.loads(out), planner.plan("llama-3.1-70b", "h100-sxm", 1e7, batch=64, pue=1.1)

@@ -174,7 +174,7 @@ def test_what_is_given_is_certain_and_what_is_not_is_listed():
     assert optional - assumed == {"batch", "tokens_per_s_per_user", "context_tokens"}
     assert any("context" in note for note in least.notes)
     most = plan("llama-3.1-70b", "h100-sxm", 1e7, batch=64, n_accelerators=2, kv_format="bf16", parallelism="tp", **GIVEN)
-    assert {one.name for one in most.assumptions} == {"idle_w", "j_per_token"}
+    assert {one.name for one in most.assumptions} == {"idle_w", "estimate"}
     # The same values, but certain; of the site only the energy of the accelerators is not.
     own = most.estimate
     assert most.j_per_token_at_work.high - most.j_per_token_at_work.central == pytest.approx(
