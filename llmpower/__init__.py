@@ -23,6 +23,7 @@ _HOME = {
     "break_even_batch": "step",
     "estimate": "estimator",
     "calibrate": "calibration",
+    "plan": "planner",
     "over": "ranges",
     "prices": "mitigate",
     "static_power": "mitigate",

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import functools
 import http.server
+import os
 import pathlib
 import shutil
 import signal
@@ -144,19 +145,68 @@ def _check(arguments):
     _say("facts, chapters and pages: no problem found")
 
 
+def _estimate(arguments):
+    from llmpower import estimator, layout
+
+    found = estimator.estimate(**_given(arguments))
+    if arguments.json:
+        return _json(layout.estimate_record(found))
+    _say(layout.batches_text(found) if isinstance(arguments.batch, list) else layout.estimate_text(found))
+
+
+def _plan(arguments):
+    from llmpower import layout, planner
+
+    found = planner.plan(**_given(arguments))
+    if arguments.json:
+        return _json(layout.plan_record(found))
+    _say(layout.plan_text(found))
+
+
+def _given(arguments):
+    """What was typed, by the names that the function takes."""
+    return {name: value for name, value in vars(arguments).items() if value is not None and name not in ("function", "json")}
+
+
+def _json(record):
+    import json
+
+    _say(json.dumps(record, indent=2, allow_nan=False))
+
+
+def _calibrate(arguments):
+    from llmpower import catalog, layout
+    from llmpower.book.build import find_book
+
+    book = find_book(arguments.book)
+    if (book / "data").resolve() != catalog.DATA.resolve():
+        raise catalog.ParameterError([f"calibrate: this llmpower reads another folder than {book / 'data'}; use the one installed from there"])
+    from llmpower import calibration
+
+    _say("fitting, and fitting again without each architecture and each accelerator: this takes minutes")
+    calibration.calibrate(_say)
+    _say(layout.accuracy_text(calibration.accuracy_table()))
+    _say("wrote data/calibration.csv and data/accuracy.csv")
+
+
 def _parser():
     parser = argparse.ArgumentParser(
         prog="llmpower",
         description="The power wall: where the watts go when a language model answers. "
-        "Re-run a chapter, or the whole book, with your own numbers.",
+        "Ask for one run or a whole service; re-run a chapter, or the whole book, with your own numbers.",
         epilog="example: llmpower run decode-breakdown -p model=qwen3-32b -p accelerator=h200-sxm -p batch=64",
     )
     parser.add_argument("--version", action="version", version=f"llmpower {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    def command(name, function, text, **more):
-        one = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", **more)
+    def question(name, function, text, **more):
+        layout = argparse.RawDescriptionHelpFormatter
+        one = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", formatter_class=layout, **more)
         one.set_defaults(function=function)
+        return one
+
+    def command(name, function, text, **more):
+        one = question(name, function, text, **more)
         one.add_argument("--book", metavar="DIR", type=_path, help="folder of the book (default: here, or the nearest one above)")
         return one
 
@@ -168,6 +218,8 @@ def _parser():
         one.add_argument("--out", metavar="DIR", type=_path, help="where the result goes (default: inside _build of the book)")
         jobs(one)
 
+    _questions(question)
+    command("calibrate", _calibrate, "fit the estimator's constants to data/measurements.csv again, and its errors; takes minutes")
     command("chapters", _chapters, "list the chapters, their parameters, defaults and ranges")
     one = command(
         "run", _run, "run one chapter with your own numbers and publish it",
@@ -192,6 +244,79 @@ def _parser():
     one.add_argument("new", metavar="NEW", nargs="?", type=_path, help="the same (default: the book as it lies here)")
     command("check", _check, "look for broken facts, unused numbers, typed numbers and missing alternative texts")
     return parser
+
+
+_MACHINE = (
+    ("--context-tokens", "N", "mean context of a running request (default: prompt + output / 2)"),
+    ("--weight-format", "FORMAT", "bf16, fp16, fp8, int8, mxfp4, int4, q8_0 or q4_k_m (default: bf16)"),
+    ("--kv-format", "FORMAT", "format of the caches (default: bf16)"),
+    ("--parallelism", "tp|ep", "tp cuts every matrix over the accelerators, ep spreads whole experts (default: tp)"),
+)
+_RUN = (
+    ("--batch", "N[,N]", "sequences decoded together; several print a table (default: 1)"),
+    ("--n-accelerators", "N", "accelerators that share the model (default: 1)"),
+    ("--prompt-tokens", "N", "tokens of a prompt that are computed (default: 0, nothing is read)"),
+    ("--output-tokens", "N", "tokens of an answer (default: none, prompts count as read already)"),
+    *_MACHINE,
+    ("--boundary", "WHERE", "accelerators, server or facility: how far energy is counted (default: accelerators)"),
+)
+_SERVICE = (
+    ("--queries-per-day", "N", "queries answered a day, mean over the year"),
+    ("--batch", "N", "sequences decoded together by a copy of the model; this or the next"),
+    ("--tokens-per-s-per-user", "X", "output tokens/s that every user gets: takes the largest batch that gives it"),
+    ("--n-accelerators", "N", "accelerators that share a copy (default: the fewest that hold it and fill servers evenly)"),
+    ("--prompt-tokens", "N", "tokens of a query's prompt, all computed (default: 500)"),
+    ("--output-tokens", "N", "tokens of its answer (default: 500)"),
+    *_MACHINE,
+    ("--peak-to-average", "X", "highest over mean traffic (default: 1.23)"),
+    ("--max-load", "X", "share of its rate an accelerator reaches at the peak (default: 0.7)"),
+    ("--accelerators-per-server", "N", "accelerators in a server (default: 8)"),
+    ("--host-power-w", "W", "what a server draws beside its accelerators (default: measured ones, scaled where needed)"),
+    ("--pue", "X", "power of the site over power of its servers (default: 1.2)"),
+    ("--electricity-usd-per-kwh", "USD", "price of electricity (default: 0.0861, US industry 2025)"),
+    ("--carbon-g-per-kwh", "G", "carbon dioxide of electricity (default: 367, US grid 2023)"),
+    ("--site-water-l-per-kwh", "L", "water used on site per kWh of the servers (default: 0.38)"),
+    ("--grid-water-l-per-kwh", "L", "water used to generate a kWh (default: 7.6)"),
+)
+
+
+def _questions(question):
+    """Commands that need no book: one run, and a service."""
+
+    types = {"FORMAT": str, "WHERE": str, "tp|ep": str, "N[,N]": _numbers}
+
+    def asked(one, options):
+        one.add_argument("model", metavar="MODEL", help="such as llama-3.1-70b or Qwen3-32B")
+        one.add_argument("accelerator", metavar="ACCELERATOR", help="such as h100-sxm, H100 or b200")
+        for name, letter, text in options:
+            one.add_argument(name, metavar=letter, help=text, type=types.get(letter, _number), required=name == "--queries-per-day")
+        one.add_argument("--json", action="store_true", help="print numbers for a program, SI units where names carry no other")
+
+    one = question(
+        "estimate", _estimate, "predict speed, power and energy of a model on a machine, with its range and known error",
+        epilog="examples:\n  llmpower estimate llama-3.1-70b h100-sxm --n-accelerators 4 --batch 64 --prompt-tokens 200 --output-tokens 400\n"
+        "  llmpower estimate qwen3-30b-a3b b200 --batch 1,8,64,512 --weight-format fp8 --boundary facility",
+    )  # fmt: skip
+    asked(one, _RUN)
+    one = question(
+        "plan", _plan, "size a service: machines, megawatts, money, carbon dioxide and water, with ranges",
+        epilog="examples:\n  llmpower plan llama-3.1-70b h100-sxm --queries-per-day 1e7 --tokens-per-s-per-user 30\n"
+        "  llmpower plan gpt-oss-120b b200 --queries-per-day 1e6 --batch 128 --weight-format mxfp4 --pue 1.1 --json",
+    )  # fmt: skip
+    asked(one, _SERVICE)
+
+
+def _number(text):
+    """A number; other text is left to the check that knows what is allowed and tells all problems at once."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _numbers(text):
+    parts = [_number(part) for part in text.split(",")]
+    return parts if len(parts) > 1 else parts[0]
 
 
 def _positive(text):
@@ -228,6 +353,10 @@ def main(argv=None):
     except KeyboardInterrupt:
         print("llmpower: stopped; nothing half done was published", file=sys.stderr)
         return _STOPPED
+    except BrokenPipeError:
+        # Who reads the pipe has seen enough; what is left unprinted goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _FAILED
     except Exception as error:
         code = _code(error)
         if code is None:
@@ -243,12 +372,15 @@ def main(argv=None):
 
 def _code(error):
     """Exit code for the errors we expect; None for one that is ours to mend."""
-    from llmpower.book.build import BookError
-    from llmpower.book.parameters import ParameterError
-    from llmpower.book.run import ChapterError
-    from llmpower.catalog import FactError
+    from llmpower.catalog import FactError, ParameterError
 
-    if isinstance(error, ParameterError) or (isinstance(error, BookError) and "--book" in str(error)):
+    # Told at once: the book's software takes a second to load.
+    if isinstance(error, ParameterError):
+        return _WRONG
+    from llmpower.book.build import BookError
+    from llmpower.book.run import ChapterError
+
+    if isinstance(error, BookError) and "--book" in str(error):
         return _WRONG
     return _FAILED if isinstance(error, (BookError, ChapterError, FactError, OSError)) else None
 

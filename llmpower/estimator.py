@@ -205,7 +205,7 @@ class Estimate:
         )
 
     def __str__(self):
-        from llmpower.tables import estimate_text
+        from llmpower.layout import estimate_text
 
         return estimate_text(self)
 

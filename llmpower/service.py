@@ -181,6 +181,7 @@ class Bill:
     busy_share: float
     tdp_w: float
     host_power_w: float
+    host_mean_w: float
     provisioned_power_share: float
     server_rated_w: float
     server_mean_w: float
@@ -234,9 +235,9 @@ class Bill:
     @property
     def drawn_w(self):
         """Who draws the mean power at the meter: part -> power. [W]"""
-        share, n = self.provisioned_power_share, self.n_accelerators
-        busy = datacenter.it_power_w(n * self.busy_share, share * self.tdp_w)
-        host = datacenter.it_power_w(self.n_servers, share * self.host_power_w)
+        n, at_work = self.n_accelerators, self.provisioned_power_share * self.tdp_w
+        busy = datacenter.it_power_w(n * self.busy_share, at_work)
+        host = datacenter.it_power_w(self.n_servers, self.host_mean_w)
         return {
             "busy": busy,
             "idle": self.it_mean_w - busy - host,
@@ -304,10 +305,18 @@ def _whole(number):
     return max(1, math.ceil(number * (1 - 1e-12)))
 
 
+def _servers(copies, n_together, accelerators_per_server):
+    """Whole servers; a copy of the network shares a server with others, or has servers of its own."""
+    if n_together > accelerators_per_server:
+        return copies * _whole(n_together / accelerators_per_server)
+    return _whole(copies / (accelerators_per_server // n_together))
+
+
 def bill(
     *, model, accelerator, queries_per_day, prompt_tokens_per_query, output_tokens_per_query, batch,
     tokens_per_s_per_accelerator, peak_to_average, max_load, accelerators_per_server, host_power_w,
     provisioned_power_share, pue, electricity_usd_per_kwh, carbon_g_per_kwh, site_water_l_per_kwh, grid_water_l_per_kwh,
+    n_together=1, host_mean_w=None,
 ):  # fmt: skip
     """What a service needs and costs.
 
@@ -318,6 +327,11 @@ def bill(
     tokens_per_s_per_accelerator : float or ""
         Output tokens per accelerator, prompts included in the time; empty
         takes what is `expected`, or the upper bound of `speed` where nothing is. [1/s]
+    n_together : int
+        Accelerators that share a copy of the network; whole copies are installed. [1]
+    host_mean_w : float, optional
+        What a server without its accelerators draws; if not given, as large a
+        share of its rating as the accelerators draw of theirs at work. [W]
     others : float
         As in the table of quantities, in the units people type; converted here.
 
@@ -335,11 +349,11 @@ def bill(
         likely = expected(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch)
         fewest, served = fastest.n_together, likely.central if likely else fastest.served_tokens_per_s
     needed = datacenter.accelerators_needed(tokens, peak_to_average, served, max_load)
-    servers = _whole(max(needed, fewest) / accelerators_per_server)
+    servers = _servers(_whole(max(needed, fewest) / n_together), n_together, accelerators_per_server)
     busy = datacenter.busy_share(tokens, servers * accelerators_per_server, served)
-    mean = datacenter.server_mean_w(
-        accelerators_per_server, busy, provisioned_power_share, one.tdp_w, one.idle_w, host_power_w
-    )
+    # The formula takes one share for a whole server, so a known mean is divided by it first.
+    host = host_power_w if host_mean_w is None else host_mean_w / provisioned_power_share
+    mean = datacenter.server_mean_w(accelerators_per_server, busy, provisioned_power_share, one.tdp_w, one.idle_w, host)
     return Bill(
         queries_per_s=queries,
         output_tokens_per_query=output_tokens_per_query,
@@ -351,6 +365,7 @@ def bill(
         busy_share=busy,
         tdp_w=one.tdp_w,
         host_power_w=host_power_w,
+        host_mean_w=provisioned_power_share * host,
         provisioned_power_share=provisioned_power_share,
         server_rated_w=datacenter.server_rated_w(accelerators_per_server, one.tdp_w, host_power_w),
         server_mean_w=mean,

@@ -1,0 +1,261 @@
+"""Plans against a calculation by hand, and against themselves."""
+
+import dataclasses
+import inspect
+import math
+import re
+
+import numpy as np
+import pytest
+
+from llmpower import estimator, forecast, plan
+from llmpower.catalog import ParameterError
+from llmpower.planner import Plan
+from llmpower.ranges import Range
+from tests.conftest import BOOK
+
+RESULTS = [field.name for field in dataclasses.fields(Plan) if field.type is Range]
+CASES = [
+    dict(model="llama-3.1-70b", accelerator="h100-sxm", queries_per_day=1e7, batch=64),
+    dict(model="llama-3.1-8b", accelerator="h200", queries_per_day=10, tokens_per_s_per_user=50, prompt_tokens=0),
+    dict(model="qwen3-30b-a3b", accelerator="b200", queries_per_day=1e9, batch=256, weight_format="fp8", pue=1.1),
+    dict(model="deepseek-v3", accelerator="b200", queries_per_day=1e8, tokens_per_s_per_user=20, weight_format="fp8", parallelism="ep"),
+    dict(model="llama-3.1-405b", accelerator="a100", queries_per_day=1e6, batch=8, host_power_w=3000, output_tokens=2000),
+]
+GIVEN = dict(
+    prompt_tokens=500, output_tokens=500, peak_to_average=1.23, max_load=0.7, accelerators_per_server=8, host_power_w=2150, pue=1.2,
+    electricity_usd_per_kwh=0.0861, carbon_g_per_kwh=367, site_water_l_per_kwh=0.38, grid_water_l_per_kwh=7.6,
+)  # fmt: skip
+
+
+@pytest.fixture
+def simple_machine(monkeypatch):
+    """Estimates of two accelerators that take 32 ms a step and 600 W each, whose energy is known to a tenth."""
+    real, spans = forecast.step, estimator._spans("fitted", False)
+
+    def step(*run):
+        found = real(*run)
+        parts = {name: getattr(found, name) for name in forecast.Step.__annotations__}
+        return forecast.Step(**parts | {"time_s": 0.032, "energy_j": 0.032 * 1200})
+
+    monkeypatch.setattr(forecast, "step", step)
+    known = {"j_per_token": {"low_ratio": 0.9, "high_ratio": 1.1}, "tokens_per_s": {"low_ratio": 1.0, "high_ratio": 1.0}}
+    monkeypatch.setattr(estimator, "_spans", lambda kind, moe: {name: spans[name] | known[name] for name in known})
+
+
+def test_a_plan_by_hand(simple_machine):
+    found = plan("llama-3.1-70b", "h100-sxm", 1e7, batch=64, n_accelerators=2, **GIVEN)
+    # 64 / 32 ms = 2000 tokens/s for two accelerators, 31.25 a user.
+    assert found.tokens_per_s.central == pytest.approx(2000)
+    assert found.tokens_per_s_per_user.central == pytest.approx(31.25)
+    # At work: 2 x 600 W + 2 / 8 x 2150 W = 1737.5 W, x 1.2 = 2085 W, / 2000 = 1.0425 J.
+    assert found.j_per_token_at_work.central == pytest.approx(1.0425)
+    # 1e7 x 500 / 86400 = 57,870 tokens/s; x 1.23 / (1000 x 0.7) = 101.69 accelerators; 51 copies of two; 12.75 servers.
+    assert (found.n_servers.central, found.n_accelerators.central) == (13, 104)
+    # 13 x (8 x 700 W + 2150 W) x 1.2 = 120.9 kW.
+    assert found.site_mw.central == pytest.approx(0.1209)
+    # 57,870 / (104 x 1000) = 55.64 % at work, idle 69 W: 8 x (0.5564 x 600 + 0.4436 x 69) + 2150 = 5065.8 W; x 13 x 1.2 = 79.03 kW.
+    assert found.mean_mw.central == pytest.approx(0.07903, rel=1e-4)
+    # 79.03 kW / 57,870 = 1.3656 J; x 500 / 3600 = 0.18966 Wh.
+    assert found.j_per_token.central == pytest.approx(1.3656, rel=1e-4)
+    assert found.wh_per_query.central == pytest.approx(0.18966, rel=1e-4)
+    # 79.03 kW x 8760 h = 692.3 MWh; x 0.0861 = 59,605 usd; x 367 g = 254.1 t; / 1825e9 tokens = 0.03266 usd a million.
+    assert found.energy_gwh_per_year.central == pytest.approx(0.6923, rel=1e-4)
+    assert found.electricity_usd_per_year.central == pytest.approx(59_605, rel=1e-4)
+    assert found.carbon_t_per_year.central == pytest.approx(254.1, rel=1e-3)
+    assert found.electricity_usd_per_million_tokens.central == pytest.approx(0.03266, rel=1e-3)
+    # On site 692.3 MWh / 1.2 x 0.38 L = 219.2 m3; for electricity 692.3 MWh x 7.6 L = 5261 m3.
+    assert found.water_m3_per_year.central == pytest.approx(5480.5, rel=1e-4)
+
+
+def test_ends_by_hand(simple_machine):
+    """Only the energy at work is uncertain, by a tenth; then the price, too."""
+    found = plan("llama-3.1-70b", "h100-sxm", 1e7, batch=64, n_accelerators=2, **GIVEN)
+    # Of 5065.8 W a server draws 8 x 0.5564 x 600 = 2670.9 W at work, so a tenth is 267.1 / 5065.8 = 5.272 %.
+    assert found.mean_mw.high / found.mean_mw.central == pytest.approx(1.05272, rel=1e-4)
+    assert found.mean_mw.low / found.mean_mw.central == pytest.approx(0.94728, rel=1e-4)
+    # Nothing uncertain decides how much is built.
+    assert found.site_mw.low == found.site_mw.central == found.site_mw.high
+    inputs = {name: value for name, value in GIVEN.items() if name != "electricity_usd_per_kwh"}
+    cost = plan("llama-3.1-70b", "h100-sxm", 1e7, batch=64, n_accelerators=2, **inputs).electricity_usd_per_year
+    # Cheapest: 0.0821 / 0.0861 = 0.95354; exp(-root of ln(0.94728)^2 + ln(0.95354)^2) = exp(-0.07208) = 0.9305.
+    assert cost.low / cost.central == pytest.approx(0.9305, rel=1e-4)
+    # Dearest month over the mean: 0.0933 / 0.0861 = 1.08362; exp(root of ln(1.05272)^2 + ln(1.08362)^2) = exp(0.09535) = 1.1000.
+    assert cost.high / cost.central == pytest.approx(1.1000, rel=1e-4)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_nothing_is_lost_on_the_way(case):
+    found = plan(**case)
+    out = found.estimate.output_tokens
+    for end in ("low", "central", "high"):
+        of = lambda name: getattr(getattr(found, name), end)
+        # Megawatts by 8760 hours are gigawatt-hours; joules by tokens are watt-hours.
+        assert of("mean_mw") * 8.76 == pytest.approx(of("energy_gwh_per_year"))
+        assert of("j_per_token") * out / 3600 == pytest.approx(of("wh_per_query"))
+        assert of("wh_per_query") * case["queries_per_day"] * 365 / 1e9 == pytest.approx(of("energy_gwh_per_year"))
+    assert found.j_per_token.central > found.j_per_token_at_work.central
+    assert found.mean_mw.central < found.site_mw.central
+    assert found.n_servers.central * 8 == found.n_accelerators.central >= found.n_together
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_ranges_are_ordered(case):
+    found = plan(**case)
+    assert len(RESULTS) == 14
+    for name in RESULTS:
+        one = getattr(found, name)
+        assert 0 < one.low <= one.central <= one.high < math.inf, name
+    assert found.mean_mw.low < found.mean_mw.central < found.mean_mw.high
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_more_queries_need_no_less(case):
+    plans = [plan(**case | {"queries_per_day": queries}) for queries in (1, 1e5, 1e7, 3e7, 1e9)]
+    for name in ("n_servers", "site_mw", "mean_mw", "water_m3_per_year"):
+        values = [getattr(found, name).central for found in plans]
+        assert values == sorted(values) and values[0] < values[-1], name
+
+
+@pytest.mark.parametrize(
+    ("model", "accelerator", "target", "more"),
+    [
+        ("llama-3.1-70b", "h100-sxm", 30, {}),
+        ("llama-3.1-70b", "h100-sxm", 70, {}),
+        ("qwen3-30b-a3b", "h100-sxm", 40, {"prompt_tokens": 2000}),
+        ("gpt-oss-120b", "b200", 100, {"weight_format": "mxfp4", "n_accelerators": 2}),
+        ("llama-3.1-8b", "h100-sxm", 0.5, {"output_tokens": 20000}),
+    ],
+)
+def test_the_largest_batch_that_is_quick_enough(model, accelerator, target, more):
+    found = plan(model, accelerator, 1e6, tokens_per_s_per_user=target, **more)
+    assert found.tokens_per_s_per_user.central >= target
+    run = {name: value for name, value in more.items() if name != "n_accelerators"}
+    sizes = {"prompt_tokens": 500, "output_tokens": 500} | run
+    next_one = estimator.estimate(model, accelerator, np.array([float(found.n_together)]), found.batch + 1, **sizes)
+    assert not next_one.fits[0] or next_one.tokens_per_s_per_user[0] < target
+    if target == 0.5:
+        assert not next_one.fits[0], "this one is meant to end at the memory"
+
+
+def test_fewest_accelerators():
+    fewest = lambda *args, **more: plan(*args, 1e6, **{"batch": 8} | more).n_together
+    # 141 GB of weights in 80 GB each: two; at 8 bit 70.6 GB: one. 812 GB: more than eight, so two servers of eight, or three of four.
+    assert fewest("llama-3.1-70b", "h100-sxm") == 2
+    assert fewest("llama-3.1-70b", "h100-sxm", weight_format="fp8") == 1
+    assert fewest("llama-3.1-405b", "h100-sxm") == 16
+    assert fewest("llama-3.1-405b", "h100-sxm", accelerators_per_server=4) == 12
+    # 128 caches of 750 x 327,680 B = 31 GB more: 173 GB fit three, but threes do not fill a server.
+    assert fewest("llama-3.1-70b", "h100-sxm", batch=128) == 4
+    # Two hold it but are too slow.
+    assert fewest("llama-3.1-70b", "h100-sxm", batch=None, tokens_per_s_per_user=70) > 2
+    assert fewest("llama-3.1-70b", "h100-sxm", n_accelerators=3) == 3
+
+
+def test_a_copy_does_not_straddle_servers():
+    found = plan("llama-3.1-70b", "h100-sxm", 1e7, batch=64, n_accelerators=3)
+    # Two copies of three in a server of eight, two accelerators to spare.
+    copies = math.ceil(found.bill.accelerators_needed / 3)
+    assert found.n_servers.central == math.ceil(copies / 2)
+    assert "spans several servers" in " ".join(plan("llama-3.1-405b", "h100-sxm", 1e6, batch=1).notes)
+    assert "spans several servers" not in " ".join(found.notes)
+
+
+def test_what_is_given_is_certain_and_what_is_not_is_listed():
+    least = plan("llama-3.1-70b", "h100-sxm", 1e7, batch=64)
+    keys = set(re.findall(r"^@\w+\{(\S+),", (BOOK / "references.bib").read_text(encoding="utf-8"), re.MULTILINE))
+    for one in least.assumptions:
+        assert one.source == "convention" or set(one.source.split(";")) <= keys, one
+        assert one.note
+        assert one.low is None or one.low <= one.value <= one.high
+    optional = {name for name, one in inspect.signature(plan).parameters.items() if one.default is None}
+    assumed = {one.name for one in least.assumptions}
+    # The context follows from the lengths and is told as a note.
+    assert optional - assumed == {"batch", "tokens_per_s_per_user", "context_tokens"}
+    assert any("context" in note for note in least.notes)
+    most = plan("llama-3.1-70b", "h100-sxm", 1e7, batch=64, n_accelerators=2, kv_format="bf16", parallelism="tp", **GIVEN)
+    assert {one.name for one in most.assumptions} == {"idle_w", "estimate"}
+    # The same values, but certain; of the site only the energy of the accelerators is not.
+    own = most.estimate
+    assert most.j_per_token_at_work.high - most.j_per_token_at_work.central == pytest.approx(
+        1.2 * (estimator.estimate("llama-3.1-70b", "h100-sxm", 2, 64, 500, 500).j_per_token * (own.spans["j_per_token"]["high_ratio"] - 1))
+    )
+    assert most.mean_mw.central == pytest.approx(least.mean_mw.central)
+    assert least.mean_mw.low < most.mean_mw.low < most.mean_mw.high < least.mean_mw.high
+
+
+def test_what_is_given_is_used():
+    base = plan("llama-3.1-70b", "h100-sxm", 1e9, batch=64, **GIVEN)
+    twice = plan("llama-3.1-70b", "h100-sxm", 1e9, batch=64, **GIVEN | {"pue": 2.4})
+    assert twice.j_per_token_at_work.central == pytest.approx(2 * base.j_per_token_at_work.central)
+    assert twice.site_mw.central == pytest.approx(2 * base.site_mw.central)
+    bare = plan("llama-3.1-70b", "h100-sxm", 1e9, batch=64, **GIVEN | {"host_power_w": 0})
+    # 1.2 x 2 / 8 x 2150 W for each copy.
+    more = (base.j_per_token_at_work.central - bare.j_per_token_at_work.central) * base.tokens_per_s.central
+    assert more == pytest.approx(645)
+    dry = plan("llama-3.1-70b", "h100-sxm", 1e9, batch=64, **GIVEN | {"site_water_l_per_kwh": 0, "grid_water_l_per_kwh": 0})
+    assert (dry.water_m3_per_year.low, dry.water_m3_per_year.high) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"model": "lama-3.1-70b"}, "model: no model is called 'lama-3.1-70b'; did you mean llama-3.1-70b"),
+        ({"accelerator": "h1000"}, "accelerator: no accelerator is called 'h1000'"),
+        ({"weight_format": "fp3"}, "weight_format: no format is called 'fp3'"),
+        ({"kv_format": "fp3"}, "kv_format: no format is called 'fp3'"),
+        ({"parallelism": "pp"}, "parallelism: got 'pp'; "),
+        ({"queries_per_day": 0}, "queries_per_day: got 0; allowed is a number from 1 to 1e+13 [1/day]"),
+        ({"queries_per_day": math.inf}, "queries_per_day: got inf; "),
+        ({"batch": 1e9}, "batch: got 1000000000.0; allowed is a number from 1 to 1,000,000 [count]"),
+        ({"batch": [1, 8]}, "batch: got [1, 8]; "),
+        ({"batch": True}, "batch: got True; "),
+        ({"batch": None}, "batch, tokens_per_s_per_user: give one of them"),
+        ({"tokens_per_s_per_user": 20}, "batch, tokens_per_s_per_user: give one of them"),
+        ({"batch": None, "tokens_per_s_per_user": -1}, "tokens_per_s_per_user: got -1; "),
+        ({"n_accelerators": 2.5}, "n_accelerators: got 2.5; allowed is a whole number"),
+        ({"n_accelerators": 1}, "n_accelerators: got 1; llama-3.1-70b with 64 sequences of 750 tokens misses 76.8 GB on 1 x h100-sxm; 2 would do"),
+        ({"prompt_tokens": math.nan}, "prompt_tokens: got nan; "),
+        ({"output_tokens": "many"}, "output_tokens: got 'many'; "),
+        ({"context_tokens": -1}, "context_tokens: got -1; "),
+        ({"peak_to_average": 0.5}, "peak_to_average: got 0.5; allowed is a number from 1 "),
+        ({"max_load": 1.1}, "max_load: got 1.1; allowed is a number from 0.01 to 1 "),
+        ({"accelerators_per_server": 0}, "accelerators_per_server: got 0; allowed is a whole number"),
+        ({"host_power_w": -5}, "host_power_w: got -5; allowed is a number from 0 to 1,000,000 [W]"),
+        ({"pue": 0.9}, "pue: got 0.9; allowed is a number from 1 to 5 "),
+        ({"electricity_usd_per_kwh": 0}, "electricity_usd_per_kwh: got 0; "),
+        ({"carbon_g_per_kwh": -1}, "carbon_g_per_kwh: got -1; "),
+        ({"site_water_l_per_kwh": -1}, "site_water_l_per_kwh: got -1; "),
+        ({"grid_water_l_per_kwh": "wet"}, "grid_water_l_per_kwh: got 'wet'; allowed is a number from 0 to 1,000 [L/kWh]"),
+    ],
+)
+def test_each_wrong_input(change, said):
+    with pytest.raises(ParameterError) as error:
+        plan(**{"model": "llama-3.1-70b", "accelerator": "h100-sxm", "queries_per_day": 1e6, "batch": 64} | change)
+    assert len(error.value.problems) == 1
+    assert said in str(error.value)
+
+
+def test_all_wrong_inputs_at_once():
+    with pytest.raises(ParameterError) as error:
+        plan("lama", "h1000", math.nan, "fp3", kv_format="x", parallelism="y", n_accelerators=0, pue=0, max_load=0, context_tokens="z")
+    named = {problem.partition(":")[0] for problem in error.value.problems}
+    assert named == {
+        "model", "accelerator", "queries_per_day", "weight_format", "kv_format", "parallelism", "n_accelerators", "pue", "max_load",
+        "context_tokens", "batch, tokens_per_s_per_user",
+    }  # fmt: skip
+
+
+def test_a_speed_that_cannot_be_had_is_told_with_the_best_that_can():
+    with pytest.raises(ParameterError) as error:
+        plan("llama-3.1-70b", "h100-sxm", 1e6, tokens_per_s_per_user=5000)
+    best = max(estimator.estimate("llama-3.1-70b", "h100-sxm", n, 1, 500, 500).tokens_per_s_per_user for n in (2, 4, 8))
+    assert f"give a user {best:.3g} at most" in str(error.value)
+    with pytest.raises(ParameterError, match="2 x h100-sxm give a user"):
+        plan("llama-3.1-70b", "h100-sxm", 1e6, tokens_per_s_per_user=5000, n_accelerators=2)
+
+
+def test_a_model_that_no_machine_of_the_kind_holds():
+    # No link between these cards is known, so a copy is one of them.
+    with pytest.raises(ParameterError, match=r"misses .* GB on 1 x rtx-4090"):
+        plan("llama-3.1-70b", "rtx-4090", 1e6, tokens_per_s_per_user=1)
