@@ -23,6 +23,7 @@ _HOME = {
     "break_even_batch": "step",
     "estimate": "estimator",
     "calibrate": "calibration",
+    "measured_share": "validation",
     "over": "ranges",
     "prices": "mitigate",
     "static_power": "mitigate",
@@ -53,6 +54,9 @@ _HOME = {
 _MODULES = {
     "catalog": "llmpower.catalog",
     "decode": "llmpower.formulas.decode",
+    "serving": "llmpower.formulas.serving",
+    "calibration": "llmpower.calibration",
+    "validation": "llmpower.validation",
     "report": "llmpower.book.report",
     "mitigations": "llmpower.formulas.mitigations",
     "efficiency": "llmpower.formulas.efficiency",
