@@ -24,6 +24,7 @@ _HOME = {
     "estimate": "estimator",
     "calibrate": "calibration",
     "plan": "planner",
+    "measured_share": "validation",
     "over": "ranges",
     "prices": "mitigate",
     "static_power": "mitigate",
@@ -56,6 +57,9 @@ _HOME = {
 _MODULES = {
     "catalog": "llmpower.catalog",
     "decode": "llmpower.formulas.decode",
+    "serving": "llmpower.formulas.serving",
+    "calibration": "llmpower.calibration",
+    "validation": "llmpower.validation",
     "report": "llmpower.book.report",
     "mitigations": "llmpower.formulas.mitigations",
     "efficiency": "llmpower.formulas.efficiency",

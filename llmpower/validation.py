@@ -316,6 +316,37 @@ def readings(accelerator):
     return tuple(found)
 
 
+def divided(model, accelerator, n_accelerators, batch, context_tokens, weight_format="bf16"):
+    """Watts of one board in a case, by the fitted constants and by every reading.
+
+    Parameters
+    ----------
+    model, accelerator, n_accelerators, batch, context_tokens, weight_format
+        As for `measured_share`.
+
+    Returns
+    -------
+    rows : list of tuple
+        Name, and watts that always flow, that follow bytes, that follow operations; the fitted constants first. [W]
+    """
+    found = estimate(model, accelerator, n_accelerators, batch, context_tokens=context_tokens, weight_format=weight_format)
+    unit, (fitted, kind), step = catalog.accelerator(accelerator), calibration.constants(accelerator), found.step
+    power = lambda energy: decode.power_w(energy, step.time_s) / n_accelerators
+    rows = [("the estimator", power(step.static_j), power(step.weights_j + step.kv_j + step.interconnect_j), power(step.compute_j))]
+    # Energies over their prices are counts, also where the plateau cut them.
+    n_bytes = (step.weights_j / fitted.weight_energy_j_per_byte + step.kv_j / fitted.cache_energy_j_per_byte) * step.uncapped_j / step.energy_j
+    n_flop = _step_flop(model, batch, context_tokens)
+    for like in [accelerator] if kind == "fitted" else calibration.fitted_accelerators():
+        other = catalog.accelerator(like)
+        rating = serving.board_power_w(1, 1 / other.tdp_w, unit.tdp_w)
+        per_flop = rating * other.dense_bf16_flop_per_s / unit.dense_bf16_flop_per_s
+        for one in readings(like):
+            moved, worked = decode.movement_energy_j(n_bytes, one.j_per_byte), decode.compute_energy_j(n_flop, one.j_per_flop * per_flop)
+            name = one.name if kind == "fitted" else f"{one.name}, {like}"
+            rows.append((name, one.static_w * rating, power(moved), power(worked)))
+    return rows
+
+
 def measured_share(model, accelerator, n_accelerators, batch, context_tokens, weight_format="bf16"):
     """Share of measured board power that moving data takes: the headline's fourth version.
 
@@ -340,22 +371,9 @@ def measured_share(model, accelerator, n_accelerators, batch, context_tokens, we
     >>> 0 < share.low < share.central < share.high < 1
     True
     """
-    found = estimate(model, accelerator, n_accelerators, batch, context_tokens=context_tokens, weight_format=weight_format)
-    parts = found.energy_by_part
-    central = (parts["weights"] + parts["kv"] + parts["interconnect"]) / found.j_per_token
-    unit, (fitted, kind), step = catalog.accelerator(accelerator), calibration.constants(accelerator), found.step
-    # Energies over their prices are counts, also where the plateau cut them.
-    n_bytes = (step.weights_j / fitted.weight_energy_j_per_byte + step.kv_j / fitted.cache_energy_j_per_byte) * step.uncapped_j / step.energy_j
-    n_flop, shares = _step_flop(model, batch, context_tokens), [central]
-    for like in [accelerator] if kind == "fitted" else calibration.fitted_accelerators():
-        other = catalog.accelerator(like)
-        per_flop = unit.tdp_w / unit.dense_bf16_flop_per_s / (other.tdp_w / other.dense_bf16_flop_per_s)
-        for one in readings(like):
-            moved = decode.movement_energy_j(n_bytes, one.j_per_byte)
-            worked = decode.compute_energy_j(n_flop, one.j_per_flop * per_flop)
-            board_w = serving.board_power_w(n_accelerators, one.static_w / other.tdp_w, unit.tdp_w)
-            shares.append(moved / (moved + worked + serving.power_energy_j(board_w, step.time_s)))
-    return Range(min(shares), central, max(shares))
+    rows = divided(model, accelerator, n_accelerators, batch, context_tokens, weight_format)
+    shares = [moved / (always + moved + worked) for _, always, moved, worked in rows]
+    return Range(min(shares), shares[0], max(shares))
 
 
 def _step_flop(model, batch, context_tokens):
@@ -389,6 +407,29 @@ def _with_prompt_share(runs, share):
     vars(other).update(vars(runs))
     other.prompt = runs.prompt * np.where(runs.prompt < runs.columns["prompt_tokens"], share / calibration.fixed()["computed_prompt_share"], 1.0)
     return other
+
+
+def without_constants():
+    """Errors of a prediction that fits nothing: the bound of the datasheet on time, and the rating all that time.
+
+    Returns
+    -------
+    energy, speed : array
+        Predicted over measured less one, of J per token and tokens per second, of the runs that constants are fitted to.
+    """
+    runs = calibration.serving_runs()
+    (n_bytes, n_flop), c, unit = counts(runs), runs.columns, runs.unit
+    n = c["n_accelerators"]
+    time = np.maximum(decode.memory_time_s(n_bytes, n, unit.bandwidth), decode.compute_time_s(n_flop, n, unit.peak))
+    energy = serving.power_energy_j(serving.board_power_w(n, 1, unit.tdp), time)
+    return energy / c["batch"] / c["j_per_token"] - 1, decode.tokens_per_s(c["batch"], time) / c["tokens_per_s"] - 1
+
+
+def seen():
+    """Errors of the constants as they stand, on the very runs they were fitted to: energy, speed."""
+    found = [vars(calibration.constants(name)[0]) for name in calibration.fitted_accelerators()]
+    gaps = {name: one["layer_time_s"] for name, one in zip(calibration.fitted_accelerators(), found)}
+    return calibration.serving_runs().errors({**found[0], "layer_time_s": gaps})
 
 
 def predict_held_out(kind):

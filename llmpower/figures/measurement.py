@@ -113,7 +113,7 @@ def against(rows, flagged, share):
         height = 0.16 - 0.058 * place
         plot.plot([0.5], [height], mark, transform=plot.transAxes, color=GREY, markersize=4.2)
         direct(plot, 0.5, height, word, GREY, xycoords="axes fraction", xytext=(7, 0))
-    direct(plot, ends[1] / 1.1, ends[1] / 1.1 * (1 - share), f"± {share:.0%}", GREY, xytext=(0, -14), ha="right")
+    direct(plot, ends[0] * 1.5, ends[0] * 1.5 * (1 - share), f"± {share:.0%}", GREY, xytext=(4, -10), ha="left")
     plot.set_xlabel("measured energy per output token (J)")
     vertical(plot, "predicted, from runs of other architectures (J)")
 
@@ -135,7 +135,7 @@ def left_out(rows, floor):
         plot.plot([median, high], [place, place], color=color, linewidth=3, alpha=0.35, solid_capstyle="round")
         plot.plot([median], [place], "o", color=color, markersize=6)
         plot.plot([high], [place], "|", color=color, markersize=9, markeredgewidth=2)
-    direct(plot, floor, len(rows) - 1, "repeats", GREY, xytext=(-3, 15), ha="right", annotation_clip=False)
+    direct(plot, 0, len(rows) - 1, "repeats of a run", GREY, xytext=(2, 15), ha="left", annotation_clip=False)
     plot.set_yticks(range(len(rows)), [f"{name} ({count})" for name, _, count, _, _ in reversed(rows)])
     plot.set_ylim(-0.7, len(rows) - 0.2)
     plot.set_xlim(0, None)
