@@ -52,12 +52,16 @@ def network(model, weight_format, kv_format):
     format_ = catalog.number_format(weight_format)
     latent = net.mla_latent > 0
     values = decode.kv_values_mla(net.mla_latent, net.mla_rope) if latent else decode.kv_values_gqa(net.n_kv_heads, net.head_dim)
+    narrow = format_.bytes_per_value
+    # A format for experts leaves the rest as it was; 8-bit weights may leave some of it.
+    only_experts = format_.applies_to == "experts" and net.n_experts
+    kept_wide = net.params_shared if only_experts else net.fp8_wide_params if weight_format == "fp8" else 0
     blocks = net.fp8_block_rows if weight_format == "fp8" and net.n_experts else 0
     return SimpleNamespace(
         n_layers=net.n_layers, n_moe_layers=net.n_moe_layers, d_model=net.d_model,
         n_experts=net.n_experts, n_experts_per_token=net.n_experts_per_token,
         params_total=net.params_total, params_shared=net.params_shared, params_routed=net.params_routed,
-        shared_bytes=wide if format_.applies_to == "experts" and net.n_experts else format_.bytes_per_value,
+        shared_bytes=narrow + (wide - narrow) * kept_wide / net.params_shared,
         routed_bytes=format_.bytes_per_value, kv_values=values, kv_heads=1 if latent else net.n_kv_heads,
         kv_bytes=catalog.number_format(kv_format).bytes_per_value,
         n_full_layers=net.n_full_layers, n_window_layers=net.n_window_layers, window_tokens=net.window_tokens,

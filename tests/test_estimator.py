@@ -253,7 +253,8 @@ def test_parts_sum_and_the_plateau_holds(run):
     for name in ("j_per_token", "tokens_per_s", "power_w"):
         assert 0 < getattr(found.low, name) < getattr(found, name) < getattr(found.high, name)
     assert found.j_per_token == pytest.approx(found.power_w / found.tokens_per_s)
-    assert 0 <= found.prefill_j_per_token < found.j_per_token
+    # A difference of two steps: a rounding error of them is allowed.
+    assert -1e-12 * found.j_per_token <= found.prefill_j_per_token < found.j_per_token
 
 
 @given(runs, st.floats(1.001, 3))
