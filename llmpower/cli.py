@@ -181,12 +181,13 @@ def _calibrate(arguments):
     book = find_book(arguments.book)
     if (book / "data").resolve() != catalog.DATA.resolve():
         raise catalog.ParameterError([f"calibrate: this llmpower reads another folder than {book / 'data'}; use the one installed from there"])
-    from llmpower import calibration
+    from llmpower import calibration, validation
 
     _say("fitting, and fitting again without each architecture and each accelerator: this takes minutes")
     calibration.calibrate(_say)
+    validation.write(_say)
     _say(layout.accuracy_text(calibration.accuracy_table()))
-    _say("wrote data/calibration.csv and data/accuracy.csv")
+    _say("wrote data/calibration.csv, accuracy.csv, predictions.csv and studies.csv")
 
 
 def _parser():
