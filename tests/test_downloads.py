@@ -226,6 +226,18 @@ def one_page(folder):
     return folder
 
 
+def test_the_contents_name_every_chapter_and_no_section_that_all_have():
+    chapters = "".join(f'<span id="document-{name}"></span><h2>{name}</h2><h3>Own {name}</h3><h3>Exercises</h3>' for name in "ab")
+    # An appendix repeats the titles of the chapters.
+    contents, article = pdf._contents(f'<h1>Title</h1><h2>Short</h2>{chapters}<span id="document-c"></span><h2>c</h2><h3>a</h3>')
+    entries = re.findall(r'<li class="(\w+)"><a href="#([\w-]+)">(.*?)</a>', contents)
+    assert [(kind, text) for kind, _, text in entries] == [
+        ("section", "Short"), ("chapter", "a"), ("section", "Own a"), ("chapter", "b"), ("section", "Own b"), ("chapter", "c"),
+    ]  # fmt: skip
+    for _, mark, text in entries:
+        assert re.search(rf'<span id="{mark}"></span><h[23]>{text}<', article)
+
+
 def test_without_chromium_the_message_says_what_to_install(copy, monkeypatch):
     monkeypatch.setenv("CHROMIUM", "/nowhere/chromium")
     done = copy.llmpower("build", "--pdf", "--out", "never")

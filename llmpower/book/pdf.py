@@ -2,7 +2,6 @@
 
 import html
 import os
-import pathlib
 import re
 import shutil
 import subprocess
@@ -39,7 +38,7 @@ nav ol { list-style: none; padding: 0; columns: 2; column-gap: 9mm; }
 nav li { break-inside: avoid; } nav .chapter { break-after: avoid; }
 nav .section { padding-left: 6mm; font-size: 9.5pt; line-height: 1.3; }
 nav .chapter { font-weight: bold; margin-top: 0.6em; }
-article h1 { display: none; }
+article h1, .doors { display: none; }
 article, .toctree-wrapper > span[id^="document-"] + section { break-before: page; }
 .toctree-wrapper > span[id^="document-"] + section > h2 { margin-top: 0; }
 /* Nothing that belongs together is torn. */
@@ -182,16 +181,15 @@ def _article(page):
 
 
 def _contents(article):
-    """Links to chapters and sections, and the article with a mark at each; headings that many chapters share are left out."""
+    """Links to chapters and sections, and the article with a mark at each; sections that many chapters have are left out."""
     headings = list(re.finditer(r"<h([23])>(.*?)</h\1>", article, re.DOTALL))
-    often = [found[2] for found in headings]
-    first_chapter = article.find('<span id="document-')
+    texts, chapters = [found[2] for found in headings], article.find('<span id="document-')
     entries, marked, last = [], [], 0
     for number, found in enumerate(headings, start=1):
-        if often.count(found[2]) == 1:
-            kind = "chapter" if found[1] == "2" and found.start() > first_chapter else "section"
-            if kind == "section" and found[1] == "3" or kind == "chapter" or found.start() < first_chapter:
-                entries.append(f'<li class="{kind}"><a href="#contents-{number}">{found[2]}</a></li>')
-                marked += [article[last : found.start()], f'<span id="contents-{number}"></span>']
-                last = found.start()
+        later = found.start() > chapters
+        chapter, section = later and found[1] == "2", found[1] == ("3" if later else "2")
+        if chapter or section and texts.count(found[2]) == 1:
+            entries.append(f'<li class="{"chapter" if chapter else "section"}"><a href="#contents-{number}">{found[2]}</a></li>')
+            marked += [article[last : found.start()], f'<span id="contents-{number}"></span>']
+            last = found.start()
     return "".join(entries), "".join([*marked, article[last:]])
