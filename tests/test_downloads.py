@@ -63,7 +63,7 @@ def has_chromium():
 
 
 @pytest.fixture(scope="module")
-def site(shared_copy):
+def offered(shared_copy):
     """A site with all that can be downloaded."""
     done = shared_copy.llmpower("build", "--zip", *(["--pdf"] if has_chromium() else []))
     assert done.returncode == 0, done.stderr
@@ -125,18 +125,18 @@ def test_myst_becomes_markdown(myst, markdown):
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_a_page_offers_its_files_and_each_figure_its_data(site, name):
+def test_a_page_offers_its_files_and_each_figure_its_data(offered, name):
     notebook = nbformat.read(BOOK / f"{NOTEBOOKS[name]}.ipynb", as_version=4)
     figures = {cell.metadata.mystnb.figure.name: cell.metadata.mystnb.figure.caption for cell in notebook.cells if "mystnb" in cell.metadata}
-    page = (site / f"{NOTEBOOKS[name]}.html").read_text(encoding="utf-8")
-    offered = set(re.findall(r'href="(?:\.\./)?downloads/([^"]+)"', page)) - {file for file, _ in downloads.SITE.values()}
+    page = (offered / f"{NOTEBOOKS[name]}.html").read_text(encoding="utf-8")
+    found = set(re.findall(r'href="(?:\.\./)?downloads/([^"]+)"', page)) - {file for file, _ in downloads.SITE.values()}
     assert figures
-    assert offered == {f"{name}.ipynb", f"{name}.executed.ipynb", *(f"{name}.{figure}.csv" for figure in figures)}
+    assert found == {f"{name}.ipynb", f"{name}.executed.ipynb", *(f"{name}.{figure}.csv" for figure in figures)}
     for figure, caption in figures.items():
         # In the caption, and once more in the list at the end; both say which figure.
         links = re.findall(rf'<a [^>]*downloads/{name}\.{figure}\.csv"[^>]*>[^<]*</a>', page)
         assert len(links) == 2 and all(caption in link for link in links)
-        table = rows(site / "downloads" / f"{name}.{figure}.csv")
+        table = rows(offered / "downloads" / f"{name}.{figure}.csv")
         for column in table[0]:
             numbers = [row[column] for row in table if re.fullmatch(r"-?[\d.]+(e[+-]?\d+)?", row[column])]
             assert not numbers or column == "year" or "_end" in column or re.search(r" \[[^]]+\]$", column), column
@@ -144,10 +144,10 @@ def test_a_page_offers_its_files_and_each_figure_its_data(site, name):
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_a_notebook_for_a_plain_jupyter_says_and_draws_the_same(site, installed, tmp_path, name):
+def test_a_notebook_for_a_plain_jupyter_says_and_draws_the_same(offered, installed, tmp_path, name):
     from nbclient import NotebookClient
 
-    notebook = nbformat.read(site / "downloads" / f"{name}.ipynb", as_version=4)
+    notebook = nbformat.read(offered / "downloads" / f"{name}.ipynb", as_version=4)
     nbformat.validate(notebook)
     before = list(texts(notebook))
     for text in before:
@@ -166,7 +166,7 @@ def test_a_notebook_for_a_plain_jupyter_says_and_draws_the_same(site, installed,
     assert list(texts(notebook)) == before
     assert drawn
     for figure, seen in drawn.items():
-        compare(figure, rows(site / "downloads" / f"{name}.{figure}.csv"), seen)
+        compare(figure, rows(offered / "downloads" / f"{name}.{figure}.csv"), seen)
 
 
 def compare(figure, table, seen):
@@ -182,14 +182,14 @@ def compare(figure, table, seen):
         assert any(math.isclose(value, one, rel_tol=1e-9, abs_tol=1e-12) for one in numbers), value
 
 
-def test_the_executed_notebook_has_its_pictures(site):
-    notebook = nbformat.read(site / "downloads" / "decode-breakdown.executed.ipynb", as_version=4)
+def test_the_executed_notebook_has_its_pictures(offered):
+    notebook = nbformat.read(offered / "downloads" / "decode-breakdown.executed.ipynb", as_version=4)
     pictures = [kind for cell in notebook.cells for output in cell.get("outputs", []) for kind in output.get("data", {}) if kind.startswith("image/")]
     assert len(pictures) >= 3
 
 
-def test_the_zip_opens_from_its_folder_and_is_the_same_each_time(site):
-    target = site / "downloads" / "the-power-wall.zip"
+def test_the_zip_opens_from_its_folder_and_is_the_same_each_time(offered):
+    target = offered / "downloads" / "the-power-wall.zip"
     first = target.read_bytes()
     with zipfile.ZipFile(target) as pack:
         names = pack.namelist()
@@ -197,20 +197,20 @@ def test_the_zip_opens_from_its_folder_and_is_the_same_each_time(site):
         assert "Open index.html" in pack.read("the-power-wall/README.txt").decode()
         assert {entry.date_time for entry in pack.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     assert names == sorted(names) and {name.split("/")[0] for name in names} == {"the-power-wall"}
-    on_disk = {f"the-power-wall/{path.relative_to(site).as_posix()}" for path in site.rglob("*") if path.is_file()}
+    on_disk = {f"the-power-wall/{path.relative_to(offered).as_posix()}" for path in offered.rglob("*") if path.is_file()}
     assert set(names) == on_disk - {"the-power-wall/downloads/the-power-wall.zip"} | {"the-power-wall/README.txt"}
     # The packed front page offers everything but the pack itself.
     assert "the-power-wall.zip" not in index
-    assert "downloads/the-power-wall.zip" in (site / "index.html").read_text(encoding="utf-8")
+    assert "downloads/the-power-wall.zip" in (offered / "index.html").read_text(encoding="utf-8")
     target.unlink()
-    downloads.archive(site)
+    downloads.archive(offered)
     assert target.read_bytes() == first
 
 
-def test_the_pdf_is_whole_and_its_mathematics_typeset(site):
+def test_the_pdf_is_whole_and_its_mathematics_typeset(offered):
     if not has_chromium():
         pytest.skip("NOT TESTED: the PDF, since there is no Chromium; install it or set CHROMIUM")
-    content = (site / "downloads" / "the-power-wall.pdf").read_bytes()
+    content = (offered / "downloads" / "the-power-wall.pdf").read_bytes()
     assert content.startswith(b"%PDF-") and content.rstrip().endswith(b"%%EOF")
     assert b"/Title (The power wall)" in content
     assert len(re.findall(rb"/Type /Page\b", content)) > 60
@@ -218,7 +218,7 @@ def test_the_pdf_is_whole_and_its_mathematics_typeset(site):
     assert b"/Subtype /Type3" in content
     assert content.count(b"/Subtype /Link") > 500
     assert set(re.findall(rb"D:\d{14}", content)) == {b"D:20000101000000"}
-    assert "downloads/the-power-wall.pdf" in (site / "index.html").read_text(encoding="utf-8")
+    assert "downloads/the-power-wall.pdf" in (offered / "index.html").read_text(encoding="utf-8")
 
 
 def one_page(folder):
