@@ -126,7 +126,7 @@ def stage_for_paper(stage):
             cell.metadata["tags"] = [tag.replace("hide-input", "remove-input") for tag in cell.metadata.get("tags", [])]
         nbformat.write(notebook, path)
     config = yaml.safe_load((stage / "_config.yml").read_text(encoding="utf-8"))
-    config["sphinx"]["extra_extensions"].append("llmpower.book.pdf")
+    config["sphinx"]["config"]["extensions"].append("llmpower.book.pdf")
     (stage / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     sources = stage / "sources.md"
     if sources.is_file():
