@@ -5,7 +5,7 @@ VENV := .venv/bin
 .PHONY: book test renew lock clean
 
 book: .venv/ready
-	$(VENV)/llmpower build
+	$(VENV)/llmpower build $(if $(ZIP),--zip) $(if $(PDF),--pdf)
 
 test: .venv/ready
 	$(VENV)/llmpower check

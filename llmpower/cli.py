@@ -93,9 +93,13 @@ def _run(arguments):
 
 def _build(arguments):
     from llmpower.book.build import build, find_book
+    from llmpower.book.downloads import FOLDER, SITE
 
-    index, _ = build(find_book(arguments.book), arguments.out, _scenario(arguments), arguments.jobs, _say)
+    also = [kind for kind in ("zip", "pdf") if getattr(arguments, kind)]
+    index, _ = build(find_book(arguments.book), arguments.out, _scenario(arguments), arguments.jobs, _say, also)
     _say(f"page      {index}")
+    for kind in also:
+        _say(f"{kind}       {index.parent / FOLDER / SITE[kind][0]}")
 
 
 class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
@@ -232,7 +236,10 @@ def _parser():
         help="a parameter of the chapter; may be repeated, wins over the file",
     )  # fmt: skip
     scenario(one)
-    scenario(command("build", _build, "execute what changed and publish the whole book"))
+    one = command("build", _build, "execute what changed and publish the whole book")
+    scenario(one)
+    one.add_argument("--zip", action="store_true", help="offer the site as one file for reading without a network")
+    one.add_argument("--pdf", action="store_true", help="offer the book as a PDF; needs Chromium or Chrome")
     one = command("serve", _serve, "show the published book in a browser of this computer")
     one.add_argument("--port", type=_port, default=8000, metavar="N", help="default 8000; 0 takes a free one")
     one.add_argument("site", nargs="?", metavar="DIR", type=_path, help="folder with index.html (default: _build/html of the book)")

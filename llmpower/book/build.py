@@ -16,17 +16,13 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from llmpower.book import run
+from llmpower.book import downloads, pdf, run
 from llmpower.book.appendices import GENERATED, NEEDED
-from llmpower.book.parameters import ParameterError, parameters, resolve
+from llmpower.book.parameters import BookError, ParameterError, parameters, resolve
 
 # Stands beside a site of ours and holds the hash of what it was made from.
 _SEAL = ".html-inputs"
 _NOTICE = "Run with a reader's own parameters: each chapter ends with the ones it used."
-
-
-class BookError(RuntimeError):
-    """The book cannot be found or rendered."""
 
 
 @dataclass(frozen=True)
@@ -337,11 +333,13 @@ def _kept_card(folder, title, path):
     shutil.copyfile(kept, path)
 
 
-def _fingerprint(book, stage, without=()):
+def _fingerprint(book, stage, without=(), also=()):
     """Hash of a staged book and of what publishes it; of files with certain endings, only their names count."""
     files = sorted(path for path in stage.rglob("*") if path.is_file())
     content = [(path.relative_to(stage).as_posix(), path.suffix not in without and run.digest(path)) for path in files]
     content += [("card", run.digest(run.PACKAGE / "figures" / "index.py"))]
+    content += [(f"module:{name}", run.digest(run.PACKAGE / "book" / f"{name}.py")) for name in ("downloads", "pdf", "plain")]
+    content += [("also", sorted(also))]
     content += [("packages", run.digest(book / "requirements.lock")), ("python", sys.version)]
     content += [(name, run.digest(run.PACKAGE / "book" / name)) for name in ("accessible.py", "speed.py")]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
@@ -379,31 +377,58 @@ def _workplace(book, stage, out):
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _render(work, out, say):
-    """Let Jupyter Book make the site; it replaces the former one only when it is whole."""
-    begun = time.monotonic()
-    say("publishing with Jupyter Book")
-    stage, made = work / "book", work / "made"
+def _render(stage, made, builder="html"):
+    """Let Jupyter Book make the pages; BookError with what it told if it cannot."""
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(stage), "--path-output", str(made)]
     # -n: a broken reference is a warning; -W: a warning is an error; --keep-going: show all of them.
-    command += ["-n", "-W", "--keep-going", "-q"]
+    command += ["-n", "-W", "--keep-going", "-q", "--builder", builder]
     # What follows the order of a set is then the same in every build.
     environment = {**os.environ, "PYTHONPATH": str(run.PACKAGE.parent), "PYTHONHASHSEED": "0"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    made = made / "_build" / "html"
+    made = made / "_build" / builder
     if done.returncode or not (made / "index.html").is_file():
         output = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr).replace(f"{stage}{os.sep}", "")
         telling = [line for line in output.splitlines() if re.search(r"WARNING|ERROR|Error|error", line)]
         raise BookError("Jupyter Book could not publish:\n" + "\n".join(telling[:40] or output.splitlines()[-20:]))
     # Without it, GitHub Pages hides the folders whose names begin with an underscore.
     (made / ".nojekyll").touch()
+    return made
+
+
+def _publish(book, stage, folders, changed, also, out, say):
+    """Render the staged book and what can be downloaded; the former site gives way when all of it is whole."""
+    begun, files, paper = time.monotonic(), stage.parent / downloads.FOLDER, stage.parent / "paper"
+    say("publishing with Jupyter Book")
+    config, notebooks = _yaml(stage / "_config.yml"), {name: folder / "executed.ipynb" for name, folder in folders.items()}
+    edition = f"edition {downloads.edition()}" + (", with a reader's own parameters" if changed else "")
+    if "pdf" in also:
+        pdf.stage_for_paper(shutil.copytree(stage, paper))
+    downloads.link(stage, pages(book), notebooks, dict(downloads.SITE[kind] for kind in also))
+    with _workplace(book, stage, out) as work:
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            site = pool.submit(_render, work / "book", work / "made")
+            one_page = pool.submit(_render, paper, stage.parent / "made-paper", "singlehtml") if "pdf" in also else None
+            downloads.write(stage, pages(book), notebooks, f"{config['title']}, {edition}", files)
+        made = site.result()
+        if one_page:
+            say("printing the PDF")
+            lines = [config["author"], edition.capitalize(), f"© {config['copyright']}"]
+            pdf.write(one_page.result(), files / downloads.SITE["pdf"][0], config["title"], lines)
+        shutil.move(files, made / downloads.FOLDER)
+        if "zip" in also:
+            downloads.archive(made)
+        _replace(made, out)
+    say(f"published after {time.monotonic() - begun:.0f} s")
+
+
+def _replace(made, out):
+    """Put a whole site where the former one was."""
     former = out / ".former-html"
     shutil.rmtree(former, ignore_errors=True)
     if (out / "html").exists():
         os.replace(out / "html", former)
     shutil.move(made, out / "html")
     shutil.rmtree(former, ignore_errors=True)
-    say(f"published after {time.monotonic() - begun:.0f} s")
 
 
 def output_folder(out, *names):
@@ -444,7 +469,7 @@ def _published(html):
     return hashlib.sha256(json.dumps(files).encode()).hexdigest()
 
 
-def build(book, out=None, scenario=Scenario(), jobs=None, say=print):
+def build(book, out=None, scenario=Scenario(), jobs=None, say=print, also=()):
     """Publish the book as a web site.
 
     Parameters
@@ -459,6 +484,8 @@ def build(book, out=None, scenario=Scenario(), jobs=None, say=print):
         Chapters executed at once.
     say : callable
         Receives a line of progress at a time.
+    also : sequence of str
+        Any of "zip" and "pdf": the whole book as one file, offered on its first page.
 
     Returns
     -------
@@ -476,19 +503,20 @@ def build(book, out=None, scenario=Scenario(), jobs=None, say=print):
     if problems:
         raise BookError("\n".join(problems))
     values = resolve_all(book, scenario)
+    if "pdf" in also:
+        pdf.browser()
     out = output_folder(book / "_build" if out is None else out)
     folders = execute(book, values, book / "_build" / "runs", jobs, say)
     with tempfile.TemporaryDirectory(dir=out, prefix=".staging-") as name:
         stage = pathlib.Path(name) / "book"
         stage.mkdir()
         _stage(book, folders, scenario, any(values.values()), stage)
-        seal, mark = out / _SEAL, _fingerprint(book, stage)
+        seal, mark = out / _SEAL, _fingerprint(book, stage, also=also)
         if seal.read_text() == f"{mark} {_published(out / 'html')}":
             say("publishing: nothing to do, the site is up to date")
         else:
             seal.write_text("")
             _kept_card(folders["index"], scenario.title or _yaml(book / "_config.yml")["title"], stage / "_static" / "card.png")
-            with _workplace(book, stage, out) as work:
-                _render(work, out, say)
+            _publish(book, stage, folders, any(values.values()), also, out, say)
             seal.write_text(f"{mark} {_published(out / 'html')}")
     return out / "html" / "index.html", folders

@@ -13,6 +13,10 @@ from llmpower import catalog
 from llmpower.catalog import ParameterError
 
 
+class BookError(RuntimeError):
+    """The book cannot be found or rendered."""
+
+
 class ChapterError(RuntimeError):
     """A chapter cannot be read or stopped half way; the message names the file, or the cell and the error."""
 

@@ -18,9 +18,10 @@ _IMAGES = ("image/png", "image/svg+xml", "image/jpeg")
 
 
 def strip_images(notebook):
-    """Drop pictures from outputs; the published pages make their own."""
+    """Drop pictures, and the tables behind them, from outputs; the published pages make their own."""
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
+            output.get("metadata", {}).get("scrapbook", {}).pop("csv", None)
             for kind in _IMAGES:
                 output.get("data", {}).pop(kind, None)
                 output.get("metadata", {}).pop(kind, None)

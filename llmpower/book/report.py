@@ -12,14 +12,20 @@ import pandas
 from IPython.display import Markdown, display
 
 from llmpower import symbolic
+from llmpower.book import plain
 from llmpower.catalog import quantities
 from llmpower.claims import claim, claims
+from llmpower.figures import style
 from llmpower.ranges import Range
 
 # myst-nb takes a hidden output with this prefix as a glued value.
 _GLUE = "application/papermill.record/"
 _LARGE = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""))
 _SMALL = ((1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"), (1e-15, "f"), (1e-18, "a"))
+
+
+# What names stand for in a plain Jupyter; None in the book, where MyST knows.
+_known = None
 
 
 def _scales(unit, *prefixes, base=1):
@@ -47,6 +53,22 @@ _NUMBER = re.compile(r"[-−+×÷<>≤≥]? ?\d|∞")
 _RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 # The book compares joules and watts with the article's; these stay on their scale down to here.
 _STAYS = {"J": 0.01, "W": 0.1, "V": 0.1}
+
+
+def in_plain_jupyter(known):
+    """Print plain Markdown from now on, for a Jupyter that knows no MyST.
+
+    Parameters
+    ----------
+    known : dict
+        As for `llmpower.book.plain.resolve`; numbers shown later are added.
+    """
+    global _known
+    _known = {kind: dict(known.get(kind, {})) for kind in plain.KINDS}
+
+
+def _print(text):
+    display(Markdown(text if _known is None else plain.resolve(text, _known)))
 
 
 def _digits(value, significant):
@@ -156,6 +178,9 @@ def _glue(name, shown, value, unit):
     raw = {"value": _json(value), "unit": unit}
     if isinstance(value, Range):
         raw = {"value": _json(value.central), "low": _json(value.low), "high": _json(value.high), "unit": unit}
+    if _known is not None:
+        _known["glue"][name] = shown
+        return
     # The raw value travels in the metadata, from where the runner collects it.
     metadata = {"scrapbook": {"name": name, "mime_prefix": _GLUE, "llmpower": {**raw, "text": shown}}}
     display({f"{_GLUE}text/plain": _tied(repr(shown))}, raw=True, metadata=metadata)
@@ -170,7 +195,7 @@ def say(*sentences):
         One sentence each; roles such as ``{glue:text}`` and ``{cite}`` resolve.
         Empty ones are left out.
     """
-    display(Markdown("\n".join(filter(None, sentences))))
+    _print("\n".join(filter(None, sentences)))
 
 
 def alt(figure, text):
@@ -185,7 +210,11 @@ def alt(figure, text):
     """
     if not 20 <= len(text) <= 250:
         raise ValueError(f"alternative text of {figure} has {len(text)} characters, allowed are 20 to 250: {text!r}")
-    metadata = {"scrapbook": {"name": f"alt-{figure}", "mime_prefix": _GLUE, "alt": figure}}
+    table = style.take_data()
+    if _known is not None:
+        return
+    # The table behind the figure travels along, for readers who want the numbers.
+    metadata = {"scrapbook": {"name": f"alt-{figure}", "mime_prefix": _GLUE, "alt": figure, "csv": table}}
     display({f"{_GLUE}text/plain": repr(text)}, raw=True, metadata=metadata)
 
 
@@ -213,7 +242,7 @@ def equations(*formulas):
             unit = "" if one.unit == "1" else f" [{unit_text(one.unit)}]"
             meanings.setdefault(one.symbol, f"${one.symbol}$ {one.help}{unit}")
     parts.append(f"with {'; '.join(meanings.values())}.")
-    display(Markdown("\n\n".join(parts)))
+    _print("\n\n".join(parts))
 
 
 def table(columns, rows):
@@ -227,7 +256,7 @@ def table(columns, rows):
         Cells, already formatted; roles resolve.
     """
     frame = pandas.DataFrame([[_tied(cell) if _NUMBER.match(cell) else cell for cell in row] for row in rows], columns=columns)
-    display(Markdown(frame.to_markdown(index=False, disable_numparse=True, colalign=alignment(rows))))
+    _print(frame.to_markdown(index=False, disable_numparse=True, colalign=alignment(rows)))
 
 
 def alignment(rows):

@@ -55,12 +55,13 @@ def shown(notebook):
     """
     return {
         output.metadata.scrapbook.name: dict(output.metadata.scrapbook.llmpower)
-        for output in _glued(notebook)
+        for output in glued(notebook)
         if "llmpower" in output.metadata.scrapbook
     }
 
 
-def _glued(notebook):
+def glued(notebook):
+    """Hidden outputs of a notebook, which carry its numbers and the texts of its figures."""
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if "scrapbook" in output.get("metadata", {}):
@@ -69,7 +70,7 @@ def _glued(notebook):
 
 def _dress(notebook, path, values):
     """Give the executed chapter what a page needs: alternative texts and the parameters used."""
-    alts = {out.metadata.scrapbook.alt: out for out in _glued(notebook) if "alt" in out.metadata.scrapbook}
+    alts = {out.metadata.scrapbook.alt: out for out in glued(notebook) if "alt" in out.metadata.scrapbook}
     for cell in notebook.cells:
         figure = cell.metadata.get("mystnb", {}).get("figure", {}).get("name")
         if figure in alts:

@@ -4,7 +4,7 @@ from math import log10
 
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, RED, apart, axes, direct, vertical
+from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, RED, apart, axes, data, direct, vertical
 
 STEPS = {
     "busy": ("boards\nat work,\nmean load", BLUE),
@@ -38,6 +38,8 @@ def waterfall(steps_w, drawn_w):
     total = sum(steps_w.values())
     factor, unit = _watts(total)
     labels, reached, top = [], 0.0, total / factor
+    rows = [*((STEPS[name][0], watts) for name, watts in steps_w.items()), ("to be built", total), ("drawn on average", drawn_w)]
+    data(["step", f"power [{unit}]"], [(label, watts / factor) for label, watts in rows])
     for place, (name, watts) in enumerate(steps_w.items()):
         label, color = STEPS[name]
         labels.append(label)
@@ -78,6 +80,9 @@ def sites(megawatts, lines, traffic, marks):
     marks : dict
         Label of a kind of site -> its power. [MW]
     """
+    rows = [(label, *row) for label, queries in lines for row in zip(megawatts, queries)]
+    rows += [*((label, None, queries) for label, queries in traffic.items()), *((label, power, None) for label, power in marks.items())]
+    data(["line", "site_power [MW]", "queries [1/day]"], rows)
     plot = axes(4.2)
     plot.set_xscale("log")
     plot.set_yscale("log")
@@ -120,6 +125,8 @@ def tornado(bars, central):
     central : float
         Result with all inputs at their own values. [usd]
     """
+    columns = ["input", "low_end", "high_end", *(f"electricity_cost{end} [USD per 1e6 tokens]" for end in ("", "_at_low_end", "_at_high_end"))]
+    data(columns, [(*bar[:3], central, *bar[3:]) for bar in bars])
     plot = axes(1.1 + 0.36 * len(bars))
     results = [value for bar in bars for value in bar[3:]] + [central]
     left, right = min(results), max(results)

@@ -4,7 +4,7 @@ from math import log10
 
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from llmpower.figures.style import BLUE, GREEN, GREY, ORANGE, RED, apart, axes, band, direct, vertical
+from llmpower.figures.style import BLUE, GREEN, GREY, ORANGE, RED, apart, axes, band, data, direct, vertical
 
 PARTS = {"weights": BLUE, "cache": GREEN, "arithmetic": ORANGE}
 
@@ -32,6 +32,9 @@ def shares(batches, bare, cached, context, printed, chosen):
     chosen : int
         The reader's batch, marked if it is inside the axis. [1]
     """
+    lines = (("none", bare), (context, cached))
+    rows = [(name, batch, share) for name, values in lines for batch, share in zip(batches, values)]
+    data(["cache", "batch [count]", "movement_share [1]"], [*rows, ("the article", None, printed)])
     plot = axes()
     band(plot, batches, bare, BLUE)
     band(plot, batches, cached, GREEN)
@@ -63,12 +66,13 @@ def parts(batches, energies):
     energies : dict
         Part (weights, cache, arithmetic) -> sequence of Range. [J]
     """
+    energies = {name: values for name, values in energies.items() if any(v.central for v in values)}
+    rows = [(name, batch, energy) for name, values in energies.items() for batch, energy in zip(batches, values)]
+    data(["part", "batch [count]", "energy_per_token [J]"], rows)
     plot = axes()
     ends = []
     for name, values in energies.items():
         color = PARTS[name]
-        if not any(v.central for v in values):
-            continue
         band(plot, batches, values, color)
         ends.append((values[-1].central, name, color))
     plot.set_yscale("log")
@@ -91,6 +95,7 @@ def memory_power(rows):
         Name of an accelerator, Range of the ratio with sourced constants, the
         ratio with the article's constant. [1]
     """
+    data(["accelerator", "memory_power_over_rating [1]", "with_the_articles_constant [1]"], rows)
     plot = axes(1.4 + 0.36 * len(rows))
     for place, (_, ratio, article) in enumerate(rows):
         plot.plot([ratio.low, ratio.high], [place, place], color=BLUE, linewidth=7, alpha=0.3, solid_capstyle="butt")

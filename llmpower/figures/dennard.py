@@ -4,7 +4,7 @@ import math
 
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, PercentFormatter
 
-from llmpower.figures.style import BLUE, GREEN, GREY, ORANGE, RED, apart, axes, direct, vertical
+from llmpower.figures.style import BLUE, GREEN, GREY, ORANGE, RED, apart, axes, data, direct, vertical
 
 RULES = {
     "constant_field": ("constant field", BLUE, "-"),
@@ -29,6 +29,10 @@ def power_density(points, lines, named):
     named : list of tuple
         Name, feature size, power per area, offset of the label in points.
     """
+    names = {(x, y): name for name, x, y, _ in named}
+    rows = [("processor", names.get(point), *point) for point in dict.fromkeys([*map(tuple, points), *names])]
+    rows += [(RULES[rule][0], None, x, y) for rule, line in lines.items() for x, y in zip(*line)]
+    data(["series", "processor", "feature_size [m]", "power_density [W/mm2]"], rows)
     plot = axes(4.2)
     for rule, (sizes, values) in lines.items():
         label, color, dashes = RULES[rule]
@@ -65,6 +69,9 @@ def leakage(thresholds, curves, start, marks):
     marks : list of tuple
         Threshold [V] and current of the reader's transistor after each generation. [1]
     """
+    rows = [(label, *row) for label, floor, real in curves for row in zip(thresholds, floor, real)]
+    rows += [("after each generation", threshold, None, current) for threshold, current in marks]
+    data(["curve", "threshold_voltage [V]", "current_at_the_floor [1]", "current [1]"], rows)
     plot = axes()
     colors = (RED, BLUE)
     for place, (label, floor, real) in enumerate(curves):
@@ -106,6 +113,10 @@ def dark(generations, shares, projected, chosen):
     chosen : int
         The reader's generations, marked if they are inside the axis.
     """
+    inside = [one for one in projected if one[1] <= generations[-1]]
+    rows = [(RULES[rule][0], *row, None) for rule, values in shares.items() for row in zip(generations, values)]
+    rows += [(label, x, y, "lower end" if lower else None) for label, x, y, lower in inside]
+    data(["series", "generation [count]", "dark_share [1]", "note"], rows)
     plot = axes()
     ends = []
     for rule, values in shares.items():
@@ -117,7 +128,6 @@ def dark(generations, shares, projected, chosen):
     ends.sort()
     for height, (_, label, color) in zip(apart([end[0] for end in ends], 0.15), ends):
         direct(plot, generations[-1], height, label, color, annotation_clip=False)
-    inside = [one for one in projected if one[1] <= generations[-1]]
     for label, x, y, lower in inside:
         plot.plot([x], [y], "D", color=RED, markersize=6, zorder=5)
         if lower:

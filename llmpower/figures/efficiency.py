@@ -2,7 +2,7 @@
 
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, SKY, axes, band, direct, vertical
+from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, SKY, axes, band, data, direct, vertical
 
 # More colours that stay apart with any colour vision; line styles tell them apart in grey.
 _COLORS = (BLUE, ORANGE, GREEN, PURPLE, SKY, INK)
@@ -46,6 +46,10 @@ def bytes_per_joule(lines, article, lone, batched, gigabyte):
     plot = axes(4.4)
     plot.set_xscale("log"), plot.set_yscale("log")
     low, high = 0.08, 260
+    rows = [(f"{value / gigabyte:g} GB/J", None, x, value / gigabyte / x) for value in lines for x in (low, high)]
+    rows += [(name, None, x / gigabyte, y) for name, (_, points, *_) in batched.items() for x, y in points]
+    rows += [(name, label, x / gigabyte, y) for name, points in (("alone", lone), ("the article", article)) for x, y, label, _ in points]
+    data(["series", "label", "read_per_token [GB]", "tokens_per_joule [1/J]"], rows)
     plot.set_xlim(low, high), plot.set_ylim(0.02, 30)
     for value in lines:
         k = value / gigabyte
@@ -78,6 +82,12 @@ def against_batch(groups, article):
     article : list of tuple
         Batch, tokens per joule [1/J] and label of the article's claims.
     """
+    rows = []
+    for label, points, batches, bound, more in groups:
+        series = (("measured", points), ("bound", zip(batches, bound)), ("measured, other software", more))
+        rows += [(label, kind, batch, value) for kind, pairs in series for batch, value in pairs]
+    rows += [("the article", label, batch, value) for batch, value, label, _ in article]
+    data(["set_up", "kind", "batch [count]", "tokens_per_joule [1/J]"], rows)
     plot = axes(4.2)
     plot.set_xscale("log", base=2), plot.set_yscale("log")
     for (label, points, batches, bound, more), color in zip(groups, (BLUE, ORANGE)):
@@ -110,6 +120,9 @@ def speeds(sizes, curves, claims, gigabyte):
     gigabyte : float
         Bytes that the axis counts in. [B]
     """
+    rows = [(name, size / gigabyte, speed) for name, values in curves for size, speed in zip(sizes, values) if speed == speed]
+    rows += [(f"claim: {label}", size / gigabyte, speed) for size, speed, label, _ in claims]
+    data(["series", "weights_read_per_token [GB]", "tokens_per_second [1/s]"], rows)
     plot = axes(4.2)
     plot.set_xscale("log"), plot.set_yscale("log")
     plot.set_xlim(sizes[0] / gigabyte, sizes[-1] / gigabyte)
@@ -144,6 +157,8 @@ def rated(batches, curves, unit):
     unit : str
         What the vertical axis counts.
     """
+    rows = [(name, *row) for name, values in curves for row in zip(batches, values) if row[1] == row[1]]
+    data(["machine", "batch [count]", "tokens_per_joule [1/J]"], rows)
     plot = axes(4.2)
     plot.set_xscale("log", base=2), plot.set_yscale("log")
     plot.set_xlim(batches[0], batches[-1])

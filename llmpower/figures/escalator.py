@@ -4,7 +4,7 @@ from math import log2
 
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
-from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, RED, apart, axes, direct, vertical
+from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, RED, apart, axes, data, direct, vertical
 
 COOLING = {"air": (BLUE, "o", "sold for air"), "liquid": (ORANGE, "s", "liquid only"), "": (GREY, "D", "cooling not in our facts")}
 
@@ -21,6 +21,13 @@ def history(points, ceiling, forecast):
     forecast : tuple of float
         The article's range for the next generation. [W]
     """
+    rows = [
+        (point.name, int(point.year), point.tdp_w, *((point.low_w, point.high_w) if point.low_w < point.high_w else (None, None)),
+         COOLING[point.cooling][2], "vendor" if point.vendor_power else "other")
+        for point in points
+    ]  # fmt: skip
+    rows += [("the article's ceiling for air", None, ceiling, *[None] * 4), ("the article's forecast", None, None, *forecast, None, None)]
+    data(["accelerator", "year", "rated_power [W]", "rated_power_low [W]", "rated_power_high [W]", "cooling", "rated_by"], rows)
     plot = axes(5.0)
     top = 1.12 * max(point.high_w for point in points)
     years = sorted({point.year for point in points})
@@ -71,6 +78,8 @@ def split(rows):
         Label, efficiency, power and label of the end; the first two are
         factors. [1]
     """
+    products = [(label, efficiency, power, efficiency * power) for label, efficiency, power, _ in rows]
+    data(["accelerators", "efficiency_factor [1]", "power_factor [1]", "performance_factor [1]"], products)
     plot = axes(1.2 + 0.5 * len(rows))
     reach = [1.0]
     for place, (_, efficiency, power, end) in enumerate(reversed(rows)):
@@ -109,8 +118,10 @@ def _index_axis(plot, ticks, label):
     vertical(plot, label)
 
 
-def _lines(plot, years, lines, distance):
+def _lines(plot, years, names, lines, distance):
     """Lines with a label at the right end of each, kept apart by a distance in octaves."""
+    rows = [(label, *row) for label, values, *_ in lines for row in zip(names, map(int, years), values) if row[2] is not None]
+    data(["series", "accelerator", "year", f"over_the_{names[0]} [1]"], rows)
     ends = []
     for label, values, color, style in lines:
         known = [(year, value) for year, value in zip(years, values) if value is not None]
@@ -139,7 +150,7 @@ def transistors(years, names, lines):
     """
     plot = axes()
     colors = (GREEN, ORANGE, GREY, BLUE)
-    _lines(plot, years, [(label, values, color, "o-") for (label, values), color in zip(lines, colors)], 0.35)
+    _lines(plot, years, names, [(label, values, color, "o-") for (label, values), color in zip(lines, colors)], 0.35)
     plot.axhline(1, color=GREY, linewidth=0.8)
     _index_axis(plot, [2.0**power for power in range(-6, 12)], f"over the {names[0]} (logarithmic)")
     plot.set_xlim(years[0] - 0.3, years[-1] + 2.6)
@@ -163,7 +174,7 @@ def efficiency(years, names, lines, article):
     plot = axes()
     styles = ((BLUE, "o-"), (GREEN, "o-"), (GREY, "o:"))
     rows = [(label, values, color, style) for (label, values), (color, style) in zip(lines, styles)]
-    _lines(plot, years, [*rows, ("the article", article, RED, "D--")], 0.3)
+    _lines(plot, years, names, [*rows, ("the article", article, RED, "D--")], 0.3)
     _index_axis(plot, [2.0**power for power in range(-3, 9)], f"performance per watt, over the {names[0]} (logarithmic)")
     plot.set_xlim(years[0] - 0.3, years[-1] + 2.9)
     plot.set_xticks(years, [f"{year:.0f}\n{name}" for year, name in zip(years, names)])

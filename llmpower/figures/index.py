@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 from matplotlib.ticker import PercentFormatter
 
-from llmpower.figures.style import BLUE, GREY, INK, RED, axes, direct
+from llmpower.figures.style import BLUE, GREY, INK, RED, axes, data, direct
 
 
 def _percent(share):
@@ -38,6 +38,7 @@ def headline(printed, cases):
     cases : list of tuple
         Label and Range of the share, from top to bottom. [1]
     """
+    data(["case", "movement_share [1]"], [("the article", printed), *cases])
     plot = axes(1.1 + 0.52 * len(cases))
     _shares(plot, printed, cases, 1)
     plot.axvline(0.5, color=GREY, linewidth=1, linestyle=(0, (4, 3)))

@@ -4,7 +4,7 @@ import textwrap
 
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
 
-from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PALE, RED, apart, axes, band, direct, vertical
+from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PALE, RED, apart, axes, band, data, direct, vertical
 
 PARTS = {"weights": BLUE, "cache": GREEN, "arithmetic": ORANGE, "static": PALE}
 _LINES = (BLUE, GREEN, ORANGE, GREY)
@@ -27,6 +27,9 @@ def waterfall(labels, bills, products, texts):
     """
     much, parts = axes(ncols=2, sharey=True, width_ratios=(1.15, 1), height=1.3 + 0.36 * len(labels))
     sums = [sum(one.values()) for one in bills]
+    rows = [(label, whole, product, *(one[name] / whole for name in PARTS)) for label, one, whole, product in zip(labels, bills, sums, products)]
+    columns = ["measures", "energy_per_token [J]", "single_effects_multiplied [J]", *(f"share_of_{name} [1]" for name in PARTS)]
+    data(columns, rows)
     for place, (one, whole, product, text) in enumerate(zip(bills, sums, products, texts)):
         much.plot([product, whole], [place, place], color=GREY, linewidth=1.2)
         much.plot([whole], [place], "o", color=INK, markersize=10, markerfacecolor="white", markeredgewidth=1.8, zorder=4)
@@ -91,6 +94,8 @@ def against_batch(batches, traffic, whole, printed, label):
     label : str
         Name of that share.
     """
+    rows = [(name, *row) for name, values in (("weight traffic", traffic), ("whole energy", whole)) for row in zip(batches, values)]
+    data(["what", "batch [count]", "left [1]"], [*rows, (label, None, printed)])
     plot = axes()
     band(plot, batches, whole, GREEN)
     plot.plot(batches, traffic, color=BLUE)
@@ -117,6 +122,8 @@ def sparse(contexts, saved):
     saved : dict
         Batch -> share saved at each context; up to four batches. [1]
     """
+    rows = [(batch, *row) for batch, shares in list(saved.items())[: len(_LINES)] for row in zip(contexts, shares)]
+    data(["batch [count]", "context [tokens]", "energy_saved [1]"], rows)
     plot = axes()
     ends = []
     for (batch, shares), color, dashes in zip(saved.items(), _LINES, _DASHES):
@@ -146,6 +153,8 @@ def operations(rows):
         Name, lower and upper energy, "digital" or "other"; where the two
         differ also what each of them is. [J/FLOP]
     """
+    table = [(name, kind, low * 1e12, high * 1e12, *(ends or ("", ""))) for name, low, high, kind, *ends in rows]
+    data(["machine", "kind", "energy_per_operation_low [pJ]", "energy_per_operation_high [pJ]", "low_is", "high_is"], table)
     colors = {"digital": BLUE, "other": RED}
     plot = axes(1.0 + 0.44 * len(rows))
     for place, (_, low, high, kind, *ends) in enumerate(rows):

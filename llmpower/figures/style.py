@@ -1,7 +1,11 @@
-"""One look for all figures: colours, axes, direct labels, bands."""
+"""One look for all figures: colours, axes, direct labels, bands; and the table behind each."""
 
+import csv
 import importlib.util
+import io
+import math
 import pathlib
+from numbers import Integral
 
 import matplotlib.pyplot as plt
 from IPython import get_ipython
@@ -85,6 +89,48 @@ def axes(height=3.6, **more):
 def vertical(axes, text):
     """Name the vertical axis where one reads it: level, above the axes."""
     axes.set_title(text)
+
+
+_behind = []
+
+
+def data(columns, rows):
+    """Hand over the table behind a figure, with the values as they are drawn; `report.alt` takes it.
+
+    Parameters
+    ----------
+    columns : list of str
+        Names, each number's with its unit: ``"power [W]"``.
+    rows : list of tuple
+        A Range fills three columns; None, NaN and "" leave a cell empty.
+    """
+    ranged = [any(hasattr(row[place], "central") for row in rows) for place in range(len(columns))]
+    heads = [head for name, three in zip(columns, ranged) for head in (_three_heads(name) if three else [name])]
+    cells = [[cell for value, three in zip(row, ranged) for cell in (_three(value) if three else [value])] for row in rows]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([heads, *([_cell(value) for value in row] for row in cells)])
+    _behind[:] = [text.getvalue()]
+
+
+def take_data():
+    """The table handed over since the last call, as CSV; None if there is none."""
+    return _behind.pop() if _behind else None
+
+
+def _three_heads(name):
+    name, _, unit = name.partition(" [")
+    return [f"{name}{end} [{unit}" for end in ("", "_low", "_high")]
+
+
+def _three(value):
+    return [value.central, value.low, value.high] if hasattr(value, "central") else [value, None, None]
+
+
+def _cell(value):
+    if value is None or isinstance(value, str):
+        return " ".join((value or "").split())
+    # Python's own numbers: NumPy's would print otherwise.
+    return int(value) if isinstance(value, Integral) else "" if math.isnan(value) else float(value)
 
 
 def direct(axes, x, y, text, color, **more):
