@@ -40,17 +40,17 @@ def shares(batches, bare, cached, context, printed, chosen):
     band(plot, batches, cached, GREEN)
     plot.axhline(0.5, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
     plot.axhline(printed, color=RED, linewidth=1.6)
-    direct(plot, batches[-1], printed, "the article", RED, xytext=(6, 4))
     if batches[0] < chosen < batches[-1]:
         plot.axvline(chosen, color=GREY, linewidth=1, linestyle=":")
         direct(plot, chosen, 0.03, f"batch {chosen:,}", GREY)
     direct(plot, batches[0], 0.5, "half", GREY, xytext=(6, -8))
     _log_batches(plot, batches)
-    ends = [(bare[-1].central, "no cache", BLUE)]
+    ends = [(printed, "the article", RED), (bare[-1].central, "no cache", BLUE)]
     if cached[-1].central - bare[-1].central > 0.01:
-        ends.append((cached[-1].central, context.replace(" of ", "\nof "), GREEN))
-    for value, label, color in ends:
-        direct(plot, batches[-1], value, label, color)
+        ends.insert(1, (cached[-1].central, context.replace(" of ", "\nof "), GREEN))
+    # From the highest downwards; the last but one may take two lines.
+    for depth, (_, label, color) in zip(apart([-end[0] for end in ends], 0.1), ends):
+        direct(plot, batches[-1], -depth, label, color, annotation_clip=False)
     plot.set_ylim(0, 1.04)
     plot.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     vertical(plot, "share of dynamic energy that moves data (%)")

@@ -8,10 +8,8 @@ import pathlib
 from numbers import Integral
 
 import matplotlib.pyplot as plt
-from IPython import get_ipython
 from matplotlib.font_manager import fontManager
 from matplotlib.patheffects import withStroke
-from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 # Told apart with any colour vision, in grey, and inverted for the dark page: tests/test_style.py has the sums.
 BLUE, ORANGE, GREEN, RED, GREY, INK = "#103F8F", "#C47A00", "#00857A", "#B5301F", "#5B6168", "#22262B"
@@ -80,8 +78,10 @@ def axes(height=3.6, **more):
         What `matplotlib.pyplot.subplots` takes.
     """
     plt.rcParams.update({**_STYLE, "font.family": [_font(), "DejaVu Sans"]})
-    if get_ipython():
-        # Lines, sharp at any size; no date, and no cropping that would change the size of the lettering.
+    if "inline" in plt.get_backend():
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        # In a notebook: lines, sharp at any size; no date, and no cropping that would change the size of the lettering.
         set_matplotlib_formats("svg", metadata={"Date": None}, bbox_inches=None)
     return plt.subplots(layout="constrained", figsize=(WIDTH, height), **more)[1]
 
