@@ -16,8 +16,7 @@ import numpy as np
 
 import llmpower
 from benchmarks.build import write
-from llmpower import calibration, ranges
-from llmpower.catalog import ParameterError
+from llmpower import calibration, ranges, validation
 
 _HEADING = "## The estimator"
 _ACCELERATORS = ("h100-sxm", "h200-sxm", "b200", "a100-sxm-80gb")
@@ -105,10 +104,6 @@ def speed(rounds):
     return "\n".join(rows)
 
 
-def _errors(energy, speeds):
-    return " | ".join(" / ".join(f"{value:.1f}" for value in calibration.summary(np.array(errors))) for errors in (energy, speeds))
-
-
 def accuracy():
     """Tables of errors: held out, and never fitted."""
     table = calibration.accuracy_table()
@@ -118,27 +113,11 @@ def accuracy():
         errors = " | ".join(f"{one['median_pct']} / {one['mean_pct']} / {one['p90_pct']}" for one in pair)
         rows.append(f"| {split} | {kind} | {pair[0]['n']:.0f} | {errors} |")
     rows += ["", "| never fitted, by machine and software | number | J/token | tokens/s |", "|:--|--:|--:|--:|"]
-    for name, pairs in unseen().items():
-        rows.append(f"| {name} | {len(pairs)} | {_errors(*zip(*pairs))} |")
+    unseen = validation.other_runs().query("anomaly == ''")
+    for (accelerator, software), group in unseen.groupby(["accelerator", "software"], sort=False):
+        errors = [" / ".join(f"{value:.1f}" for value in calibration.summary(group[name])) for name in ("energy_error", "speed_error")]
+        rows.append(f"| {accelerator}, {software} | {len(group)} | {' | '.join(errors)} |")
     return "\n".join(rows)
-
-
-def unseen():
-    """Predicted over measured, less one, of energy and speed: `data/validation.csv` by machine and software."""
-    runs = calibration.Runs("validation.csv", keep=lambda columns: np.array([not mark for mark in columns["anomaly"]]))
-    c, found = runs.columns, {}
-    for row in range(len(runs)):
-        try:
-            one = llmpower.estimate(
-                c["model"][row], c["accelerator"][row], c["n_accelerators"][row], c["batch"][row], runs.prompt[row], runs.output[row],
-                runs.context[row], c["weight_format"][row], parallelism="ep" if c["expert_parallel"][row] > 1 else "tp",
-            )  # fmt: skip
-        except ParameterError as error:
-            print(f"{c['id'][row]}: {error}", file=sys.stderr)
-            continue
-        pair = one.j_per_token / c["j_per_token"][row] - 1, one.tokens_per_s / c["tokens_per_s"][row] - 1
-        found.setdefault(f"{c['accelerator'][row]}, {c['software'][row]}", []).append(pair)
-    return found
 
 
 def sensitivity():

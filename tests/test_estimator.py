@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmpower import calibration, catalog, estimate, estimator, forecast, ranges
+from llmpower import calibration, catalog, estimate, estimator, forecast, ranges, validation
 from llmpower.catalog import ParameterError
 
 # Round numbers instead of fitted ones, so that a step can be worked out on paper.
@@ -231,6 +231,20 @@ def test_an_estimate_leaves_nothing_behind_for_a_fit():
     estimate("llama-3.1-70b", "h100-sxm", 4), estimate("qwen3-30b-a3b", "h200-sxm")
     assert math.isnan(forecast.machine("h200-sxm", "bf16").reached)
     assert len(calibration.Runs("validation.csv")) > 0
+
+
+def test_fits_and_estimates_compute_alike():
+    """The arrays that constants are fitted and checked with, against one `estimate` after the other."""
+    runs = calibration.Runs("validation.csv")
+    c, table = runs.columns, validation.other_runs().set_index("id")
+    for row in range(0, len(runs), 7):
+        one = estimate(
+            c["model"][row], c["accelerator"][row], c["n_accelerators"][row], c["batch"][row], runs.prompt[row], runs.output[row],
+            runs.context[row], c["weight_format"][row], parallelism="ep" if c["expert_parallel"][row] > 1 else "tp",
+        )  # fmt: skip
+        by_arrays = table.loc[c["id"][row]]
+        assert one.j_per_token == pytest.approx(by_arrays["predicted_j_per_token"], rel=1e-9)
+        assert one.tokens_per_s == pytest.approx(by_arrays["predicted_tokens_per_s"], rel=1e-9)
 
 
 # Properties
@@ -460,7 +474,6 @@ def test_importing_takes_less_than_a_tenth_of_a_second():
 def test_the_benchmark_prints_its_tables():
     from benchmarks import estimator as benchmark
 
-    found = benchmark.unseen()
-    assert {"h100-sxm, vllm-0.11.1", "gh200, tensorrt-llm-2024"} <= set(found)
-    assert all(numpy.isfinite(pairs).all() for pairs in found.values())
-    assert re.search(r"^\| architectures \| all \| \d+ \| [\d.]+ / [\d.]+ / [\d.]+ \|", benchmark.accuracy(), re.MULTILINE)
+    errors = r"[\d.]+ / [\d.]+ / [\d.]+ \| [\d.]+ / [\d.]+ / [\d.]+ \|"
+    for row in (r"architectures \| all \| \d+", r"h100-sxm, vllm-0.11.1 \| \d+", r"gh200, tensorrt-llm-2024 \| \d+"):
+        assert re.search(rf"^\| {row} \| {errors}$", benchmark.accuracy(), re.MULTILINE), row
