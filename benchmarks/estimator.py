@@ -93,8 +93,8 @@ def speed(rounds):
     rows = ["| what | least | median | processor | goal |", "|:--|--:|--:|--:|--:|"]
     for model in ("llama-3.1-70b", "qwen3-235b-a22b"):
         for shape in ("grid", "list"):
-            rows.append(_rows(f"{million:,} points, {model}, {shape} [s]", repeat(sweep, model, shape), goal="1"))
-    rows.append(_rows(f"as many one by one, from {again} [s]", repeat(loop, again), again / million))
+            rows.append(_rows(f"sweep of {million:,} points, {model}, {shape} [us/point]", repeat(sweep, model, shape), million, 1e-6, "1"))
+    rows.append(_rows("the same points one by one [us/point]", repeat(loop, again), again, 1e-6))
     rows.append(_rows("one estimate [us]", repeat(each), again, 1e-6, goal="100"))
     rows.append(_rows("`import llmpower` in a new process [s]", [fresh("import llmpower") for _ in range(rounds)], goal="0.1"))
     first = "import llmpower; llmpower.estimate('llama-3.1-70b', 'h100-sxm', 4)"
@@ -138,7 +138,7 @@ def main():
     text = f"""{speed(arguments.rounds)}
 
 {datetime.date.today()}, Python {platform.python_version()}, NumPy {np.__version__}, {os.cpu_count()} cores, {arguments.rounds} rounds; load {load:.1f} before and {os.getloadavg()[0]:.1f} after.
-Grid: every batch with every context; list: as many points in no order.
+Grid: every batch with every context; list: as many points in no order. 1 us a point is a million points a second.
 
 Absolute error, median / mean / 90th percentile [%]:
 

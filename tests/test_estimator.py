@@ -263,7 +263,8 @@ def test_parts_sum_and_the_plateau_holds(run):
     found = estimate(**run)
     assert sum(found.energy_by_part.values()) == pytest.approx(found.j_per_token, rel=1e-9)
     board = estimate(**{**run, "boundary": "accelerators"})
-    assert board.power_w <= 0.975 * run["n_accelerators"] * catalog.accelerator(run["accelerator"]).tdp_w * (1 + 1e-12)
+    rating = run["n_accelerators"] * catalog.accelerator(run["accelerator"]).tdp_w
+    assert board.power_w <= 0.975 * rating * (1 + 1e-12) and board.high.power_w <= rating * (1 + 1e-12)
     for name in ("j_per_token", "tokens_per_s", "power_w"):
         assert 0 < getattr(found.low, name) < getattr(found, name) < getattr(found.high, name)
     assert found.j_per_token == pytest.approx(found.power_w / found.tokens_per_s)
@@ -363,6 +364,13 @@ def test_monte_carlo_and_tornado_of_an_estimate():
     # Close to linear here: the widths of the bars add up by squares.
     width = math.hypot(*(high - low for _, low, high in bars))
     assert drawn.high - drawn.low == pytest.approx(width, rel=0.02)
+
+
+def test_a_varied_run_says_what_it_is():
+    found = estimate("llama-3.1-8b", "h100-sxm", batch=8, context_tokens=500).vary(batch=16.0, context_tokens=900.0, tdp_w=600.0)
+    assert (found.batch, found.context_tokens) == (16, 900)
+    assert found.tokens_per_s == estimate("llama-3.1-8b", "h100-sxm", batch=16, context_tokens=900).tokens_per_s
+    assert found.inputs["tdp_w"] == 600 and catalog.accelerator("h100-sxm").tdp_w == 700
 
 
 def test_what_is_no_input_cannot_be_varied():
