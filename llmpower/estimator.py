@@ -177,9 +177,9 @@ class Estimate:
         rates = {field: changes.get(name, getattr(unit, field)) for name, field in _RATE_FIELDS.items()}
         unit = SimpleNamespace(**vars(unit) | rates)
         constants = SimpleNamespace(**changed(vars(constants)))
-        numbers = changed(dict(zip(_RUN, run)))
+        run = changed(dict(zip(_RUN, run)))
         told = {name: changes[name] for name in _RUN if name in changes}
-        return replace(self, _run=(net, unit, constants, n, *numbers.values(), spread), **told)
+        return replace(self, _run=(net, unit, constants, n, *run.values(), spread), **told)
 
     @property
     def _board_power_w(self):

@@ -237,14 +237,18 @@ def test_fits_and_estimates_compute_alike():
     """The arrays that constants are fitted and checked with, against one `estimate` after the other."""
     runs = calibration.Runs("validation.csv")
     c, table = runs.columns, validation.other_runs().set_index("id")
+    compared = 0
     for row in range(0, len(runs), 7):
         one = estimate(
-            c["model"][row], c["accelerator"][row], c["n_accelerators"][row], c["batch"][row], runs.prompt[row], runs.output[row],
+            c["model"][row], c["accelerator"][row], c["n_accelerators"][row:row + 1], c["batch"][row], runs.prompt[row], runs.output[row],
             runs.context[row], c["weight_format"][row], parallelism="ep" if c["expert_parallel"][row] > 1 else "tp",
         )  # fmt: skip
         by_arrays = table.loc[c["id"][row]]
-        assert one.j_per_token == pytest.approx(by_arrays["predicted_j_per_token"], rel=1e-9)
-        assert one.tokens_per_s == pytest.approx(by_arrays["predicted_tokens_per_s"], rel=1e-9)
+        if one.fits[0]:
+            assert one.j_per_token[0] == pytest.approx(by_arrays["predicted_j_per_token"], rel=1e-9)
+            assert one.tokens_per_s[0] == pytest.approx(by_arrays["predicted_tokens_per_s"], rel=1e-9)
+            compared += 1
+    assert compared > len(runs) / 14
 
 
 # Properties
