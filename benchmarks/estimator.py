@@ -16,8 +16,7 @@ import numpy as np
 
 import llmpower
 from benchmarks.build import write
-from llmpower import calibration, ranges
-from llmpower.catalog import ParameterError
+from llmpower import calibration, ranges, validation
 
 _HEADING = "## The estimator"
 _ACCELERATORS = ("h100-sxm", "h200-sxm", "b200", "a100-sxm-80gb")
@@ -94,8 +93,8 @@ def speed(rounds):
     rows = ["| what | least | median | processor | goal |", "|:--|--:|--:|--:|--:|"]
     for model in ("llama-3.1-70b", "qwen3-235b-a22b"):
         for shape in ("grid", "list"):
-            rows.append(_rows(f"{million:,} points, {model}, {shape} [s]", repeat(sweep, model, shape), goal="1"))
-    rows.append(_rows(f"as many one by one, from {again} [s]", repeat(loop, again), again / million))
+            rows.append(_rows(f"sweep of {million:,} points, {model}, {shape} [us/point]", repeat(sweep, model, shape), million, 1e-6, "1"))
+    rows.append(_rows("the same points one by one [us/point]", repeat(loop, again), again, 1e-6))
     rows.append(_rows("one estimate [us]", repeat(each), again, 1e-6, goal="100"))
     rows.append(_rows("`import llmpower` in a new process [s]", [fresh("import llmpower") for _ in range(rounds)], goal="0.1"))
     first = "import llmpower; llmpower.estimate('llama-3.1-70b', 'h100-sxm', 4)"
@@ -103,10 +102,6 @@ def speed(rounds):
     rows.append(_rows(f"1,000,000 draws of {len(one.intervals)} constants [s]", repeat(draw)))
     rows.append(_rows("all elasticities of one run [s]", repeat(ranges.elasticities, one)))
     return "\n".join(rows)
-
-
-def _errors(energy, speeds):
-    return " | ".join(" / ".join(f"{value:.1f}" for value in calibration.summary(np.array(errors))) for errors in (energy, speeds))
 
 
 def accuracy():
@@ -118,27 +113,11 @@ def accuracy():
         errors = " | ".join(f"{one['median_pct']} / {one['mean_pct']} / {one['p90_pct']}" for one in pair)
         rows.append(f"| {split} | {kind} | {pair[0]['n']:.0f} | {errors} |")
     rows += ["", "| never fitted, by machine and software | number | J/token | tokens/s |", "|:--|--:|--:|--:|"]
-    for name, pairs in unseen().items():
-        rows.append(f"| {name} | {len(pairs)} | {_errors(*zip(*pairs))} |")
+    unseen = validation.other_runs().query("anomaly == ''")
+    for (accelerator, software), group in unseen.groupby(["accelerator", "software"], sort=False):
+        errors = [" / ".join(f"{value:.1f}" for value in calibration.summary(group[name])) for name in ("energy_error", "speed_error")]
+        rows.append(f"| {accelerator}, {software} | {len(group)} | {' | '.join(errors)} |")
     return "\n".join(rows)
-
-
-def unseen():
-    """Predicted over measured, less one, of energy and speed: `data/validation.csv` by machine and software."""
-    runs = calibration.Runs("validation.csv", keep=lambda columns: np.array([not mark for mark in columns["anomaly"]]))
-    c, found = runs.columns, {}
-    for row in range(len(runs)):
-        try:
-            one = llmpower.estimate(
-                c["model"][row], c["accelerator"][row], c["n_accelerators"][row], c["batch"][row], runs.prompt[row], runs.output[row],
-                runs.context[row], c["weight_format"][row], parallelism="ep" if c["expert_parallel"][row] > 1 else "tp",
-            )  # fmt: skip
-        except ParameterError as error:
-            print(f"{c['id'][row]}: {error}", file=sys.stderr)
-            continue
-        pair = one.j_per_token / c["j_per_token"][row] - 1, one.tokens_per_s / c["tokens_per_s"][row] - 1
-        found.setdefault(f"{c['accelerator'][row]}, {c['software'][row]}", []).append(pair)
-    return found
 
 
 def sensitivity():
@@ -159,7 +138,7 @@ def main():
     text = f"""{speed(arguments.rounds)}
 
 {datetime.date.today()}, Python {platform.python_version()}, NumPy {np.__version__}, {os.cpu_count()} cores, {arguments.rounds} rounds; load {load:.1f} before and {os.getloadavg()[0]:.1f} after.
-Grid: every batch with every context; list: as many points in no order.
+Grid: every batch with every context; list: as many points in no order. 1 us a point is a million points a second.
 
 Absolute error, median / mean / 90th percentile [%]:
 

@@ -9,10 +9,11 @@ import functools
 import math
 import numbers
 import reprlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 from llmpower import calibration, catalog, forecast
+from llmpower.elementwise import minimum
 from llmpower.formulas import decode, serving
 
 BOUNDARIES = ("accelerators", "server", "facility")
@@ -61,11 +62,10 @@ class Estimate:
     calibration: str
     fits: bool
     missing_bytes: float
-    accelerators_needed: int
     notes: tuple
     host: Host
     spans: dict
-    _run: tuple
+    _run: tuple = field(repr=False)
 
     @functools.cached_property
     def step(self):
@@ -177,8 +177,9 @@ class Estimate:
         rates = {field: changes.get(name, getattr(unit, field)) for name, field in _RATE_FIELDS.items()}
         unit = SimpleNamespace(**vars(unit) | rates)
         constants = SimpleNamespace(**changed(vars(constants)))
-        numbers = changed(dict(zip(_RUN, run)))
-        return replace(self, batch=numbers["batch"], _run=(net, unit, constants, n, *numbers.values(), spread))
+        run = changed(dict(zip(_RUN, run)))
+        told = {name: changes[name] for name in _RUN if name in changes}
+        return replace(self, _run=(net, unit, constants, n, *run.values(), spread), **told)
 
     @property
     def _board_power_w(self):
@@ -198,11 +199,11 @@ class Estimate:
     def _ends(self, name, end):
         energy, speed = self.spans["j_per_token"][f"{name}_ratio"], self.spans["tokens_per_s"][f"{name}_ratio"]
         board = self._board_power_w / self.tokens_per_s
-        # Speed and energy err together, so their ends are not multiplied; power gets the range of the energy.
         host = self.host.power_w[end] / self.tokens_per_s
-        return Ends(
-            self.host.pue[end] * (energy * board + host), speed * self.tokens_per_s, self._outside(energy * self._board_power_w, end)
-        )
+        # Speed and energy err together, so their ends are not multiplied; power gets the range of the energy, up to the rating.
+        rating = serving.board_power_w(self.n_accelerators, 1, self._run[1].tdp)
+        power = minimum(energy * self._board_power_w, rating)
+        return Ends(self.host.pue[end] * (energy * board + host), speed * self.tokens_per_s, self._outside(power, end))
 
     def __str__(self):
         from llmpower.layout import estimate_text
@@ -473,17 +474,15 @@ def _estimate(model, accelerator, n, batch, prompt, output, context, weight_form
     if kind == "scaled":
         notes.append(f"no run on {accelerator} was fitted: constants scaled from {' and '.join(calibration.fitted_accelerators())}")
     needed, there = _memory(net, unit, n, batch, context)
-    fits, count = needed <= there, None
-    if isinstance(fits, bool):
-        if not fits:
-            raise catalog.ParameterError([_does_not_fit(model, accelerator, n, batch, context, needed - there, _needed(net, unit, n, batch, context))])
-        count = int(n)
+    fits = needed <= there
+    if fits is False:
+        raise catalog.ParameterError([_does_not_fit(model, accelerator, n, batch, context, needed - there, _needed(net, unit, n, batch, context))])
     host = _host(accelerator, boundary)
     if host.power_w[0]:
         host = Host(tuple(n * power for power in host.power_w), host.pue, host.note)
     return Estimate(
         model, accelerator, n, batch, context, read, output, weight_format, kv_format, parallelism, boundary, kind,
-        fits, needed - there, count, tuple(notes), host, _spans(kind, net.moe),
+        fits, needed - there, tuple(notes), host, _spans(kind, net.moe),
         (net, unit, constants, n, batch, context, prompt, output, _spread(parallelism, n)),
     )  # fmt: skip
 
