@@ -153,9 +153,18 @@ def _estimate(arguments):
     from llmpower import estimator, layout
 
     found = estimator.estimate(**_given(arguments))
+    several, elastic = isinstance(arguments.batch, list), {}
+    if arguments.sensitivity:
+        from llmpower import catalog, ranges
+
+        if several:
+            raise catalog.ParameterError(["sensitivity: got several batches; allowed is one"])
+        elastic = {name: ranges.elasticities(found, name) for name in ("j_per_token", "tokens_per_s")}
     if arguments.json:
-        return _json(layout.estimate_record(found))
-    _say(layout.batches_text(found) if isinstance(arguments.batch, list) else layout.estimate_text(found))
+        return _json(layout.estimate_record(found) | ({"elasticities": elastic} if elastic else {}))
+    _say(layout.batches_text(found) if several else layout.estimate_text(found))
+    if elastic:
+        _say(f"\n{layout.sensitivity_text(elastic)}")
 
 
 def _plan(arguments):
@@ -169,7 +178,7 @@ def _plan(arguments):
 
 def _given(arguments):
     """What was typed, by the names that the function takes."""
-    return {name: value for name, value in vars(arguments).items() if value is not None and name not in ("function", "json")}
+    return {name: value for name, value in vars(arguments).items() if value is not None and name not in ("function", "json", "sensitivity")}
 
 
 def _json(record):
@@ -306,6 +315,7 @@ def _questions(question):
         "  llmpower estimate qwen3-30b-a3b b200 --batch 1,8,64,512 --weight-format fp8 --boundary facility",
     )  # fmt: skip
     asked(one, _RUN)
+    one.add_argument("--sensitivity", action="store_true", help="tell how much a per cent of each input changes the result")
     one = question(
         "plan", _plan, "size a service: machines, megawatts, money, carbon dioxide and water, with ranges",
         epilog="examples:\n  llmpower plan llama-3.1-70b h100-sxm --queries-per-day 1e7 --tokens-per-s-per-user 30\n"

@@ -156,6 +156,29 @@ def batches_text(found):
     ])  # fmt: skip
 
 
+_TOLD = 0.01
+
+
+def sensitivity_text(elastic):
+    """How much one per cent of each input changes energy and speed, the largest first; a hundredth of a per cent is left out.
+
+    Parameters
+    ----------
+    elastic : dict
+        ``j_per_token`` and ``tokens_per_s``, each with elasticities by input.
+
+    Returns
+    -------
+    text : str
+    """
+    energy, speed = elastic["j_per_token"], elastic["tokens_per_s"]
+    names = [name for name in dict.fromkeys([*energy, *speed]) if max(abs(energy.get(name, 0)), abs(speed.get(name, 0))) >= _TOLD]
+    rows = [["one per cent more of", "J/token", "tokens/s", ""]]
+    for name in names:
+        rows.append([name, *(f"{one.get(name, 0):+.2f} %" for one in (energy, speed)), catalog.quantities()[name].help])
+    return "\n".join(_table(rows))
+
+
 _PLAN = [
     ("tokens_per_s_per_user", "speed of one user", "tokens/s"), ("tokens_per_s", "speed of a copy", "tokens/s"),
     ("n_accelerators", "accelerators", ""), ("n_servers", "servers", ""),

@@ -107,6 +107,20 @@ def test_estimate_as_json(say):
     assert record["validation"]["j_per_token"]["median_pct"] > 0
 
 
+def test_sensitivity_is_told_when_asked_for(say):
+    code, out, _ = say(f"estimate {RUN} --sensitivity")
+    assert code == 0 and out.startswith(say(f"estimate {RUN}")[1])
+    lines = {line.split()[0]: line.split() for line in out.partition("one per cent more of")[2].splitlines()[1:]}
+    # From two estimates one per cent apart, with the context held.
+    one, more = (estimate("llama-3.1-70b", "h100-sxm", 4, batch, 200, 400, context_tokens=400) for batch in (63.68, 64.32))
+    assert float(lines["batch"][1]) == pytest.approx(100 * (more.j_per_token / one.j_per_token - 1), abs=0.02)
+    assert float(lines["batch"][3]) == pytest.approx(100 * (more.tokens_per_s / one.tokens_per_s - 1), abs=0.02)
+    assert "link_energy_j_per_byte" not in lines
+    record = json.loads(say(f"estimate {RUN} --sensitivity --json")[1])
+    assert record["elasticities"]["j_per_token"]["batch"] == pytest.approx(float(lines["batch"][1]), abs=0.005)
+    assert say("estimate llama-3.1-8b h100-sxm --batch 1,2 --sensitivity")[0] == 2
+
+
 def test_json_has_nothing_where_there_is_no_number(say):
     record = json.loads(say("estimate llama-3.1-70b h100-sxm --n-accelerators 4 --batch 1,4096 --context-tokens 400 --json")[1])
     assert record["fits"] == [True, False]
