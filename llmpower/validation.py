@@ -154,7 +154,7 @@ class Roof:
     power: Range
 
 
-def static_w(accelerator):
+def idle_w(accelerator):
     """Power of an idle accelerator, or that of others where nobody published it. [W]"""
     return catalog.accelerator(accelerator).get("idle_w") or catalog.energy_constant("gpu-constant-power").power_w
 
@@ -195,7 +195,7 @@ def roof(accelerator, intensity):
 
     def capped(pair):
         energy = decode.movement_energy_j(1.0, pair[0]) + decode.compute_energy_j(intensity, pair[1])
-        return intensity / serving.roof_time_s(decode.step_time_s(memory, arithmetic), energy, 1, unit.tdp_w, static_w(accelerator))
+        return intensity / serving.roof_time_s(decode.step_time_s(memory, arithmetic), energy, 1, unit.tdp_w, idle_w(accelerator))
 
     power = Range(capped(ends[0]), capped(sets["typical"]), capped(ends[1]))
     return Roof(intensity / memory, intensity / arithmetic, power)
@@ -276,8 +276,58 @@ class Reading:
 
 
 @functools.cache
+def _boards(accelerator):
+    """Boards below the power plateau: watts, bytes and operations per second, and masks of runs by name."""
+    runs = calibration.serving_runs()
+    (n_bytes, n_flop), c = counts(runs), runs.columns
+    steps = c["tokens_per_s"] / c["batch"] / c["n_accelerators"]
+    watts = c["power_w"] / c["n_accelerators"]
+    free = (c["accelerator"] == accelerator) & (watts < _FREE_SHARE * catalog.accelerator(accelerator).tdp_w)
+    sets = {
+        "all runs": free, "weights in 16 bits": np.isin(c["weight_format"].astype(str), SIXTEEN_BITS), "dense networks": ~runs.moe,
+        "dense, no recurrent layers": ~runs.moe & (runs.net.recurrent == 0), "mixtures of experts": runs.moe,
+        "one accelerator": c["n_accelerators"] == 1, "batch up to 64": c["batch"] <= 64,
+    }  # fmt: skip
+    return watts, n_bytes * steps, n_flop * steps, {name: np.flatnonzero(free & mask) for name, mask in sets.items()}
+
+
+@functools.cache
+def reading(accelerator, name, static_w=None, j_per_byte=None):
+    """Watts of one board against bytes and operations per second, fitted to some runs.
+
+    Parameters
+    ----------
+    accelerator : str
+        One of those that constants were fitted to.
+    name : str
+        Which of its runs, such as ``"dense networks"``; only those below the power plateau.
+    static_w, j_per_byte : float, optional
+        Held at this value instead of fitted. [W], [J/B]
+
+    Returns
+    -------
+    reading : Reading
+        Least squares with no price below zero and no static power below idle. `static_share` is of the
+        median draw, `error` the median of absolute residuals over the watts. [1]
+    """
+    from scipy.optimize import lsq_linear
+
+    watts, bytes_per_s, flop_per_s, sets = _boards(accelerator)
+    rows = sets[name]
+    # In tera, so that the columns are of one size.
+    tera = 1e12
+    columns = np.stack([np.ones(len(rows)), bytes_per_s[rows] / tera, flop_per_s[rows] / tera], axis=1)
+    least = np.array([idle_w(accelerator), 0.0, 0.0])
+    values = np.array([static_w or np.nan, (j_per_byte or np.nan) * tera, np.nan])
+    free = np.isnan(values)
+    values[free] = lsq_linear(columns[:, free], watts[rows] - columns[:, ~free] @ values[~free], bounds=(least[free], np.inf)).x
+    error = np.median(np.abs(columns @ values / watts[rows] - 1))
+    always, per_byte, per_flop = map(float, values / [1, tera, tera])
+    return Reading(name, len(rows), always, per_byte, per_flop, always / float(np.median(watts[rows])), float(error))
+
+
 def readings(accelerator):
-    """Watts of one board against bytes and operations per second, fitted to different sets of runs.
+    """A `reading` of each set of runs.
 
     Parameters
     ----------
@@ -286,34 +336,15 @@ def readings(accelerator):
 
     Returns
     -------
-    readings : tuple of Reading
-        Least squares with no price below zero and no static power below idle; only runs below the power
-        plateau. `static_share` is of the median draw, `error` the median of absolute residuals. [1]
+    readings : list of Reading
     """
-    from scipy.optimize import lsq_linear
+    return [reading(accelerator, name) for name in _boards(accelerator)[-1]]
 
-    runs = calibration.serving_runs()
-    (n_bytes, n_flop), c = counts(runs), runs.columns
-    boards = c["tokens_per_s"] / c["batch"] / c["n_accelerators"]
-    watts = c["power_w"] / c["n_accelerators"]
-    tera = 1e12
-    inputs = np.stack([np.ones(len(runs)), n_bytes * boards / tera, n_flop * boards / tera], axis=1)
-    rating = catalog.accelerator(accelerator).tdp_w
-    here = (c["accelerator"] == accelerator) & (watts < _FREE_SHARE * rating)
-    sixteen = np.isin(c["weight_format"].astype(str), SIXTEEN_BITS)
-    sets = {
-        "all runs": here, "weights in 16 bits": sixteen, "dense networks": ~runs.moe,
-        "dense, no recurrent layers": ~runs.moe & (runs.net.recurrent == 0), "mixtures of experts": runs.moe,
-        "one accelerator": c["n_accelerators"] == 1, "batch up to 64": c["batch"] <= 64,
-    }  # fmt: skip
-    found = []
-    for name, mask in sets.items():
-        rows = np.flatnonzero(here & mask)
-        fitted = lsq_linear(inputs[rows], watts[rows], bounds=([static_w(accelerator), 0, 0], np.inf)).x
-        error = np.median(np.abs(inputs[rows] @ fitted / watts[rows] - 1))
-        always, per_byte, per_flop = map(float, fitted / [1, tera, tera])
-        found.append(Reading(name, len(rows), always, per_byte, per_flop, always / float(np.median(watts[rows])), float(error)))
-    return tuple(found)
+
+def deciles(accelerator, name):
+    """First and ninth decile of bytes and of operations per second of one board in some runs. [B/s], [FLOP/s]"""
+    _, bytes_per_s, flop_per_s, sets = _boards(accelerator)
+    return [np.percentile(values[sets[name]], [10, 90]) for values in (bytes_per_s, flop_per_s)]
 
 
 def divided(model, accelerator, n_accelerators, batch, context_tokens, weight_format="bf16"):
@@ -394,10 +425,13 @@ def enough(model, accelerator, n_accelerators, batch, context_tokens, weight_for
     Returns
     -------
     count : int or None
-        None if a thousand more would not do.
+        None if a thousand more would not do, or if the catalog lacks what `estimate` needs.
     """
     tried = np.arange(n_accelerators, n_accelerators + 1000)
-    fits = estimate(model, accelerator, tried, batch, context_tokens=context_tokens, weight_format=weight_format).fits
+    try:
+        fits = estimate(model, accelerator, tried, batch, context_tokens=context_tokens, weight_format=weight_format).fits
+    except catalog.ParameterError:
+        return None
     return int(tried[np.argmax(fits)]) if fits.any() else None
 
 

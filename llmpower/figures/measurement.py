@@ -165,3 +165,33 @@ def readings(rows):
     plot.set_ylim(-0.6, len(rows) - 0.1)
     plot.set_xlabel("power of one board (W)")
     plot.grid(axis="y", visible=False)
+
+
+def profiles(static_w, curves, floor, idle_w, own_w):
+    """How well watts are met when the power that always flows is held at a value.
+
+    Parameters
+    ----------
+    static_w : sequence of float
+        Values it is held at, rising. [W]
+    curves : dict
+        Which runs -> median misfit at each value. [1]
+    floor : float
+        How far watts of repeated runs lie apart, as a median. [1]
+    idle_w, own_w : float
+        Draw of an idle board, and what the estimator's constants say. [W]
+    """
+    plot = axes(3.9)
+    plot.axhspan(0, floor, color="#E6E9EC", linewidth=0, zorder=0)
+    direct(plot, static_w[-1], floor / 2, "repeats of a run", GREY, xytext=(-4, 0), ha="right")
+    top = 1.12 * max(max(values) for values in curves.values())
+    for value, word in ((idle_w, "idle board"), (own_w, "the estimator")):
+        plot.axvline(value, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
+        direct(plot, value, top, word, GREY, xytext=(4, -6))
+    for (name, values), color in zip(curves.items(), (BLUE, GREEN, ORANGE, INK)):
+        plot.plot(static_w, values, color=color)
+        direct(plot, static_w[-1], values[-1], name, color, xytext=(6, 0), annotation_clip=False)
+    plot.set_xlim(0, static_w[-1]), plot.set_ylim(0, top)
+    plot.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    plot.set_xlabel("power held to flow always (W)")
+    vertical(plot, "median misfit of watts, bytes and operations fitted (%)")
