@@ -139,6 +139,8 @@ def test_a_recurrent_state_is_read_and_written_in_32_bits(paper):
 def test_a_busy_board_draws_its_plateau(paper):
     found = paper("llama-3.1-8b", "h100-sxm", batch=256, context_tokens=10, prompt_tokens=3000, output_tokens=10)
     assert found.bound == "power" and found.power_w == pytest.approx(0.975 * 700)
+    # Eight in ten runs drew up to some per cent more or less, but no board draws more than its rating for long.
+    assert found.power_w < found.high.power_w <= 700
     assert sum(found.energy_by_part.values()) == pytest.approx(found.j_per_token)
 
 
