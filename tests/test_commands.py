@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from llmpower import calibration, catalog, cli, estimate, layout, planner, service
+from llmpower import calibration, catalog, cli, estimate, layout, planner, service, validation
 from tests.conftest import BOOK
 
 RUN = "llama-3.1-70b h100-sxm --n-accelerators 4 --batch 64 --prompt-tokens 200 --output-tokens 400"
@@ -224,18 +224,20 @@ def test_wrong_arguments_are_told_without_the_books_software():
 def test_calibrate_shows_progress_and_errors(say, monkeypatch):
     monkeypatch.chdir(BOOK)
     monkeypatch.setattr(calibration, "calibrate", lambda tell: tell("[1/2] half way"))
+    monkeypatch.setattr(validation, "write", lambda tell: tell("[2/2] held out"))
     code, out, _ = say("calibrate")
     assert code == 0
     lines = out.splitlines()
-    assert "this takes minutes" in lines[0] and lines[1] == "[1/2] half way"
+    assert "this takes minutes" in lines[0] and lines[1:3] == ["[1/2] half way", "[2/2] held out"]
     known = calibration.accuracy_table()["architectures", "all", "j_per_token"]
     row = ["architectures", "all", "j_per_token", *(f"{known[name]:.1f}" for name in ("median_pct", "mean_pct", "p90_pct")), "%"]
     assert row in [line.split() for line in lines]
-    assert lines[-1] == "wrote data/calibration.csv and data/accuracy.csv"
+    assert lines[-1] == "wrote data/calibration.csv, accuracy.csv, predictions.csv and studies.csv"
 
 
 def test_calibrate_needs_the_checkout_it_belongs_to(say, monkeypatch, tmp_path):
-    monkeypatch.setattr(calibration, "calibrate", lambda tell: pytest.fail("began to fit"))
+    for part, name in ((calibration, "calibrate"), (validation, "write")):
+        monkeypatch.setattr(part, name, lambda tell: pytest.fail("began to fit"))
     monkeypatch.chdir(tmp_path)
     code, out, err = say("calibrate")
     assert (code, out) == (2, "") and "--book DIR" in err
