@@ -1,9 +1,9 @@
 """Figures of the chapter model-against-measurement; they draw what they are given and compute nothing."""
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MultipleLocator, NullFormatter, PercentFormatter
 
-from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, SKY, axes, direct, vertical
+from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, SKY, apart, axes, direct, vertical
 
 COLORS = {"Llama": BLUE, "Qwen3": ORANGE, "Nemotron": GREEN, "Gemma": PURPLE, "gpt-oss": SKY, "DeepSeek": INK}
 TERA = 1e12
@@ -188,10 +188,13 @@ def profiles(static_w, curves, floor, idle_w, own_w):
     for value, word in ((idle_w, "idle board"), (own_w, "the estimator")):
         plot.axvline(value, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
         direct(plot, value, top, word, GREY, xytext=(4, -6))
-    for (name, values), color in zip(curves.items(), (BLUE, GREEN, ORANGE, INK)):
-        plot.plot(static_w, values, color=color)
-        direct(plot, static_w[-1], values[-1], name, color, xytext=(6, 0), annotation_clip=False)
+    colors = dict(zip(curves, (BLUE, GREEN, ORANGE, INK)))
+    ends = sorted((values[-1], name) for name, values in curves.items())
+    for height, (_, name) in zip(apart([value for value, _ in ends], 0.15 * top), ends):
+        plot.plot(static_w, curves[name], color=colors[name])
+        direct(plot, static_w[-1], height, name.replace(" ", "\n", 1), colors[name], annotation_clip=False)
     plot.set_xlim(0, static_w[-1]), plot.set_ylim(0, top)
+    plot.yaxis.set_major_locator(MultipleLocator(0.05))
     plot.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     plot.set_xlabel("power held to flow always (W)")
     vertical(plot, "median misfit of watts, bytes and operations fitted (%)")

@@ -1,0 +1,202 @@
+"""The estimator against measurements: the roof holds, predictions are held out, tables agree, and the chapter keeps its word."""
+
+import json
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+import llmpower
+from llmpower import calibration, catalog, validation
+from llmpower.figures import measurement as figures
+from tests.conftest import BOOK
+
+CHAPTER = BOOK / "chapters" / "model-against-measurement.ipynb"
+RUNS = validation.roof_runs()
+
+
+def test_the_power_roof_by_hand():
+    # H100 at 300 FLOP/B: a byte takes max(1/3.35e12, 300/989.4e12) = 303 fs, but 93.44 + 300 x 0.52 = 249.4 pJ over 700 - 69 W are 395 fs.
+    found = validation.roof("h100-sxm", np.array([1.0, 300.0]))
+    assert found.bandwidth == pytest.approx([3.35e12, 300 * 3.35e12], rel=0.01)
+    assert found.compute == pytest.approx([989.4e12, 989.4e12], rel=0.01)
+    assert found.power.central[1] == pytest.approx(300 / 395.3e-15, rel=0.005)
+    # One operation a byte: 93.96 pJ at the full bandwidth are 315 W, which the rating allows.
+    assert found.power.central[0] == pytest.approx(found.bandwidth[0])
+
+
+@pytest.mark.parametrize("accelerator", sorted(set(RUNS["accelerator"])))
+def test_no_measured_run_stands_above_its_power_roof(accelerator):
+    some = RUNS[RUNS["accelerator"] == accelerator]
+    # Two runs of one set-up differ by less than this in speed, nine times in ten.
+    slack = validation.repeats()["tokens_per_s"].quantile(0.9)
+    assert 0.01 < slack < 0.1
+    assert some["over_central"].max() <= 1 + slack
+    assert some["over_high"].max() <= some["over_central"].max() <= some["over_low"].max()
+
+
+def test_the_roof_covers_every_accelerator_with_dense_runs():
+    assert {"h100-sxm", "b200", "gh200", "a100-sxm-40gb"} <= set(RUNS["accelerator"])
+    assert set(RUNS["weight_format"]) <= {"bf16", "fp16"} and (RUNS["kind"] == "dense").all()
+
+
+def test_counts_of_a_mixture_by_hand():
+    # Qwen3-235B in 16 bit, 8 sequences of 224 + 6368 tokens, nearly no prompts.
+    runs = calibration.Runs(keep=lambda c: np.array([id == "mlenergy_v3-0010" for id in c["id"]]))
+    n_bytes, n_flop = validation.counts(runs)
+    # Experts: 94 layers x 128 x 3 x 4096 x 1536 x 2 bytes = 454 GB, of which 1 - (15/16)^8 = 40.3 % are touched: 183 GB.
+    # The rest but the input embedding: 14 GB. Caches: 2 x 4 x 128 x 94 x 2 bytes x 6592 x 8 = 10 GB.
+    assert n_bytes[0] == pytest.approx(207e9, rel=0.02)
+    # 8 x (2 x 21.6e9 active, attention 4 x 64 x 128 x 94 x 6592 = 20.3e9) and 2 % for prompts.
+    assert n_flop[0] == pytest.approx(516e9, rel=0.02)
+
+
+def test_predictions_are_there_for_every_run_and_none_saw_its_own_architecture():
+    table = validation.held_out()
+    runs = calibration.serving_runs(anomalies=True)
+    assert list(table["id"]) == list(runs.columns["id"])
+    # Fitted again without Maverick, the constants give the committed predictions of Maverick.
+    clean = np.array([not mark for mark in runs.columns["anomaly"]])
+    out = np.flatnonzero(runs.architecture == "llama-4-maverick")
+    values = calibration.fit(runs, np.flatnonzero((runs.architecture != "llama-4-maverick") & clean))
+    time, energy = runs.predict(values, runs.parts(out))
+    assert energy / runs.columns["batch"][out] == pytest.approx(table["predicted_j_per_token"].to_numpy()[out], rel=0.005)
+    assert runs.columns["batch"][out] / time == pytest.approx(table["predicted_tokens_per_s"].to_numpy()[out], rel=0.005)
+
+
+@pytest.mark.parametrize("what, split", [("architecture", "architectures"), ("accelerator", "accelerators")])
+@pytest.mark.parametrize("column, quantity", [("energy_error", "j_per_token"), ("speed_error", "tokens_per_s")])
+def test_predictions_have_the_errors_of_the_accuracy_table(what, split, column, quantity):
+    table = validation.held_out(what)
+    clean = table[table["anomaly"] == ""]
+    row = calibration.accuracy_table()[split, "all", quantity]
+    assert len(clean) == row["n"]
+    found = calibration.summary(clean[column])
+    assert found == pytest.approx([row["median_pct"], row["mean_pct"], row["p90_pct"]], abs=0.15), "run validation.write()"
+
+
+def test_twins_are_held_out_together():
+    table = validation.held_out()
+    groups = table.groupby("architecture")["model"].agg(set)
+    assert groups["llama-3.1-70b"] == {"llama-3.1-70b", "llama-3.3-70b"}
+    assert groups["qwen3-30b-a3b"] == {"qwen3-30b-a3b", "qwen3-coder-30b-a3b"}
+    assert table[table["architecture"] == "deepseek-v3"]["published_model"].nunique() == 2
+
+
+def test_repeats_are_the_known_pairs():
+    # Llama 3.1 and 3.3 on four H100 at batch 8: 218.3 and 216.0 tokens a second in the file, 1 % apart.
+    pairs = validation.repeats()
+    assert 20 <= len(pairs) <= 40
+    assert pairs["tokens_per_s"].median() == pytest.approx(0.022, abs=0.005)
+    assert pairs["j_per_token"].median() == pytest.approx(0.025, abs=0.005)
+
+
+def test_a_reading_finds_the_prices_that_made_the_watts(monkeypatch):
+    random = np.random.default_rng(0)
+    bytes_per_s, flop_per_s = random.uniform(0.5e12, 3e12, 50), random.uniform(1e13, 3e14, 50)
+    made = 150 + 100e-12 * bytes_per_s + 0.5e-12 * flop_per_s
+    monkeypatch.setattr(validation, "_boards", lambda accelerator: (made, bytes_per_s, flop_per_s, {"made up": np.arange(50)}))
+    found = validation.reading("h100-sxm", "made up")
+    assert (found.static_w, found.j_per_byte, found.j_per_flop) == pytest.approx((150, 100e-12, 0.5e-12), rel=1e-3)
+    assert found.error < 1e-6
+    held = validation.reading("h100-sxm", "made up", static_w=300.0)
+    assert held.static_w == 300 and held.error > 0.01 and held.j_per_byte < 100e-12
+
+
+@pytest.mark.parametrize("accelerator", calibration.fitted_accelerators())
+def test_static_power_is_not_identified(accelerator):
+    shares = [one.static_share for one in validation.readings(accelerator)]
+    assert max(shares) > 2 * min(shares) and max(shares) > 0.6
+    assert all(one.static_w >= validation.idle_w(accelerator) * (1 - 1e-6) and one.error < 0.1 for one in validation.readings(accelerator))
+
+
+def test_measured_share_is_that_of_the_estimate_inside_its_interval():
+    case = {"model": "llama-3.1-70b", "accelerator": "h100-sxm", "n_accelerators": 4, "batch": 32, "context_tokens": 4096}
+    share = llmpower.measured_share(**case)
+    parts = llmpower.estimate(**case).energy_by_part
+    moved = parts["weights"] + parts["kv"] + parts["interconnect"]
+    assert share.central == pytest.approx(moved / sum(parts.values()))
+    assert share.low < share.central < share.high < llmpower.claim("C01").value
+    # More tokens share the weights: less of the power moves data.
+    assert share.central < llmpower.measured_share(**{**case, "batch": 1}).central
+
+
+def test_readings_of_another_machine_keep_the_share_of_the_rating():
+    case = ("llama-3.1-8b", 1, 8, 2048)
+    rows = validation.divided(case[0], "h200-sxm", *case[1:])
+    # An H200 has the rating and the arithmetic of an H100, so the same static watts and prices.
+    static = {name: watts for name, watts, _, _ in rows}
+    assert static["all runs, h100-sxm"] == pytest.approx(validation.reading("h100-sxm", "all runs").static_w)
+    assert len(rows) == 1 + 7 * len(calibration.fitted_accelerators())
+
+
+def test_enough_is_the_fewest_that_fit():
+    # 141 GB of weights and 32 x 4096 tokens x 0.328 MB = 43 GB of caches: two H100 with 80 GB are too few.
+    assert validation.enough("llama-3.1-70b", "h100-sxm", 1, 32, 4096) == 3
+    assert validation.enough("llama-3.1-70b", "h100-sxm", 4, 32, 4096) == 4
+    assert validation.enough("llama-3.1-70b", "m4", 1, 1, 0) is None
+
+
+def test_other_runs_are_other_networks_or_other_laboratories():
+    table, fitted = validation.other_runs(), calibration.serving_runs(anomalies=True)
+    assert not set(table["id"]) & set(fitted.columns["id"])
+    assert np.isfinite(table["predicted_j_per_token"]).all() and len(table) > 60
+
+
+def test_a_product_is_forecast_at_the_plateau_and_below_its_bound():
+    # 700 W / 794.5 TFLOP/s = 0.881 pJ; 0.975 of it = 0.859 pJ.
+    found = validation.product("h100-sxm")
+    assert found.bound_j_per_flop == pytest.approx(0.881e-12, rel=1e-3)
+    assert found.capped_j_per_flop <= 0.8591e-12 < found.bound_j_per_flop
+
+
+def test_more_constants_err_less_and_none_errs_most():
+    none = calibration.summary(validation.without_constants()[0])[1]
+    ladder = [validation.studies()[f"{count} constants", "all", "j_per_token"]["mean_pct"] for count in (4, 8, 10)]
+    assert none > ladder[0] > ladder[1] > ladder[2]
+
+
+def test_prompt_shares_change_only_the_prompts_of_chats_without_recurrence():
+    runs = calibration.serving_runs()
+    other = validation._with_prompt_share(runs, 1.0)
+    chat = (runs.columns["task"] == "lm-arena-chat") & (runs.net.recurrent == 0)
+    assert (other.prompt[chat] == pytest.approx(runs.columns["prompt_tokens"][chat])) and (other.prompt[~chat] == runs.prompt[~chat]).all()
+    assert (runs.prompt[chat] < runs.columns["prompt_tokens"][chat]).all()
+
+
+def test_figures_draw_every_point_they_are_given():
+    intensity = np.geomspace(1, 2000, 50)
+    points = [("Llama", np.array([10.0, 20.0]), np.array([2e13, 4e13])), ("Unknown", np.array([5.0]), np.array([1e13]))]
+    figures.roofs(intensity, validation.roof("h100-sxm", intensity), "H100", 700, points)
+    plot = plt.gca()
+    drawn = [line.get_xydata() for line in plot.lines if line.get_transform() == plot.transData and line.get_marker() == "o"]
+    assert sum(len(one) for one in drawn) == 3
+    assert any((one == [[5.0, 10.0]]).all() for one in drawn)
+    plt.close()
+
+
+def _shown(notebook):
+    found = {}
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            record = output.get("metadata", {}).get("scrapbook", {})
+            if "llmpower" in record:
+                found[record["name"]] = record["llmpower"]
+    return found
+
+
+def test_the_committed_chapter_shows_what_the_code_finds():
+    numbers = _shown(json.loads(CHAPTER.read_text(encoding="utf-8")))
+    clean = validation.held_out()
+    clean = clean[clean["anomaly"] == ""]
+    assert numbers["middle"]["value"] == pytest.approx(clean["energy_error"].abs().median())
+    assert numbers["inside"]["value"] == pytest.approx((clean["energy_error"].abs() < 0.2).mean())
+    assert numbers["article_case"]["value"] == pytest.approx(llmpower.measured_share("llama-3.1-70b", "h100-sxm", 4, 1, 0).central)
+
+
+def test_published_errors_are_those_of_the_abstracts():
+    points = llmpower.measured_points()
+    assert points["predictor-liminal"].mean_error == 0.076
+    fact = points["predictor-energylens"]["mean_error"]
+    assert (fact.low, fact.value) == (0.0925, 0.1319)
+    assert all(fact.source for fact in catalog.facts("measured_points.csv") if fact.quantity == "mean_error")
