@@ -34,7 +34,7 @@ LEFT_OUT = {
 }  # fmt: skip
 ALWAYS = ("layer_time_s", "static_tdp_share", "weight_energy_j_per_byte")
 # Soft loss beyond 5 %: runs that a stalled host slowed down should not steer physics.
-LOSS_SCALE, PRIOR_WEIGHT, TIME_WEIGHT = 0.05, 0.05, 1.25
+LOSS_SCALE, PRIOR_WEIGHT, TIME_WEIGHT = 0.05, 0.1, 1.25
 PERCENT = 100
 
 

@@ -343,6 +343,8 @@ def _rates(accelerator, weight_format, several, problems):
     elif weight_format in _RATES and not found.get(_RATES[weight_format]):
         also = "formats that are only stored, such as int4 and q4_k_m, run at its 16-bit rate"
         problems.append(f"weight_format: {accelerator} has no rate for {weight_format}; it has {', '.join(known)}; {also}")
+    if found.category == "system":
+        problems.append(f"accelerator: {accelerator} is a whole system; name one of its accelerators and how many, such as h100-sxm and 8")
     if not found.get("tdp_w"):
         problems.append(f"accelerator: no rated power of {accelerator} is in data/; {_with('tdp_w')}")
     if several and not found.get("link_bytes_per_s"):

@@ -112,15 +112,18 @@ def cache_bytes(net, n_accelerators, context_tokens):
     return decode.kv_cache_bytes(values, positions, net.kv_bytes, net.state_values, net.state_bytes), positions
 
 
-def _products(net, unit, constants, n, spread, batch, tokens):
-    """Products with weights of a step with so many tokens: times, bytes and operations."""
+def _products(net, unit, constants, n, spread, batch, tokens, attention=0.0):
+    """Products of a step with so many tokens, of prompts with their attention: times, bytes and operations.
+
+    A step waits for the busiest accelerator; the work that draws power is that of all.
+    """
     bandwidth, reached = unit.bandwidth * constants.reached_bandwidth_share, unit.reached
     n_bytes = net.params_shared * net.shared_bytes
-    n_flop = decode.step_flop(tokens, decode.linear_flop(net.params_shared, FLOP_PER_MAC), 0)
+    n_flop = decode.step_flop(tokens, decode.linear_flop(net.params_shared, FLOP_PER_MAC), 0) + attention
     memory, compute = decode.memory_time_s(n_bytes, n, bandwidth), decode.compute_time_s(n_flop, n, reached)
     dense = serving.phase_time_s(memory, compute, constants.overlap)
     if not net.moe:
-        return dense, 0.0, memory, compute, n_bytes, n_flop
+        return dense, 0.0, memory, compute, compute, n_bytes, n_flop
     share = decode.expert_share(net.n_experts, net.n_experts_per_token, tokens)
     busiest = serving.busiest_share(constants.imbalance, spread, n, net.n_experts, share)
 
@@ -130,14 +133,15 @@ def _products(net, unit, constants, n, spread, batch, tokens):
 
     expert_bytes = decode.weight_bytes(0, net.params_routed, share, net.shared_bytes, net.routed_bytes)
     expert_memory = busiest * decode.memory_time_s(expert_bytes, n, bandwidth)
-    expert_compute = busiest * (
+    expert_work = (
         decode.compute_time_s(flop(batch, constants.padding_rows), n, unit.expert_peak * constants.expert_flop_share)
         + decode.compute_time_s(flop(tokens - batch, 0), n, unit.expert_peak * constants.expert_prompt_flop_share)
         + decode.compute_time_s(flop(0, net.block_rows), n, unit.block_peak)
     )
-    expert = serving.phase_time_s(expert_memory, expert_compute, constants.overlap)
+    expert = serving.phase_time_s(expert_memory, busiest * expert_work, constants.overlap)
     return (
-        dense, expert, memory + expert_memory, compute + expert_compute, n_bytes + expert_bytes, n_flop + flop(tokens, 0),
+        dense, expert, memory + expert_memory, compute + busiest * expert_work, compute + expert_work,
+        n_bytes + expert_bytes, n_flop + flop(tokens, 0),
     )  # fmt: skip
 
 
@@ -166,15 +170,20 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
     step : Step
     """
     n, c = n_accelerators, constants
-    tokens, parts = batch, _products(net, unit, c, n, spread, batch, batch)
+    tokens, parts, gaps = batch, _products(net, unit, c, n, spread, batch, batch), 0.0
     if _any(prompt_tokens != 0):
         prompts = serving.prompts_per_step(batch, output_tokens)
         share = serving.prompt_step_share(prompts)
         full = serving.mixed_step_tokens(batch, prompts, prompt_tokens * (1 + net.recurrent * (c.recurrent_prompt_factor - 1)))
-        mixed = _products(net, unit, c, n, spread, batch, full)
+        # A token of a prompt sees half of it on average.
+        seen = decode.kv_positions(prompt_tokens / 2, net.n_full_layers, net.n_window_layers, net.window_tokens)
+        looking = decode.attention_flop(net.n_heads, net.score_width, net.value_width, seen, FLOP_PER_MAC)
+        mixed = _products(net, unit, c, n, spread, batch, full, (full - batch) * looking)
+        # In an array some runs may have no prompt.
+        gaps = minimum(prompt_tokens, 1) * serving.prompt_gaps_s(share, net.n_moe_layers, c.prompt_layer_time_s)
         parts = [serving.average_step(share, plain, other) for plain, other in zip(parts, mixed)]
         tokens = serving.average_step(share, batch, full)
-    dense, expert, memory, compute, weight_bytes, weight_flop = parts
+    dense, expert, memory, compute, work, weight_bytes, weight_flop = parts
     kept, positions = cache_bytes(net, n, context_tokens)
     moved = batch * decode.kv_traffic_bytes(kept, net.state_values, net.state_bytes)
     cache = decode.memory_time_s(moved, n, unit.bandwidth * c.reached_bandwidth_share)
@@ -186,12 +195,12 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
         link = several * serving.link_time_s(net.n_layers, c.sum_time_s, link_bytes, unit.link)
     overhead = serving.overhead_time_s(
         net.n_layers, c.layer_time_s, batch, c.sequence_time_s, net.block_layers, c.block_scaling_time_s
-    )
+    ) + gaps
     time = serving.serving_time_s(dense, expert, cache, link, overhead)
     static = serving.power_energy_j(serving.board_power_w(n, c.static_tdp_share, unit.tdp), time)
     weights = decode.movement_energy_j(weight_bytes, c.weight_energy_j_per_byte)
     kv = decode.movement_energy_j(moved, c.cache_energy_j_per_byte)
-    arithmetic = serving.power_energy_j(serving.board_power_w(n, c.compute_tdp_share, unit.tdp), compute)
+    arithmetic = serving.power_energy_j(serving.board_power_w(n, c.compute_tdp_share, unit.tdp), work)
     ideal = decode.compute_time_s(weight_flop + attention, n, unit.peak)
     arithmetic = arithmetic + serving.power_energy_j(serving.board_power_w(n, c.operation_tdp_share, unit.tdp), ideal)
     between = decode.movement_energy_j(n * link_bytes, c.link_energy_j_per_byte)

@@ -39,6 +39,8 @@ CASES = {
         {"n_layers": 80, "layer_time_s": "50 us", "batch": 100, "sequence_time_s": "30 us", "n_moe_layers": 10, "block_scaling_time_s": "100 us"},
         "8 ms",
     ),
+    # Every fifth step loses 60 x 150 us = 9 ms.
+    "prompt_gaps_s": ({"prompt_step_share": 0.2, "n_moe_layers": 60, "prompt_layer_time_s": "150 us"}, "1.8 ms"),
     "serving_time_s": (
         {"dense_time_s": "10 ms", "expert_time_s": "5 ms", "cache_time_s": "4 ms", "link_time_s": "2 ms", "overhead_time_s": "1000 us"},
         "22 ms",

@@ -22,6 +22,7 @@ ROUND = {
     "expert_flop_share": 0.1, "expert_prompt_flop_share": 0.2, "recurrent_prompt_factor": 2.0, "imbalance": 1.0,
     "padding_rows": 2.0, "static_tdp_share": 0.25, "compute_tdp_share": 0.8, "operation_tdp_share": 0.5,
     "weight_energy_j_per_byte": 100e-12, "cache_energy_j_per_byte": 150e-12, "link_energy_j_per_byte": 10e-12,
+    "prompt_layer_time_s": 100e-6,
 }  # fmt: skip
 
 
@@ -76,12 +77,26 @@ def test_two_accelerators_exchange_sums(paper):
 def test_prompts_are_read_in_some_of_the_steps(paper):
     run = {"model": "llama-3.1-8b", "accelerator": "h100-sxm", "batch": 8, "context_tokens": 500, "output_tokens": 400}
     found = paper(**run, prompt_tokens=300)
-    # 8/400 of the steps carry a prompt of 300 tokens: 8 + 6 tokens a step; 2 x 7,504,924,672 x 14 over 794.5 TFLOP/s.
-    assert found.step.compute_time_s == pytest.approx(264.4907e-6, rel=1e-6)
+    # 8/400 of the steps carry a prompt of 300 tokens: 8 + 6 tokens a step, 2 x 7,504,924,672 x 14; each of the six sees 150
+    # others in 32 layers, 2 x 32 heads x 256 x 4,800 = 78,643,200 operations: 210,609,750,016 over 794.5 TFLOP/s.
+    assert found.step.compute_time_s == pytest.approx(265.0846e-6, rel=1e-6)
     for boundary in estimator.BOUNDARIES:
         with_prompts, without = (paper(**run, prompt_tokens=tokens, boundary=boundary) for tokens in (300, 0))
         assert with_prompts.prefill_j_per_token == pytest.approx(with_prompts.j_per_token - without.j_per_token, rel=1e-9)
     assert any("nothing is prefilled" in note for note in without.notes)
+
+
+def test_steps_with_prompts_lose_time_in_layers_with_experts(paper):
+    run = {"model": "mixtral-8x7b", "accelerator": "h200-sxm", "batch": 8, "context_tokens": 500, "output_tokens": 400}
+    with_prompts, without = (paper(**run, prompt_tokens=tokens) for tokens in (300, 0))
+    # 8/400 of the steps, 32 layers, 100 us: 64 us.
+    assert with_prompts.step.overhead_time_s - without.step.overhead_time_s == pytest.approx(64e-6)
+
+
+def test_power_follows_the_work_of_all_not_of_the_busiest(paper):
+    cut, spread = (paper("mixtral-8x7b", "h100-sxm", 8, batch=16, context_tokens=10, parallelism=kind) for kind in ("tp", "ep"))
+    assert spread.step.compute_time_s > 1.2 * cut.step.compute_time_s
+    assert spread.step.compute_j == pytest.approx(cut.step.compute_j)
 
 
 def test_the_context_of_answers_of_one_length(paper):

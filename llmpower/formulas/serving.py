@@ -350,6 +350,36 @@ def overhead_time_s(n_layers, layer_time_s, batch, sequence_time_s, n_moe_layers
     return n_layers * layer_time_s + batch * sequence_time_s + n_moe_layers * block_scaling_time_s
 
 
+def prompt_gaps_s(prompt_step_share, n_moe_layers, prompt_layer_time_s):
+    r"""Time lost because steps with a prompt do not follow the sequence of kernels that was captured for the others.
+
+    Parameters
+    ----------
+    prompt_step_share : float
+        Share of the steps that carry a prompt. [1]
+    n_moe_layers : float
+        Layers with routed experts. [1]
+    prompt_layer_time_s : float
+        Time lost in each of them. [s]
+
+    Returns
+    -------
+    prompt_gaps_s : float
+        Time per step, on average. [s]
+
+    Notes
+    -----
+    Own derivation. Left out: networks without experts, where the loss is not
+    told from the work on the prompt.
+
+    Examples
+    --------
+    >>> prompt_gaps_s(0.5, 50, 2e-4)
+    0.005
+    """
+    return prompt_step_share * n_moe_layers * prompt_layer_time_s
+
+
 def serving_time_s(dense_time_s, expert_time_s, cache_time_s, link_time_s, overhead_time_s):
     r"""Time of a step: its phases follow one another.
 
