@@ -25,6 +25,7 @@ _HOME = {
     "calibrate": "calibration",
     "plan": "planner",
     "measured_share": "validation",
+    "measured_parts": "validation",
     "over": "ranges",
     "prices": "mitigate",
     "static_power": "mitigate",

@@ -154,17 +154,36 @@ def expected(model, accelerator, prompt_tokens_per_query, output_tokens_per_quer
     -------
     expected : Range or None
         Output tokens per second of one accelerator; None where the catalog
-        lacks what an estimate needs.
+        lacks what an estimate needs, or where no number of accelerators holds the caches.
     """
+    found = _estimated(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch)
+    return found and Range(*(end.tokens_per_s / found.n_accelerators for end in (found.low, found, found.high)))
+
+
+def expected_power_share(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch):
+    """Share of its rating that the estimator expects a board at work to draw. [1]
+
+    Parameters
+    ----------
+    model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch
+        As for `speed`.
+
+    Returns
+    -------
+    share : float or None
+        None where there is no estimate, as for `expected`.
+    """
+    found = _estimated(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch)
+    return found and found.power_w / (found.n_accelerators * catalog.accelerator(accelerator).tdp_w)
+
+
+def _estimated(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch):
     together = speed(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch).n_together
+    context = datacenter.mean_context_tokens(prompt_tokens_per_query, output_tokens_per_query)
     try:
-        found = estimate(
-            model, accelerator, together, batch, prompt_tokens_per_query, output_tokens_per_query,
-            datacenter.mean_context_tokens(prompt_tokens_per_query, output_tokens_per_query),
-        )  # fmt: skip
+        return estimate(model, accelerator, together, batch, prompt_tokens_per_query, output_tokens_per_query, context)
     except catalog.ParameterError:
         return None
-    return Range(*(end.tokens_per_s / together for end in (found.low, found, found.high)))
 
 
 @dataclass(frozen=True)

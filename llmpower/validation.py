@@ -347,20 +347,21 @@ def deciles(accelerator, name):
     return [np.percentile(values[sets[name]], [10, 90]) for values in (bytes_per_s, flop_per_s)]
 
 
-def divided(model, accelerator, n_accelerators, batch, context_tokens, weight_format="bf16"):
+def divided(model, accelerator, n_accelerators, batch, context_tokens, weight_format="bf16", kv_format=None):
     """Watts of one board in a case, by the fitted constants and by every reading.
 
     Parameters
     ----------
-    model, accelerator, n_accelerators, batch, context_tokens, weight_format
-        As for `measured_share`.
+    model, accelerator, n_accelerators, batch, context_tokens, weight_format, kv_format
+        As for `measured_parts`.
 
     Returns
     -------
     rows : list of tuple
         Name, and watts that always flow, that follow bytes, that follow operations; the fitted constants first. [W]
     """
-    found = estimate(model, accelerator, n_accelerators, batch, context_tokens=context_tokens, weight_format=weight_format)
+    run = {"context_tokens": context_tokens, "weight_format": weight_format, "kv_format": kv_format}
+    found = estimate(model, accelerator, n_accelerators, batch, **run)
     unit, (fitted, kind), step = catalog.accelerator(accelerator), calibration.constants(accelerator), found.step
     power = lambda energy: decode.power_w(energy, step.time_s) / n_accelerators
     rows = [("the estimator", power(step.static_j), power(step.weights_j + step.kv_j + step.interconnect_j), power(step.compute_j))]
@@ -378,8 +379,8 @@ def divided(model, accelerator, n_accelerators, batch, context_tokens, weight_fo
     return rows
 
 
-def measured_share(model, accelerator, n_accelerators, batch, context_tokens, weight_format="bf16"):
-    """Share of measured board power that moving data takes: the headline's fourth version.
+def measured_parts(model, accelerator, n_accelerators, batch, context_tokens, weight_format="bf16", kv_format=None):
+    """Shares of measured board power that always flow, that move data, and that multiply.
 
     Parameters
     ----------
@@ -387,14 +388,38 @@ def measured_share(model, accelerator, n_accelerators, batch, context_tokens, we
         Names; the accelerator with what `estimate` needs.
     n_accelerators, batch, context_tokens : float
         The case; it must fit. [1]
-    weight_format : str
-        Format of the weights.
+    weight_format, kv_format : str
+        Formats of the weights and of the cache.
+
+    Returns
+    -------
+    static, movement, compute : Range
+        Central by the fitted constants; the ends by those of the `readings` that put least and most into the part;
+        where this accelerator has none, by those of all others, in shares of the rating. [1]
+
+    Examples
+    --------
+    >>> static, movement, compute = measured_parts("llama-3.1-70b", "h100-sxm", 4, 1, 4096)
+    >>> round(static.central + movement.central + compute.central, 9)
+    1.0
+    """
+    rows = divided(model, accelerator, n_accelerators, batch, context_tokens, weight_format, kv_format)
+    columns = zip(*([part / sum(parts) for part in parts] for _, *parts in rows))
+    return tuple(Range(min(shares), shares[0], max(shares)) for shares in columns)
+
+
+def measured_share(model, accelerator, n_accelerators, batch, context_tokens, weight_format="bf16", kv_format=None):
+    """Share of measured board power that moving data takes: the headline's fourth version.
+
+    Parameters
+    ----------
+    model, accelerator, n_accelerators, batch, context_tokens, weight_format, kv_format
+        As for `measured_parts`.
 
     Returns
     -------
     share : Range
-        Central by the fitted constants; the ends by the `readings` that put most and least into static power;
-        where this accelerator has none, by those of all others, in shares of the rating. [1]
+        Movement, as `measured_parts` divides power. [1]
 
     Examples
     --------
@@ -402,9 +427,7 @@ def measured_share(model, accelerator, n_accelerators, batch, context_tokens, we
     >>> 0 < share.low < share.central < share.high < 1
     True
     """
-    rows = divided(model, accelerator, n_accelerators, batch, context_tokens, weight_format)
-    shares = [moved / (always + moved + worked) for _, always, moved, worked in rows]
-    return Range(min(shares), shares[0], max(shares))
+    return measured_parts(model, accelerator, n_accelerators, batch, context_tokens, weight_format, kv_format)[1]
 
 
 def _step_flop(model, batch, context_tokens):
@@ -414,25 +437,30 @@ def _step_flop(model, batch, context_tokens):
     return decode.step_flop(batch, one.linear_flop, one.attention_flop)
 
 
-def enough(model, accelerator, n_accelerators, batch, context_tokens, weight_format="bf16"):
+def enough(model, accelerator, n_accelerators, batch, context_tokens, weight_format="bf16", kv_format=None):
     """Fewest accelerators, from a given number on, that hold a case.
 
     Parameters
     ----------
-    model, accelerator, n_accelerators, batch, context_tokens, weight_format
-        As for `measured_share`.
+    model, accelerator, n_accelerators, batch, context_tokens, weight_format, kv_format
+        As for `measured_parts`.
 
     Returns
     -------
     count : int or None
         None if a thousand more would not do, or if the catalog lacks what `estimate` needs.
     """
-    tried = np.arange(n_accelerators, n_accelerators + 1000)
-    try:
-        fits = estimate(model, accelerator, tried, batch, context_tokens=context_tokens, weight_format=weight_format).fits
-    except catalog.ParameterError:
-        return None
-    return int(tried[np.argmax(fits)]) if fits.any() else None
+    run = {"context_tokens": context_tokens, "weight_format": weight_format, "kv_format": kv_format}
+    # The given number first and alone, since one accelerator needs no link that others would need.
+    for more in (1, 1000):
+        tried = np.arange(n_accelerators, n_accelerators + more)
+        try:
+            fits = estimate(model, accelerator, tried, batch, **run).fits
+        except catalog.ParameterError:
+            return None
+        if fits.any():
+            return int(tried[np.argmax(fits)])
+    return None
 
 
 def _with_prompt_share(runs, share):

@@ -64,7 +64,13 @@ def test_the_prose_takes_the_branch_that_is_true(copy):
     assert "Mind the memory" in page and "GDDR6" in page
     assert "of the routed experts" in page.lower()
     assert "They do not fit" in page
+    # Nobody published how fast two of these talk, so no number of them has an expected speed or a measured share.
+    for text in ("No speed can be expected here", "No share of measured power can be given", "no bandwidth between accelerators of rtx-4060-laptop"):
+        assert text in page
+    assert "is not identified" not in page
     default = copy.page()
+    assert "How much always flows is not identified." in default and "A real speed belongs to a machine that holds the case." in default
+    assert "No share of measured power can be given" not in default
     assert "Movement dominates whichever sources one trusts." in default
     assert "Mind the memory" not in default
     assert "They do not fit" in default

@@ -164,6 +164,18 @@ def test_the_expectation_meets_what_was_measured():
         assert found.low < found.central < found.high < service.speed("llama-3.1-70b", "h100-sxm", 350, 350, batch).served_tokens_per_s
 
 
+def test_boards_that_work_on_larger_batches_draw_more_of_their_rating():
+    alone, many = (service.expected_power_share("llama-3.1-70b", "h100-sxm", 500, 500, batch) for batch in (1, 128))
+    # Single streams drew 360 to 410 W on boards of 700 W; no long run drew more than 0.975 of the rating.
+    assert 300 / 700 < alone < 500 / 700 < many <= 0.975
+    assert service.expected_power_share("llama-3.1-70b", "tpu-v5e", 500, 500, 128) is None
+
+
+def test_what_no_number_of_boards_holds_is_not_expected():
+    # 898 sequences of 100,000 tokens: a head of each is 3.7 TB over all layers and on every board.
+    assert service.expected("llama-3.1-70b", "h100-sxm", 100_000, 500, 898) is None
+
+
 def test_without_a_rate_the_expectation_counts_and_without_one_the_bound():
     found = service.expected("llama-3.1-70b", "h100-sxm", 500, 500, 128)
     assert service.bill(**INPUTS).served_tokens_per_s == found.central
@@ -237,6 +249,6 @@ def test_the_prose_takes_the_branch_that_is_true(copy):
     assert "the rate you gave" in page and "what the estimator expects" not in page
     assert "A year of answers takes less energy than the training" in page
     assert "Most of the water is used on the site" in page
-    assert "No source gives the rating of" in page
+    assert "No source gives the rating of" in page and "The estimator expects" not in page
     shown = json.loads((copy.folder / "odd" / "results.json").read_text(encoding="utf-8"))["numbers"]
     assert shown["rate"]["value"] == 5

@@ -121,6 +121,18 @@ def test_measured_share_is_that_of_the_estimate_inside_its_interval():
     assert share.central < llmpower.measured_share(**{**case, "batch": 1}).central
 
 
+def test_the_three_shares_are_those_of_the_estimate_and_leave_the_static_one_open():
+    case = {"model": "llama-3.1-70b", "accelerator": "h100-sxm", "n_accelerators": 4, "batch": 32, "context_tokens": 4096}
+    static, movement, compute = llmpower.measured_parts(**case)
+    parts = llmpower.estimate(**case).energy_by_part
+    assert (static.central, compute.central) == pytest.approx((parts["static"] / sum(parts.values()), parts["compute"] / sum(parts.values())))
+    assert movement == llmpower.measured_share(**case)
+    assert static.high > 2 * static.low
+    # What one reading gives to power that always flows it takes from bytes.
+    assert static.low + movement.high < 1 and static.high + movement.low < 1
+    assert llmpower.measured_parts(**case, kv_format="fp8")[1].central < movement.central
+
+
 def test_readings_of_another_machine_keep_the_share_of_the_rating():
     case = ("llama-3.1-8b", 1, 8, 2048)
     rows = validation.divided(case[0], "h200-sxm", *case[1:])
@@ -135,6 +147,11 @@ def test_enough_is_the_fewest_that_fit():
     assert validation.enough("llama-3.1-70b", "h100-sxm", 1, 32, 4096) == 3
     assert validation.enough("llama-3.1-70b", "h100-sxm", 4, 32, 4096) == 4
     assert validation.enough("llama-3.1-70b", "m4", 1, 1, 0) is None
+    # 24 sequences keep 32.2 GB at 16 bit and 16.1 GB at 8, where two boards leave 19.
+    assert [validation.enough("llama-3.1-70b", "h100-sxm", 1, 24, 4096, kv_format=cache) for cache in ("bf16", "fp8")] == [3, 2]
+    # One board needs no link to others, of which the catalog knows none here.
+    assert validation.enough("llama-3.1-8b", "rtx-4090", 1, 1, 1000) == 1
+    assert validation.enough("llama-3.1-70b", "rtx-4090", 1, 1, 1000) is None
 
 
 def test_other_runs_are_other_networks_or_other_laboratories():
