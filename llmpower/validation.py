@@ -21,6 +21,7 @@ from llmpower.step import constants
 
 FAMILIES = {
     "llama": "Llama", "qwen3": "Qwen3", "nemotron": "Nemotron", "gpt": "gpt-oss", "deepseek": "DeepSeek", "gemma": "Gemma",
+    "mistral": "Mistral",
 }  # fmt: skip
 SIXTEEN_BITS = ("bf16", "fp16")
 # Few terms that do most of the work; `layer_time_s` counts once for each fitted accelerator.

@@ -99,24 +99,25 @@ def against(rows, flagged, share):
     Parameters
     ----------
     rows : list of tuple
-        Family, whether it is a mixture of experts, measured and predicted energy per token. [J]
-    flagged : tuple of array
-        Measured and predicted energy of runs that contradict their neighbours. [J]
+        Family, whether it is a mixture of experts, what the runs are (identifier, network, format,
+        accelerator, their number, task, batch), measured and predicted energy per token. [J]
+    flagged : tuple
+        What the runs that contradict their neighbours are, measured and predicted energy. [J]
     share : float
         Half the width of the band beside the diagonal. [1]
     """
-    table = [(family, "mixture of experts" if sparse else "dense", x, y) for family, sparse, xs, ys in rows for x, y in zip(xs, ys)]
-    table += [("contradicts its neighbours", None, x, y) for x, y in zip(*flagged)]
-    data(["family", "kind", "measured [J]", "predicted [J]"], table)
+    groups = [("mixture of experts" if sparse else "dense", *three) for _, sparse, *three in rows] + [("contradicts its neighbours", *flagged)]
+    what = ["id", "network", "weight_format", "accelerator", "accelerators [count]", "task", "batch [count]"]
+    data([*what, "kind", "measured [J]", "predicted [J]"], [(*run, kind, x, y) for kind, *three in groups for run, x, y in zip(*three)])
     plot = axes(4.8)
     _logs(plot)
-    every = np.concatenate([np.concatenate([x, y]) for _, _, x, y in rows] + list(flagged))
+    every = np.concatenate([np.concatenate([x, y]) for *_, x, y in [*rows, flagged]])
     ends = np.array([every.min() / 1.25, every.max() * 1.25])
     plot.set_xlim(*ends), plot.set_ylim(*ends)
     plot.fill_between(ends, ends * (1 - share), ends * (1 + share), color="#E6E9EC", linewidth=0, zorder=0)
     plot.plot(ends, ends, color=INK, linewidth=1, zorder=1)
-    plot.plot(*flagged, "x", color=GREY, markersize=4, markeredgewidth=0.9, zorder=2)
-    for family, sparse, x, y in rows:
+    plot.plot(*flagged[1:], "x", color=GREY, markersize=4, markeredgewidth=0.9, zorder=2)
+    for family, sparse, _, x, y in rows:
         mark = "D" if sparse else "o"
         plot.plot(x, y, mark, color=COLORS.get(family, GREY), markersize=3.6 if sparse else 4.4, alpha=0.8, markeredgecolor="white", markeredgewidth=0.4, zorder=3)
     _key(plot, list(dict.fromkeys(family for family, *_ in rows)), 0.04, 0.955)
