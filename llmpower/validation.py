@@ -21,6 +21,7 @@ from llmpower.step import constants
 
 FAMILIES = {
     "llama": "Llama", "qwen3": "Qwen3", "nemotron": "Nemotron", "gpt": "gpt-oss", "deepseek": "DeepSeek", "gemma": "Gemma",
+    "mistral": "Mistral",
 }  # fmt: skip
 SIXTEEN_BITS = ("bf16", "fp16")
 # Few terms that do most of the work; `layer_time_s` counts once for each fitted accelerator.
@@ -208,8 +209,10 @@ def roof_runs():
     Returns
     -------
     table : pandas.DataFrame
-        Columns as in `held_out`, and `intensity` [FLOP/B], `flop_per_s` of one accelerator [FLOP/s], and
-        `over_low`, `over_central`, `over_high`: reached over the roof with dear, typical and cheap constants. [1]
+        Columns as in `held_out`, and `intensity` [FLOP/B], `flop_per_s` of one accelerator [FLOP/s],
+        `least_intensity`, `least_flop_per_s` and `most_flop_per_s`: had no chat prompt been computed, or every one;
+        and reached over the roof [1]: `over_low`, `over_central`, `over_high` with dear, typical and cheap
+        constants, `over_least` with typical ones and no chat prompt computed.
     """
     known = set(catalog.names("accelerator"))
     parts = []
@@ -219,15 +222,18 @@ def roof_runs():
             for a, f, o in zip(c["accelerator"], c["weight_format"], c["output_tokens_per_prompt"])
         ])  # fmt: skip
         runs = calibration.Runs(name, keep)
-        table, (n_bytes, n_flop) = _frame(runs), counts(runs)
-        table["intensity"] = n_flop / n_bytes
-        table["flop_per_s"] = n_flop * table["tokens_per_s"] / table["batch"] / table["n_accelerators"]
+        table = _frame(runs)
+        for prefix, some in (("least_", _with_prompt_share(runs, 0)), ("most_", _with_prompt_share(runs, 1)), ("", runs)):
+            n_bytes, n_flop = counts(some)
+            table[f"{prefix}intensity"] = n_flop / n_bytes
+            table[f"{prefix}flop_per_s"] = n_flop * table["tokens_per_s"] / table["batch"] / table["n_accelerators"]
         parts.append(table[~runs.moe])
     table = pandas.concat(parts, ignore_index=True)
     for accelerator, some in table.groupby("accelerator"):
         power = roof(accelerator, some["intensity"].to_numpy()).power
         for end in ("low", "central", "high"):
             table.loc[some.index, f"over_{end}"] = some["flop_per_s"] / getattr(power, end)
+        table.loc[some.index, "over_least"] = some["least_flop_per_s"] / roof(accelerator, some["least_intensity"].to_numpy()).power.central
     return table
 
 

@@ -31,7 +31,10 @@ def test_no_measured_run_stands_above_its_power_roof(accelerator):
     # Two runs of one set-up differ by less than this in speed, nine times in ten.
     slack = validation.repeats()["tokens_per_s"].quantile(0.9)
     assert 0.01 < slack < 0.1
-    assert some["over_central"].max() <= 1 + slack
+    # A run may stand above it only by the prompts that are counted and perhaps were in a cache.
+    assert ((some["over_central"] <= 1 + slack) | (some["over_least"] <= 1)).all()
+    fitted = some[some["id"].isin(validation.held_out()["id"])]
+    assert fitted.empty or fitted["over_central"].max() <= 1 + slack
     assert some["over_high"].max() <= some["over_central"].max() <= some["over_low"].max()
 
 
@@ -49,6 +52,13 @@ def test_counts_of_a_mixture_by_hand():
     assert n_bytes[0] == pytest.approx(207e9, rel=0.02)
     # 8 x (2 x 21.6e9 active, attention 4 x 64 x 128 x 94 x 6592 = 20.3e9) and 2 % for prompts.
     assert n_flop[0] == pytest.approx(516e9, rel=0.02)
+
+
+def test_not_every_chat_prompt_can_have_been_computed():
+    # Operations per second that the fastest measured matrix product does not reach: 1745 TFLOP/s on a B200.
+    b200 = RUNS[RUNS["accelerator"] == "b200"]
+    assert b200["most_flop_per_s"].max() > 1.1 * 1745e12 > 1745e12 > b200["flop_per_s"].max()
+    assert (RUNS["least_flop_per_s"] <= RUNS["flop_per_s"] * (1 + 1e-9)).all() and (RUNS["flop_per_s"] <= RUNS["most_flop_per_s"] * (1 + 1e-9)).all()
 
 
 def test_predictions_are_there_for_every_run_and_none_saw_its_own_architecture():
@@ -183,7 +193,8 @@ def test_prompt_shares_change_only_the_prompts_of_chats_without_recurrence():
 
 def test_figures_draw_every_point_they_are_given():
     intensity = np.geomspace(1, 2000, 50)
-    points = [("Llama", np.array([10.0, 20.0]), np.array([2e13, 4e13])), ("Unknown", np.array([5.0]), np.array([1e13]))]
+    ten, one = np.array([10.0, 20.0]), np.array([5.0])
+    points = [("Llama", ten, ten * 2e12, ten / 2, ten * 1e12), ("Unknown", one, one * 2e12, one, one * 2e12)]
     figures.roofs(intensity, validation.roof("h100-sxm", intensity), "H100", 700, points)
     plot = plt.gca()
     drawn = [line.get_xydata() for line in plot.lines if line.get_transform() == plot.transData and line.get_marker() == "o"]

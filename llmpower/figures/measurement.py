@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.ticker import FuncFormatter, MultipleLocator, NullFormatter, PercentFormatter
 
-from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, SKY, apart, axes, direct, vertical
+from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, SKY, apart, axes, data, direct, vertical
 
 COLORS = {"Llama": BLUE, "Qwen3": ORANGE, "Nemotron": GREEN, "Gemma": PURPLE, "gpt-oss": SKY, "DeepSeek": INK}
 TERA = 1e12
@@ -41,13 +41,19 @@ def roofs(intensity, roof, name, rated_w, points):
     rated_w : float
         What the power ceiling stands for. [W]
     points : list of tuple
-        Family, intensities [FLOP/B] and operations per second of one accelerator [FLOP/s].
+        Family, intensities [FLOP/B] and operations per second of one accelerator [FLOP/s], and both
+        again as the least they can be.
     """
+    series = (("bandwidth", roof.bandwidth), ("arithmetic", roof.compute), ("power, typical", roof.power.central))
+    series += (("power, dear", roof.power.low), ("power, cheap", roof.power.high))
+    rows = [(label, x, y / TERA, None, None) for label, values in series for x, y in zip(intensity, values)]
+    rows += [(f"measured: {family}", x, y / TERA, u, v / TERA) for family, *four in points for x, y, u, v in zip(*four)]
+    data(["series", "intensity [FLOP/B]", "speed [TFLOP/s]", "least_intensity [FLOP/B]", "least_speed [TFLOP/s]"], rows)
     plot = axes(4.6)
     _logs(plot)
     bandwidth, compute, power = roof.bandwidth / TERA, roof.compute / TERA, [getattr(roof.power, end) / TERA for end in ("low", "central", "high")]
     rates = np.minimum(bandwidth, compute)
-    reached = [value / TERA for _, _, values in points for value in values]
+    reached = [value / TERA for *_, values in points for value in values]
     floor = min([power[0][0] / 3, *(value / 1.6 for value in reached)])
     plot.set_xlim(intensity[0], intensity[-1]), plot.set_ylim(floor, 2.1 * rates[-1])
     plot.fill_between(intensity, floor, power[1], color=_PALE_BLUE, linewidth=0, zorder=0)
@@ -56,12 +62,14 @@ def roofs(intensity, roof, name, rated_w, points):
     plot.plot(intensity, np.where(compute <= 2.5 * bandwidth, compute, np.nan), color=GREY, linewidth=1, linestyle=(0, (5, 3)), zorder=2)
     plot.plot(intensity, rates, color=INK, linewidth=1.4, zorder=3)
     plot.plot(intensity, power[1], color=RED, linewidth=2.6, zorder=4, solid_capstyle="round")
-    for family, x, y in points:
+    for family, x, y, least_x, least_y in points:
         color = COLORS.get(family, GREY)
+        # What a prompt may have added that nobody counted.
+        plot.plot([least_x, x], [np.asarray(least_y) / TERA, np.asarray(y) / TERA], color=color, linewidth=0.9, alpha=0.3, zorder=4.5)
         plot.plot(x, np.asarray(y) / TERA, "o", color=color, markersize=4.6, alpha=0.85, markeredgecolor="white", markeredgewidth=0.5, zorder=5)
     _roof_words(plot, intensity, bandwidth, compute, power, rated_w)
     if points:
-        _key(plot, [family for family, _, _ in points], 0.74, 0.06 + 0.058 * (len(points) - 1))
+        _key(plot, [family for family, *_ in points], 0.74, 0.06 + 0.058 * (len(points) - 1))
     plot.set_xlabel("arithmetic intensity: operations per byte moved (FLOP/B)")
     vertical(plot, f"operations per second of one {name} (TFLOP/s)")
 
@@ -91,21 +99,25 @@ def against(rows, flagged, share):
     Parameters
     ----------
     rows : list of tuple
-        Family, whether it is a mixture of experts, measured and predicted energy per token. [J]
-    flagged : tuple of array
-        Measured and predicted energy of runs that contradict their neighbours. [J]
+        Family, whether it is a mixture of experts, what the runs are (identifier, network, format,
+        accelerator, their number, task, batch), measured and predicted energy per token. [J]
+    flagged : tuple
+        What the runs that contradict their neighbours are, measured and predicted energy. [J]
     share : float
         Half the width of the band beside the diagonal. [1]
     """
+    groups = [("mixture of experts" if sparse else "dense", *three) for _, sparse, *three in rows] + [("contradicts its neighbours", *flagged)]
+    what = ["id", "network", "weight_format", "accelerator", "accelerators [count]", "task", "batch [count]"]
+    data([*what, "kind", "measured [J]", "predicted [J]"], [(*run, kind, x, y) for kind, *three in groups for run, x, y in zip(*three)])
     plot = axes(4.8)
     _logs(plot)
-    every = np.concatenate([np.concatenate([x, y]) for _, _, x, y in rows] + list(flagged))
+    every = np.concatenate([np.concatenate([x, y]) for *_, x, y in [*rows, flagged]])
     ends = np.array([every.min() / 1.25, every.max() * 1.25])
     plot.set_xlim(*ends), plot.set_ylim(*ends)
     plot.fill_between(ends, ends * (1 - share), ends * (1 + share), color="#E6E9EC", linewidth=0, zorder=0)
     plot.plot(ends, ends, color=INK, linewidth=1, zorder=1)
-    plot.plot(*flagged, "x", color=GREY, markersize=4, markeredgewidth=0.9, zorder=2)
-    for family, sparse, x, y in rows:
+    plot.plot(*flagged[1:], "x", color=GREY, markersize=4, markeredgewidth=0.9, zorder=2)
+    for family, sparse, _, x, y in rows:
         mark = "D" if sparse else "o"
         plot.plot(x, y, mark, color=COLORS.get(family, GREY), markersize=3.6 if sparse else 4.4, alpha=0.8, markeredgecolor="white", markeredgewidth=0.4, zorder=3)
     _key(plot, list(dict.fromkeys(family for family, *_ in rows)), 0.04, 0.955)
@@ -128,6 +140,7 @@ def left_out(rows, floor):
     floor : float
         How far two measurements of the same lie apart, as a median. [1]
     """
+    data(["architecture", "family", "runs [count]", "median_error [1]", "ninth_decile [1]"], rows)
     plot = axes(0.9 + 0.3 * len(rows))
     plot.axvspan(0, floor, color="#E6E9EC", linewidth=0, zorder=0)
     for place, (_, family, _, median, high) in enumerate(reversed(rows)):
@@ -152,6 +165,7 @@ def readings(rows):
     rows : list of tuple
         Name of a reading; watts that always flow, that follow bytes, that follow operations; from top to bottom. [W]
     """
+    data(["reading", "always [W]", "bytes [W]", "operations [W]"], rows)
     plot = axes(1.1 + 0.4 * len(rows))
     parts = (("always", GREY), ("bytes", BLUE), ("operations", ORANGE))
     for place, (_, *watts) in enumerate(reversed(rows)):
@@ -181,6 +195,7 @@ def profiles(static_w, curves, floor, idle_w, own_w):
     idle_w, own_w : float
         Draw of an idle board, and what the estimator's constants say. [W]
     """
+    data(["runs", "static_power [W]", "median_misfit [1]"], [(name, w, e) for name, values in curves.items() for w, e in zip(static_w, values)])
     plot = axes(3.9)
     plot.axhspan(0, floor, color="#E6E9EC", linewidth=0, zorder=0)
     direct(plot, static_w[-1], floor / 2, "repeats of a run", GREY, xytext=(-4, 0), ha="right")
