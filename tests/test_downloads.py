@@ -22,7 +22,10 @@ from tests.conftest import BOOK
 NOTEBOOKS = {name: path.relative_to(BOOK).with_suffix("").as_posix() for name, path in build.chapters(BOOK).items()}
 MYST = re.compile(r"\{\{?[a-z]+(?::[a-z]+)?\}\}?`|:::|^`{3,}\{|^\([\w-]+\)=$", re.MULTILINE)
 # What a figure shows by a label or by a length, and so is no coordinate.
-NOT_DRAWN = {("fig-tdp-split", "power_factor [1]"), ("fig-mitigation-sparse", "batch [count]")}
+NOT_DRAWN = {
+    ("fig-tdp-split", "power_factor [1]"), ("fig-mitigation-sparse", "batch [count]"), ("fig-predicted", "batch [count]"),
+    ("fig-predicted", "accelerators [count]"), ("fig-left-out", "runs [count]"),
+}  # fmt: skip
 PROBE = """
 import json as _json
 import matplotlib.pyplot as _plt

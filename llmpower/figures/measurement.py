@@ -44,22 +44,24 @@ def roofs(intensity, roof, name, rated_w, points):
         Family, intensities [FLOP/B] and operations per second of one accelerator [FLOP/s], and both
         again as the least they can be.
     """
-    series = (("bandwidth", roof.bandwidth), ("arithmetic", roof.compute), ("power, typical", roof.power.central))
-    series += (("power, dear", roof.power.low), ("power, cheap", roof.power.high))
-    rows = [(label, x, y / TERA, None, None) for label, values in series for x, y in zip(intensity, values)]
+    # The two old ceilings end soon after they cross.
+    bandwidth = np.where(roof.bandwidth <= 1.6 * roof.compute, roof.bandwidth, np.nan) / TERA
+    compute = np.where(roof.compute <= 2.5 * roof.bandwidth, roof.compute, np.nan) / TERA
+    power = [getattr(roof.power, end) / TERA for end in ("low", "central", "high")]
+    names = ("bandwidth", "arithmetic", "power, dear", "power, typical", "power, cheap")
+    rows = [(label, x, y, None, None) for label, line in zip(names, (bandwidth, compute, *power)) for x, y in zip(intensity, line) if y == y]
     rows += [(f"measured: {family}", x, y / TERA, u, v / TERA) for family, *four in points for x, y, u, v in zip(*four)]
     data(["series", "intensity [FLOP/B]", "speed [TFLOP/s]", "least_intensity [FLOP/B]", "least_speed [TFLOP/s]"], rows)
     plot = axes(4.6)
     _logs(plot)
-    bandwidth, compute, power = roof.bandwidth / TERA, roof.compute / TERA, [getattr(roof.power, end) / TERA for end in ("low", "central", "high")]
-    rates = np.minimum(bandwidth, compute)
+    rates = np.fmin(bandwidth, compute)
     reached = [value / TERA for *_, values in points for value in values]
     floor = min([power[0][0] / 3, *(value / 1.6 for value in reached)])
     plot.set_xlim(intensity[0], intensity[-1]), plot.set_ylim(floor, 2.1 * rates[-1])
     plot.fill_between(intensity, floor, power[1], color=_PALE_BLUE, linewidth=0, zorder=0)
     plot.fill_between(intensity, power[0], power[2], color=_PALE_RED, linewidth=0, zorder=1)
-    plot.plot(intensity, np.where(bandwidth <= 1.6 * compute, bandwidth, np.nan), color=GREY, linewidth=1, linestyle=(0, (5, 3)), zorder=2)
-    plot.plot(intensity, np.where(compute <= 2.5 * bandwidth, compute, np.nan), color=GREY, linewidth=1, linestyle=(0, (5, 3)), zorder=2)
+    for line in (bandwidth, compute):
+        plot.plot(intensity, line, color=GREY, linewidth=1, linestyle=(0, (5, 3)), zorder=2)
     plot.plot(intensity, rates, color=INK, linewidth=1.4, zorder=3)
     plot.plot(intensity, power[1], color=RED, linewidth=2.6, zorder=4, solid_capstyle="round")
     for family, x, y, least_x, least_y in points:
@@ -86,7 +88,7 @@ def _roof_words(plot, intensity, bandwidth, compute, power, rated_w):
         plot, intensity[place], bandwidth[place], "bandwidth", GREY, xytext=(-3, 9), rotation=angle, rotation_mode="anchor",
     )  # fmt: skip
     direct(plot, intensity[-1], compute[-1], "arithmetic", GREY, xytext=(-2, 9), ha="right")
-    bend = int(np.argmin(power[1] / np.minimum(bandwidth, compute)))
+    bend = int(np.argmin(power[1] / np.fmin(bandwidth, compute)))
     direct(
         plot, intensity[bend], power[0][bend], f"power:\n{rated_w:,.0f} W", RED, xytext=(30, -44), ha="left",
         arrowprops={"arrowstyle": "-", "color": RED, "linewidth": 0.8, "shrinkB": 1},
