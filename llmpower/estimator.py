@@ -256,9 +256,8 @@ def _unit(accelerator, weight_format):
 
 @functools.cache
 def _spans(kind, moe):
-    split = "architectures" if kind == "fitted" else "accelerators"
     group = "moe" if moe else "dense"
-    return {quantity: calibration.accuracy_table()[split, group, quantity] for quantity in ("j_per_token", "tokens_per_s")}
+    return {quantity: calibration.accuracy_table()[calibration.EXAMS[kind], group, quantity] for quantity in ("j_per_token", "tokens_per_s")}
 
 
 # Argument -> quantity whose range is allowed, and whether it must be whole.

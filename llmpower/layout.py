@@ -57,7 +57,7 @@ def _kind(found):
     """Networks and machines that the printed error was seen on."""
     nets = "expert networks" if catalog.model(found.model).n_experts else "dense networks"
     if found.calibration == "fitted":
-        return f"{nets}, each predicted by constants fitted without its architecture"
+        return f"{nets}, each predicted by terms chosen and constants fitted without its architecture"
     return f"{nets}, each predicted by constants fitted on the other accelerator; this one was never fitted"
 
 

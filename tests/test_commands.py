@@ -62,8 +62,8 @@ def test_estimate_tells_what_a_reader_needs(say):
     shares = [float(line.split()[-2]) for line in lines.partition("J/token\n  w")[2].splitlines()[:5]]
     assert sum(shares) == pytest.approx(100, abs=0.3)
     assert f"a step takes {printed(1000 * found.step_s)} ms, bound by {found.bound}" in lines
-    known = calibration.accuracy_table()["architectures", "dense", "j_per_token"]
-    assert f"{known['n']:.0f} measured runs of dense networks, each predicted by constants fitted without its architecture" in " ".join(lines.split())
+    known = calibration.accuracy_table()[calibration.EXAMS["fitted"], "dense", "j_per_token"]
+    assert f"{known['n']:.0f} measured runs of dense networks, each predicted by terms chosen and constants fitted without its architecture" in " ".join(lines.split())
     assert row("energy per token")[3:6] == [f"{known[name]:.1f}" for name in ("median_pct", "mean_pct", "p90_pct")]
     assert "boundary: accelerators alone; a token is an output token" in lines
     assert "right for answers of one length" in lines

@@ -180,7 +180,7 @@ def test_machines_without_runs_say_that_they_are_scaled():
     assert scaled.calibration == "scaled" and any("scaled from b200 and h100-sxm" in note for note in scaled.notes)
     # Two machines differ, and their errors are those of machines that were held out.
     assert scaled.spans["j_per_token"] == calibration.accuracy_table()["accelerators", "dense", "j_per_token"]
-    assert fitted.spans["j_per_token"] == calibration.accuracy_table()["architectures", "dense", "j_per_token"]
+    assert fitted.spans["j_per_token"] == calibration.accuracy_table()[calibration.EXAMS["fitted"], "dense", "j_per_token"]
 
 
 # What does not fit
