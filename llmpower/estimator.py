@@ -20,6 +20,7 @@ BOUNDARIES = ("accelerators", "server", "facility")
 PARALLELISMS = ("tp", "ep")
 _SERVERS = {"h100-sxm": "server-8-h100", "b200": "server-8-b200"}
 _PUE = "gpt-4o-query"
+_IN_A_SERVER = 8
 
 
 @dataclass(frozen=True)
@@ -206,9 +207,12 @@ class Estimate:
         return Ends(self.host.pue[end] * (energy * board + host), speed * self.tokens_per_s, self._outside(power, end))
 
     def __str__(self):
-        from llmpower.layout import estimate_text
+        from llmpower.layout import batches_text, estimate_text
 
-        return estimate_text(self)
+        if isinstance(self.fits, bool):
+            return estimate_text(self)
+        lines = getattr(self.batch, "ndim", 0) == 1 and self.batch.shape == self.fits.shape
+        return batches_text(self) if lines else repr(self)
 
 
 # Numbers of a run in the order in which `forecast.step` takes them, and quantity -> field of a machine.
@@ -281,7 +285,8 @@ def _number(name, given, problems):
 
         try:
             values = np.asarray(given)
-            known = values.dtype.kind in "iuf" and values.size > 0
+            # What a mask hides would be computed all the same.
+            known = values.dtype.kind in "iuf" and values.size > 0 and not np.ma.is_masked(given)
         except (TypeError, ValueError):
             known = False
         if known:
@@ -331,6 +336,10 @@ def _choice(argument, given, allowed, problems):
 
 
 _RATES = {"fp8": "dense_fp8_flop_per_s", "int8": "dense_int8_flop_per_s"}
+
+
+def _largest(values):
+    return values if isinstance(values, float) else values.max()
 
 
 def _rates(accelerator, weight_format, several, problems):
@@ -429,6 +438,11 @@ def estimate(
     -----
     Constants are fitted to runs of one serving software (vLLM 0.11) on H100 and
     B200; `data/accuracy.csv` has the errors on architectures that were held out.
+    Those errors belong to runs whose computed prompt tokens and mean contexts
+    were worked out from the benchmark's window (`calibration.Runs`: the share of
+    chat prompts that no cache held, prompt plus generated tokens as context,
+    experts spread where they were); with rougher inputs errors are larger.
+    Products in 8 bit count at the 16-bit rate, which fits measured runs better.
     Left out: host processors that cannot keep up, pipelines, several servers,
     speculative decoding, attention that is not split over the accelerators.
 
@@ -453,8 +467,11 @@ def estimate(
     _together(dict(zip(_NUMBERS, (n, batch, prompt, output, context))), problems)
     if accelerator and weight_format and n is not None:
         _rates(accelerator, weight_format, n > 1 if isinstance(n, float) else (n > 1).any(), problems)
-    if model and parallelism == "ep" and not catalog.model(model).n_experts:
+    experts = catalog.model(model).n_experts if model else 0
+    if model and parallelism == "ep" and not experts:
         problems.append(f"parallelism: got 'ep'; {model} has no experts to spread, allowed is tp")
+    elif model and parallelism == "ep" and n is not None and _largest(n) > experts:
+        problems.append(f"n_accelerators: got {_largest(n):,.0f} with ep; {model} has {experts} experts a layer to spread, allowed is up to that [count]")
     if problems:
         raise catalog.ParameterError(problems)
     return _estimate(model, accelerator, n, batch, prompt, output, context, weight_format, kv_format, parallelism, boundary)
@@ -471,6 +488,14 @@ def _estimate(model, accelerator, n, batch, prompt, output, context, weight_form
         notes.append("context taken as prompt + output / 2, right for answers of one length")
     if isinstance(prompt, float) and prompt == 0 and output is not math.inf:
         notes.append("no prompt given, so nothing is prefilled")
+    if isinstance(context, float) and context == 0:
+        notes.append("the context counts as empty: give context_tokens, or prompt and output, for the reads of the cache")
+    if isinstance(context, float) and isinstance(read, float) and context < read:
+        notes.append("the mean context is shorter than the prompt: caches are read, and counted, as if they were that short")
+    if catalog.number_format(weight_format).applies_to == "experts" and not catalog.model(model).n_experts:
+        notes.append(f"{weight_format} is a format for experts; {model} has none, so all its weights count in it")
+    if _largest(n) > _IN_A_SERVER:
+        notes.append(f"more than {_IN_A_SERVER} accelerators: links between servers are slower than those counted, so this is too quick")
     net, (unit, constants, kind) = forecast.network(model, weight_format, kv_format), _unit(accelerator, weight_format)
     if kind == "scaled":
         notes.append(f"no run on {accelerator} was fitted: constants scaled from {' and '.join(calibration.fitted_accelerators())}")
@@ -489,7 +514,10 @@ def _estimate(model, accelerator, n, batch, prompt, output, context, weight_form
 
 
 def _does_not_fit(model, accelerator, n, batch, context, missing_bytes, count):
-    would = f"{count:,} would do" if count else "no number of them would do, since each keeps the caches of at least one key-value head"
+    if count and not catalog.accelerator(accelerator).get("link_bytes_per_s"):
+        would = f"{count:,} would hold it, but no bandwidth between accelerators of this kind is in data/"
+    else:
+        would = f"{count:,} would do" if count else "no number of them would do, since each keeps the caches of at least one key-value head"
     return (
         f"n_accelerators: got {int(n)}; {model} with {batch:,.6g} sequences of {context:,.6g} tokens misses "
         f"{missing_bytes / 1e9:,.1f} GB on {int(n)} x {accelerator}; {would} [count]"

@@ -128,6 +128,12 @@ def _notes(notes):
     return ["", "notes", *lines] if lines else []
 
 
+def _length(found):
+    """What every batch of a table has in common, if it is a number."""
+    if all(isinstance(value, float) for value in (found.prompt_tokens, found.output_tokens, found.context_tokens)):
+        yield _run(found)
+
+
 def batches_text(found):
     """An estimate of several batches: a line for each.
 
@@ -151,7 +157,8 @@ def batches_text(found):
         what = str(found.bound[place]) if found.fits[place] else f"does not fit: {three(missing[place] / 1e9)} GB are missing"
         rows.append([f"{batch:,.6g}", *(float(one[place]) for one in (*values, *ends)), what])
     return "\n".join([
-        *_heading(found), f"boundary: {_BOUNDARY[found.boundary]}; a token is an output token", "", *_table(rows), "", *_errors(found),
+        *_heading(found), *_length(found), f"boundary: {_BOUNDARY[found.boundary]}; a token is an output token", "", *_table(rows), "",
+        *_errors(found),
         *_notes(_all_notes(found)),
     ])  # fmt: skip
 

@@ -167,8 +167,11 @@ def plan(
     bill, middle = results(central)
     moved = [[results(central | {name: end})[1] for end in pair] for name, pair in ends.items()]
     ranges = {name: _independent(value, [[end[name] for end in pair] for pair in moved]) for name, value in middle.items()}
-    for name in ("n_accelerators", "n_servers"):
-        ranges[name] = Range(math.floor(ranges[name].low), middle[name], math.ceil(ranges[name].high))
+    # Whole servers, and the accelerators in them.
+    per_server = middle["n_accelerators"] / middle["n_servers"]
+    least, most = max(1, math.floor(ranges["n_servers"].low)), math.ceil(ranges["n_servers"].high)
+    ranges["n_servers"] = Range(least, middle["n_servers"], most)
+    ranges["n_accelerators"] = Range(round(least * per_server), middle["n_accelerators"], round(most * per_server))
     share = 1 / batch
     notes = (*found.notes, *([_SEVERAL] if n > used["accelerators_per_server"] else []), *_LEFT_OUT)
     return Plan(
@@ -211,6 +214,8 @@ def _checked(given):
     for name in _NUMBERS:
         if name in given:
             _check(name, given[name], problems)
+    if "queries_per_day" not in given:
+        problems.append("queries_per_day: got None; give the queries that the service answers a day [1/day]")
     wrong = {problem.partition(":")[0] for problem in problems}
     if ("batch" in given) == ("tokens_per_s_per_user" in given):
         problems.append("batch, tokens_per_s_per_user: give one of them, how many sequences run together or how quick each must be")

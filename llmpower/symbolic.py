@@ -44,10 +44,16 @@ def latex(function):
     >>> latex(decode.power_w)
     'P = \\\\frac{E}{t}'
     """
-    import sympy
+    from sympy.printing.latex import LatexPrinter
+
+    class Printer(LatexPrinter):
+        """Sums begin with what is added, as on paper."""
+
+        def _as_ordered_terms(self, expr, order=None):
+            return sorted(super()._as_ordered_terms(expr, order), key=lambda term: term.could_extract_minus_sign())
 
     left = quantities()[function.__name__].symbol
-    return f"{left} = {sympy.latex(function(**symbols(function)))}"
+    return f"{left} = {Printer().doprint(function(**symbols(function)))}"
 
 
 def elasticity(function, name, value):

@@ -81,7 +81,7 @@ def test_estimate_of_a_machine_that_was_never_fitted_says_so(say):
 def test_several_batches_are_a_table(say):
     code, out, _ = say("estimate llama-3.1-70b h100-sxm --n-accelerators 4 --batch 1,64,4096 --output-tokens 400 --prompt-tokens 200")
     assert code == 0
-    head, *rows = [line.split() for line in readable(out).splitlines()[4:8]]
+    head, *rows = [line.split() for line in readable(out).splitlines()[5:9]]
     assert head[0] == "batch"
     one = estimate("llama-3.1-70b", "h100-sxm", 4, 64, 200, 400)
     assert rows[1][:4] == ["64", printed(one.tokens_per_s), printed(one.tokens_per_s_per_user), printed(one.power_w)]
