@@ -14,7 +14,7 @@ from llmpower.book import build
 BOOK = pathlib.Path(__file__).parent.parent
 _PARTS = (
     "_config.yml", "_toc.yml", "_static", "chapters", "data", "llmpower", "scenarios", "references.bib", "requirements.lock", "CITATION.cff",
-    *(path.name for pattern in ("*.md", "*.ipynb") for path in BOOK.glob(pattern)),
+    *(path.name for pattern in ("*.md", "*.ipynb", "conftest.py") for path in BOOK.glob(pattern)),
 )  # fmt: skip
 
 
@@ -52,8 +52,8 @@ class Copy:
         self.write(name, text.replace(old, new))
 
     def page(self, name="chapters/decode-breakdown", out="_build"):
-        """Text of a published page."""
-        return (self.folder / out / "html" / f"{name}.html").read_text(encoding="utf-8")
+        """Text of a published page, with plain spaces between numbers and units."""
+        return (self.folder / out / "html" / f"{name}.html").read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
 
 
 @pytest.fixture
