@@ -14,7 +14,7 @@ import numpy as np
 import pandas
 
 from llmpower import calibration, catalog, forecast
-from llmpower.estimator import estimate
+from llmpower.estimator import _spans, estimate
 from llmpower.formulas import decode, serving
 from llmpower.ranges import Range
 from llmpower.step import constants
@@ -30,6 +30,7 @@ LADDER = (
     (*calibration.ALWAYS, "sequence_time_s", "expert_flop_share", "imbalance", "compute_tdp_share"),
     (*calibration.ALWAYS, "sequence_time_s", "expert_flop_share", "imbalance", "compute_tdp_share", "block_scaling_time_s", "sum_time_s"),
 )
+TERA = 1e12
 PROMPT_SHARES = (0.2, 0.55, 1.0)
 # Above this share of the rating a board may have slowed down, so its watts no longer follow its work.
 _FREE_SHARE = 0.95
@@ -93,7 +94,8 @@ def other_runs():
     Returns
     -------
     table : pandas.DataFrame
-        As `held_out`; `lacks` says what the source leaves open.
+        As `held_out`; `lacks` says what the source leaves open, `energy_inside` and `speed_inside` whether the
+        measurement lies in the range that the estimator gives.
     """
     parts = []
     for name, keep in (
@@ -110,8 +112,31 @@ def other_runs():
             time, energy = runs.predict(values, runs.parts(place))
             table.loc[place, "predicted_tokens_per_s"] = table.loc[place, "batch"] / time
             table.loc[place, "predicted_j_per_token"] = energy / table.loc[place, "batch"]
-        parts.append(_with_errors(table))
+        table = _with_errors(table)
+        for error, quantity in (("energy_error", "j_per_token"), ("speed_error", "tokens_per_s")):
+            spans = [_spans(calibration.constants(name)[1], kind != "dense")[quantity] for name, kind in zip(table["accelerator"], table["kind"])]
+            ends = [np.array([one[end] for one in spans]) for end in ("low_ratio", "high_ratio")]
+            table[error.replace("error", "inside")] = (1 / (1 + table[error])).between(*ends)
+        parts.append(table)
     return pandas.concat(parts, ignore_index=True)
+
+
+def covered(column="speed_inside"):
+    """Share of runs that no constant saw whose measurement lies in the estimator's range.
+
+    Parameters
+    ----------
+    column : {"speed_inside", "energy_inside"}
+        Of which quantity.
+
+    Returns
+    -------
+    networks, laboratories : float
+        Of other networks in the laboratory of the fitted runs, and of other laboratories. [1]
+    """
+    table = other_runs()
+    ours = table["id"].str.startswith("mlenergy")
+    return float(table[ours][column].mean()), float(table[~ours][column].mean())
 
 
 def repeats():
@@ -202,6 +227,33 @@ def roof(accelerator, intensity):
     return Roof(intensity / memory, intensity / arithmetic, power)
 
 
+def power_binds_from(accelerator):
+    """Operations per byte from which power holds an accelerator below its old ceilings, by the typical constants. [FLOP/B]
+
+    Parameters
+    ----------
+    accelerator : str
+        Name of one that `has_roof`.
+
+    Returns
+    -------
+    intensity : float
+        Infinite if it never does.
+
+    Examples
+    --------
+    700 - 69 W over 3.35 TB/s leave 188.4 pJ for a byte and what is done with it: (188.4 - 93.44) / 0.52.
+
+    >>> round(power_binds_from("h100-sxm"), 1)
+    182.5
+    """
+    unit, (per_byte, per_flop) = catalog.accelerator(accelerator), constants()["typical"]
+    left = (unit.tdp_w - idle_w(accelerator)) / unit.memory_bandwidth_bytes_per_s - per_byte
+    corner = unit.dense_bf16_flop_per_s / unit.memory_bandwidth_bytes_per_s
+    # Behind the corner fewer bytes flow, so power that has not bound there never does.
+    return max(0.0, left / per_flop) if left / per_flop < corner else math.inf
+
+
 @functools.cache
 def roof_runs():
     """Measured runs of dense networks in 16 bit, where they stand under the roof.
@@ -212,7 +264,8 @@ def roof_runs():
         Columns as in `held_out`, and `intensity` [FLOP/B], `flop_per_s` of one accelerator [FLOP/s],
         `least_intensity`, `least_flop_per_s` and `most_flop_per_s`: had no chat prompt been computed, or every one;
         and reached over the roof [1]: `over_low`, `over_central`, `over_high` with dear, typical and cheap
-        constants, `over_least` with typical ones and no chat prompt computed.
+        constants, `over_least` with typical ones and no chat prompt computed; `power_binds`: whether power
+        is the lowest of the three ceilings there.
     """
     known = set(catalog.names("accelerator"))
     parts = []
@@ -230,10 +283,37 @@ def roof_runs():
         parts.append(table[~runs.moe])
     table = pandas.concat(parts, ignore_index=True)
     for accelerator, some in table.groupby("accelerator"):
-        power = roof(accelerator, some["intensity"].to_numpy()).power
+        found = roof(accelerator, some["intensity"].to_numpy())
+        power = found.power
+        table.loc[some.index, "power_binds"] = power.central < (1 - 1e-9) * np.minimum(found.bandwidth, found.compute)
         for end in ("low", "central", "high"):
             table.loc[some.index, f"over_{end}"] = some["flop_per_s"] / getattr(power, end)
         table.loc[some.index, "over_least"] = some["least_flop_per_s"] / roof(accelerator, some["least_intensity"].to_numpy()).power.central
+    return table.astype({"power_binds": bool})
+
+
+@functools.cache
+def priced():
+    """Runs in 16 bit of the fitted accelerators that drew nearly the rating, at the typical constants.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        `accelerator`, and of one board `power_w`, `idle_w`, `bytes_w`, `operations_w` [W] and `explained`, the last
+        three over the first [1].
+    """
+    parts, (per_byte, per_flop) = [], constants()["typical"]
+    wide = np.isin(calibration.serving_runs().columns["weight_format"].astype(str), SIXTEEN_BITS)
+    for accelerator in calibration.fitted_accelerators():
+        watts, bytes_per_s, flop_per_s, _ = _boards(accelerator)
+        on = calibration.serving_runs().columns["accelerator"] == accelerator
+        rows = on & wide & (watts > _FREE_SHARE * catalog.accelerator(accelerator).tdp_w)
+        parts.append(pandas.DataFrame({
+            "accelerator": accelerator, "power_w": watts[rows], "idle_w": idle_w(accelerator),
+            "bytes_w": bytes_per_s[rows] * per_byte, "operations_w": flop_per_s[rows] * per_flop,
+        }))  # fmt: skip
+    table = pandas.concat(parts, ignore_index=True)
+    table["explained"] = table[["idle_w", "bytes_w", "operations_w"]].sum(axis=1) / table["power_w"]
     return table
 
 
@@ -298,7 +378,7 @@ def _boards(accelerator):
 
 
 @functools.cache
-def reading(accelerator, name, static_w=None, j_per_byte=None):
+def reading(accelerator, name, j_per_byte=None):
     """Watts of one board against bytes and operations per second, fitted to some runs.
 
     Parameters
@@ -307,8 +387,8 @@ def reading(accelerator, name, static_w=None, j_per_byte=None):
         One of those that constants were fitted to.
     name : str
         Which of its runs, such as ``"dense networks"``; only those below the power plateau.
-    static_w, j_per_byte : float, optional
-        Held at this value instead of fitted. [W], [J/B]
+    j_per_byte : float, optional
+        Held at this value instead of fitted. [J/B]
 
     Returns
     -------
@@ -316,20 +396,78 @@ def reading(accelerator, name, static_w=None, j_per_byte=None):
         Least squares with no price below zero and no static power below idle. `static_share` is of the
         median draw, `error` the median of absolute residuals over the watts. [1]
     """
+    watts, *_, sets = _boards(accelerator)
+    rows = sets[name]
+    values, columns = _divide(accelerator, rows, j_per_byte)
+    error = np.median(np.abs(columns @ values / watts[rows] - 1))
+    always, per_byte, per_flop = map(float, values / [1, TERA, TERA])
+    return Reading(name, len(rows), always, per_byte, per_flop, always / float(np.median(watts[rows])), float(error))
+
+
+def _divide(accelerator, rows, j_per_byte=None):
+    """Static watts and prices of a tera of bytes and of operations that meet the watts of some rows best, and the columns."""
     from scipy.optimize import lsq_linear
 
-    watts, bytes_per_s, flop_per_s, sets = _boards(accelerator)
-    rows = sets[name]
+    watts, bytes_per_s, flop_per_s, _ = _boards(accelerator)
     # In tera, so that the columns are of one size.
-    tera = 1e12
-    columns = np.stack([np.ones(len(rows)), bytes_per_s[rows] / tera, flop_per_s[rows] / tera], axis=1)
+    columns = np.stack([np.ones(len(rows)), bytes_per_s[rows] / TERA, flop_per_s[rows] / TERA], axis=1)
     least = np.array([idle_w(accelerator), 0.0, 0.0])
-    values = np.array([static_w or np.nan, (j_per_byte or np.nan) * tera, np.nan])
+    values = np.array([np.nan, (j_per_byte or np.nan) * TERA, np.nan])
     free = np.isnan(values)
     values[free] = lsq_linear(columns[:, free], watts[rows] - columns[:, ~free] @ values[~free], bounds=(least[free], np.inf)).x
-    error = np.median(np.abs(columns @ values / watts[rows] - 1))
-    always, per_byte, per_flop = map(float, values / [1, tera, tera])
-    return Reading(name, len(rows), always, per_byte, per_flop, always / float(np.median(watts[rows])), float(error))
+    return values, columns
+
+
+@functools.cache
+def drawn(accelerator, draws=300, seed=0):
+    """Static power by each set of runs, when its networks are drawn at random with replacement.
+
+    Parameters
+    ----------
+    accelerator : str
+        One of those that constants were fitted to.
+    draws : int
+        How often.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    ends : dict
+        Name of the `reading` -> 5th percentile, the reading itself, and 95th percentile. `Range` [W]
+    """
+    random, architecture, found = np.random.default_rng(seed), calibration.serving_runs().architecture, {}
+    for name, rows in _boards(accelerator)[-1].items():
+        groups = [rows[architecture[rows] == group] for group in np.unique(architecture[rows])]
+        chosen = [np.concatenate([groups[place] for place in random.integers(len(groups), size=len(groups))]) for _ in range(draws)]
+        low, high = np.percentile([_divide(accelerator, some)[0][0] for some in chosen], [5, 95])
+        found[name] = Range(float(low), reading(accelerator, name).static_w, float(high))
+    return found
+
+
+def alone(accelerator, least_runs=6):
+    """Static power that single networks ask for when nothing bounds it, not even zero. [W]
+
+    Parameters
+    ----------
+    accelerator : str
+        One of those that constants were fitted to.
+    least_runs : int
+        Fewer runs of a network say nothing.
+
+    Returns
+    -------
+    static_w : dict
+        By architecture; unconstrained least squares of the three terms.
+    """
+    watts, bytes_per_s, flop_per_s, sets = _boards(accelerator)
+    rows, architecture, found = sets["all runs"], calibration.serving_runs().architecture, {}
+    for group in np.unique(architecture[rows]):
+        some = rows[architecture[rows] == group]
+        if len(some) >= least_runs:
+            columns = np.stack([np.ones(len(some)), bytes_per_s[some] / TERA, flop_per_s[some] / TERA], axis=1)
+            found[str(group)] = float(np.linalg.lstsq(columns, watts[some], rcond=None)[0][0])
+    return found
 
 
 def readings(accelerator):

@@ -1,11 +1,13 @@
 """Figures of the chapter model-against-measurement; they draw what they are given and compute nothing."""
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter, MultipleLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
-from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, SKY, apart, axes, data, direct, vertical
+from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, SKY, axes, data, direct, vertical
 
 COLORS = {"Llama": BLUE, "Qwen3": ORANGE, "Nemotron": GREEN, "Gemma": PURPLE, "gpt-oss": SKY, "DeepSeek": INK}
+# Shapes tell families apart in grey, where a figure needs shapes for nothing else.
+SHAPES = {"Llama": "o", "Qwen3": "s", "Nemotron": "^", "Gemma": "D", "Mistral": "v"}
 TERA = 1e12
 _PALE_RED, _PALE_BLUE = "#F3D5CF", "#E3EAF5"
 
@@ -63,15 +65,16 @@ def roofs(intensity, roof, name, rated_w, points):
     for line in (bandwidth, compute):
         plot.plot(intensity, line, color=GREY, linewidth=1, linestyle=(0, (5, 3)), zorder=2)
     plot.plot(intensity, rates, color=INK, linewidth=1.4, zorder=3)
-    plot.plot(intensity, power[1], color=RED, linewidth=2.6, zorder=4, solid_capstyle="round")
+    # Red only where it is the lowest of the three.
+    plot.plot(intensity, np.where(power[1] < rates * (1 - 1e-9), power[1], np.nan), color=RED, linewidth=2.6, zorder=4, solid_capstyle="round")
     for family, x, y, least_x, least_y in points:
         color = COLORS.get(family, GREY)
         # What a prompt may have added that nobody counted.
         plot.plot([least_x, x], [np.asarray(least_y) / TERA, np.asarray(y) / TERA], color=color, linewidth=0.9, alpha=0.3, zorder=4.5)
-        plot.plot(x, np.asarray(y) / TERA, "o", color=color, markersize=4.6, alpha=0.85, markeredgecolor="white", markeredgewidth=0.5, zorder=5)
+        plot.plot(x, np.asarray(y) / TERA, SHAPES.get(family, "o"), color=color, markersize=4.6, alpha=0.85, markeredgecolor="white", markeredgewidth=0.5, zorder=5)
     _roof_words(plot, intensity, bandwidth, compute, power, rated_w)
     if points:
-        _key(plot, [family for family, *_ in points], 0.74, 0.06 + 0.058 * (len(points) - 1))
+        _key(plot, [family for family, *_ in points], 0.74, 0.06 + 0.058 * (len(points) - 1), SHAPES)
     plot.set_xlabel("arithmetic intensity: operations per byte moved (FLOP/B)")
     vertical(plot, f"operations per second of one {name} (TFLOP/s)")
 
@@ -90,7 +93,7 @@ def _roof_words(plot, intensity, bandwidth, compute, power, rated_w):
     direct(plot, intensity[-1], compute[-1], "arithmetic", GREY, xytext=(-2, 9), ha="right")
     bend = int(np.argmin(power[1] / np.fmin(bandwidth, compute)))
     direct(
-        plot, intensity[bend], power[0][bend], f"power:\n{rated_w:,.0f} W", RED, xytext=(30, -44), ha="left",
+        plot, intensity[bend], power[1][bend], f"power:\n{rated_w:,.0f} W", RED, xytext=(34, -58), ha="left",
         arrowprops={"arrowstyle": "-", "color": RED, "linewidth": 0.8, "shrinkB": 1},
     )  # fmt: skip
 
@@ -127,7 +130,7 @@ def against(rows, flagged, share):
         height = 0.16 - 0.058 * place
         plot.plot([0.5], [height], mark, transform=plot.transAxes, color=GREY, markersize=4.2)
         direct(plot, 0.5, height, word, GREY, xycoords="axes fraction", xytext=(7, 0))
-    direct(plot, ends[0] * 1.5, ends[0] * 1.5 * (1 - share), f"± {share:.0%}", GREY, xytext=(4, -10), ha="left")
+    direct(plot, ends[0] * 3, ends[0] * 3 * (1 - share), f"± {share:.0%}", GREY, xytext=(6, -8), ha="left")
     plot.set_xlabel("measured energy per output token (J)")
     vertical(plot, "predicted, from runs of other architectures (J)")
 
@@ -140,7 +143,7 @@ def left_out(rows, floor):
     rows : list of tuple
         Architecture, family, number of runs, median and 90th percentile of the absolute error [1], from top to bottom.
     floor : float
-        How far two measurements of the same lie apart, as a median. [1]
+        What one measurement scatters by, as a median. [1]
     """
     data(["architecture", "family", "runs [count]", "median_error [1]", "ninth_decile [1]"], rows)
     plot = axes(0.9 + 0.3 * len(rows))
@@ -150,7 +153,7 @@ def left_out(rows, floor):
         plot.plot([median, high], [place, place], color=color, linewidth=3, alpha=0.35, solid_capstyle="round")
         plot.plot([median], [place], "o", color=color, markersize=6)
         plot.plot([high], [place], "|", color=color, markersize=9, markeredgewidth=2)
-    direct(plot, 0, len(rows) - 1, "repeats of a run", GREY, xytext=(2, 15), ha="left", annotation_clip=False)
+    direct(plot, floor, len(rows) - 0.2, "scatter of one run", GREY, xytext=(4, 0), ha="left", annotation_clip=False)
     plot.set_yticks(range(len(rows)), [f"{name} ({count})" for name, _, count, _, _ in reversed(rows)])
     plot.set_ylim(-0.7, len(rows) - 0.2)
     plot.set_xlim(0, None)
@@ -183,35 +186,26 @@ def readings(rows):
     plot.grid(axis="y", visible=False)
 
 
-def profiles(static_w, curves, floor, idle_w, own_w):
-    """How well watts are met when the power that always flows is held at a value.
+def drawn(rows, idle_w, own_w):
+    """Static power by sets of runs, with their networks drawn at random.
 
     Parameters
     ----------
-    static_w : sequence of float
-        Values it is held at, rising. [W]
-    curves : dict
-        Which runs -> median misfit at each value. [1]
-    floor : float
-        How far watts of repeated runs lie apart, as a median. [1]
+    rows : list of tuple
+        Name of a set of runs; 5th percentile, value from all of them, and 95th percentile, as a Range; from top to bottom. [W]
     idle_w, own_w : float
         Draw of an idle board, and what the estimator's constants say. [W]
     """
-    data(["runs", "static_power [W]", "median_misfit [1]"], [(name, w, e) for name, values in curves.items() for w, e in zip(static_w, values)])
-    plot = axes(3.9)
-    plot.axhspan(0, floor, color="#E6E9EC", linewidth=0, zorder=0)
-    direct(plot, static_w[-1], floor / 2, "repeats of a run", GREY, xytext=(-4, 0), ha="right")
-    top = 1.12 * max(max(values) for values in curves.values())
+    data(["runs", "static_power [W]"], rows)
+    plot = axes(1.3 + 0.36 * len(rows))
+    plot.set_ylim(-0.6, len(rows) + 0.1)
     for value, word in ((idle_w, "idle board"), (own_w, "the estimator")):
-        plot.axvline(value, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
-        direct(plot, value, top, word, GREY, xytext=(4, -6))
-    colors = dict(zip(curves, (BLUE, GREEN, ORANGE, INK)))
-    ends = sorted((values[-1], name) for name, values in curves.items())
-    for height, (_, name) in zip(apart([value for value, _ in ends], 0.15 * top), ends):
-        plot.plot(static_w, curves[name], color=colors[name])
-        direct(plot, static_w[-1], height, name.replace(" ", "\n", 1), colors[name], annotation_clip=False)
-    plot.set_xlim(0, static_w[-1]), plot.set_ylim(0, top)
-    plot.yaxis.set_major_locator(MultipleLocator(0.05))
-    plot.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    plot.set_xlabel("power held to flow always (W)")
-    vertical(plot, "median misfit of watts, bytes and operations fitted (%)")
+        plot.axvline(value, color=GREY, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+        direct(plot, value, len(rows) - 0.2, word, GREY, xytext=(4, 0))
+    for place, (_, span) in enumerate(reversed(rows)):
+        plot.plot([span.low, span.high], [place, place], color=BLUE, linewidth=5, alpha=0.35, solid_capstyle="butt", zorder=2)
+        plot.plot([span.central], [place], "o", color=BLUE, markersize=6, zorder=3)
+    plot.set_yticks(range(len(rows)), [name for name, _ in reversed(rows)])
+    plot.set_xlim(0, None)
+    plot.set_xlabel("power that always flows, by the fit (W)")
+    plot.grid(axis="y", visible=False)
