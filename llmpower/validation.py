@@ -553,7 +553,7 @@ def measured_parts(model, accelerator, n_accelerators, batch, context_tokens, we
 
 
 def measured_share(model, accelerator, n_accelerators, batch, context_tokens, weight_format="bf16", kv_format=None):
-    """Share of measured board power that moving data takes: the headline's fourth version.
+    """Share of measured board power that moving data takes.
 
     Parameters
     ----------
