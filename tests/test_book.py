@@ -257,6 +257,8 @@ def test_stopping_leaves_no_half_page_and_no_kernel(copy):
     process = subprocess.Popen(
         [sys.executable, "-m", "llmpower", "run", "decode-breakdown", "-p", "batch=7", "--out", "stopped"],
         cwd=copy.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        # A test run in the background has it ignored, and its children would inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         env={**os.environ, "PYTHONPATH": str(copy.folder)},
     )  # fmt: skip
     time.sleep(3)
