@@ -44,7 +44,7 @@ def plain_copy(book, folder):
     for path in folder.rglob("*.ipynb"):
         shutil.copyfile(book / path.relative_to(folder), path)
     config = yaml.safe_load((folder / "_config.yml").read_text(encoding="utf-8"))
-    config["sphinx"]["extra_extensions"].remove("llmpower.book.speed")
+    config["sphinx"]["config"]["extensions"].remove("llmpower.book.speed")
     config["execute"] = {"execute_notebooks": "force", "timeout": 300}
     (folder / "_config.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
 
