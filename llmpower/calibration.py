@@ -292,13 +292,6 @@ def fit(runs, chosen=None, names=TERMS, start=None, tolerance=1e-5):
     return _unpack(names, accelerators, found.x)
 
 
-def _groups(kind):
-    def folds(runs):
-        return runs.architecture if kind == "architectures" else runs.columns["accelerator"].astype(str)
-
-    return folds
-
-
 def held_out(runs, kind="architectures", names=TERMS, choose=False, say=lambda line: None):
     """Errors when every run is predicted by constants fitted without its group.
 
@@ -323,7 +316,7 @@ def held_out(runs, kind="architectures", names=TERMS, choose=False, say=lambda l
     chosen : dict
         Group -> names of the terms.
     """
-    folds = _groups(kind)(runs)
+    folds = runs.architecture if kind == "architectures" else runs.columns["accelerator"].astype(str)
     energy, speed, chosen = np.empty(len(runs)), np.empty(len(runs)), {}
     groups = np.unique(folds)
     rests = [np.flatnonzero(folds != group) for group in groups]
@@ -477,7 +470,8 @@ def calibrate(say=print, today=None):
         unit, factor = _PRINTED[catalog.quantities()[name].unit]
         cells = [f"{number / factor:.4g}" for number in (value, min(ends[key][0], value), max(ends[key][1], value))]
         where = f"llmpower calibrate, {today}: {len(runs)} runs; low and high: 5 and 95 % of fits to architectures drawn at random"
-        lines.append([entity or "fitted", name, *cells, unit, "derived", "mlenergy2025", where, str(today), _MEANING[name]])
+        # Nobody can have seen it in the source: it is worked out here.
+        lines.append([entity or "fitted", name, *cells, unit, "derived", "mlenergy2025", where, "", _MEANING[name]])
     _write("calibration.csv", lines)
     _write("accuracy.csv", [_ACCURACY, *accuracy])
     for clear in (table, constants, accuracy_table):

@@ -312,7 +312,7 @@ def _questions(question):
     one = question(
         "estimate", _estimate, "predict speed, power and energy of a model on a machine, with its range and known error",
         epilog="examples:\n  llmpower estimate llama-3.1-70b h100-sxm --n-accelerators 4 --batch 64 --prompt-tokens 200 --output-tokens 400\n"
-        "  llmpower estimate qwen3-30b-a3b b200 --batch 1,8,64,512 --weight-format fp8 --boundary facility",
+        "  llmpower estimate qwen3-30b-a3b b200 --batch 1,8,64,512 --prompt-tokens 500 --output-tokens 500 --boundary facility",
     )  # fmt: skip
     asked(one, _RUN)
     one.add_argument("--sensitivity", action="store_true", help="tell how much a per cent of each input changes the result")

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 from llmpower import calibration, catalog, forecast
 from llmpower.elementwise import minimum
-from llmpower.formulas import decode, serving
+from llmpower.formulas import datacenter, decode, serving
 
 BOUNDARIES = ("accelerators", "server", "facility")
 PARALLELISMS = ("tp", "ep")
@@ -195,7 +195,7 @@ class Estimate:
         return np.where(self.fits, value, np.nan)
 
     def _outside(self, board_power_w, end):
-        return self.host.pue[end] * (board_power_w + self.host.power_w[end])
+        return datacenter.facility_power_w(board_power_w + self.host.power_w[end], self.host.pue[end])
 
     def _ends(self, name, end):
         energy, speed = self.spans["j_per_token"][f"{name}_ratio"], self.spans["tokens_per_s"][f"{name}_ratio"]
@@ -484,7 +484,7 @@ def _estimate(model, accelerator, n, batch, prompt, output, context, weight_form
         notes.append("no output length given, so the energy of reading prompts is left out")
         context = read if context is None else context
     elif context is None:
-        context = prompt + output / 2
+        context = datacenter.mean_context_tokens(prompt, output)
         notes.append("context taken as prompt + output / 2, right for answers of one length")
     if isinstance(prompt, float) and prompt == 0 and output is not math.inf:
         notes.append("no prompt given, so nothing is prefilled")
@@ -495,7 +495,7 @@ def _estimate(model, accelerator, n, batch, prompt, output, context, weight_form
     if catalog.number_format(weight_format).applies_to == "experts" and not catalog.model(model).n_experts:
         notes.append(f"{weight_format} is a format for experts; {model} has none, so all its weights count in it")
     if _largest(n) > _IN_A_SERVER:
-        notes.append(f"more than {_IN_A_SERVER} accelerators: links between servers are slower than those counted, so this is too quick")
+        notes.append(f"more than {_IN_A_SERVER} accelerators: where they stand in several servers, links are slower than counted, and this is too quick")
     net, (unit, constants, kind) = forecast.network(model, weight_format, kv_format), _unit(accelerator, weight_format)
     if kind == "scaled":
         notes.append(f"no run on {accelerator} was fitted: constants scaled from {' and '.join(calibration.fitted_accelerators())}")

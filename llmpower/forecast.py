@@ -98,17 +98,10 @@ def normal_maximum(count):
     return float(((1 - power[x >= 0]).sum() - power[x < 0].sum()) * (x[1] - x[0]))
 
 
-def cache_copies(net, n_accelerators):
-    """How often each cached value is kept: heads are shared out until there are none left."""
-    if isinstance(n_accelerators, np.ndarray) or isinstance(net.kv_heads, np.ndarray):
-        return np.maximum(1, n_accelerators / np.maximum(net.kv_heads, 1))
-    return max(1, n_accelerators / net.kv_heads) if net.kv_heads else 1
-
-
 def cache_bytes(net, n_accelerators, context_tokens):
     """Cache of one sequence over all accelerators, and its values' positions. [B], [1]"""
     positions = decode.kv_positions(context_tokens, net.n_full_layers, net.n_window_layers, net.window_tokens)
-    values = net.kv_values * cache_copies(net, n_accelerators)
+    values = net.kv_values * serving.cache_copies(n_accelerators, net.kv_heads)
     return decode.kv_cache_bytes(values, positions, net.kv_bytes, net.state_values, net.state_bytes), positions
 
 

@@ -27,6 +27,8 @@ CASES = {
     ),
     # 10 + 30 - 0.8 x 300 / 40 = 34 ms.
     "phase_time_s": ({"memory_time_s": "10 ms", "compute_time_s": "0.03 s", "overlap": 0.8}, "34 ms"),
+    # Sixteen share eight heads: two keep each.
+    "cache_copies": ({"n_accelerators": 16, "n_kv_heads": 8}, "2 1"),
     # 2 x 80 x 100 x 8192 x 2 B = 262.144 MB.
     "allreduce_bytes": ({"n_layers": 80, "tokens": 100, "d_model": 8192, "activation_bytes_per_value": "16 bit"}, "262.144 MB"),
     # 2 x 80 x 10 us = 1.6 ms, and 450 MB at 450 GB/s: 1 ms.

@@ -250,6 +250,34 @@ def phase_time_s(memory_time_s, compute_time_s, overlap):
     return memory_time_s + compute_time_s - overlap * memory_time_s * compute_time_s / (memory_time_s + compute_time_s)
 
 
+def cache_copies(n_accelerators, n_kv_heads):
+    r"""How often each cached value is kept when heads are shared out until there are none left.
+
+    Parameters
+    ----------
+    n_accelerators : float
+        Accelerators. [1]
+    n_kv_heads : float
+        Key-value heads; 1 for a latent cache, which every accelerator keeps whole. [1]
+
+    Returns
+    -------
+    cache_copies : float
+        Copies, at least 1. [1]
+
+    Notes
+    -----
+    Own derivation. Left out: numbers of accelerators that do not divide the
+    heads, and sequences that are spread instead of heads.
+
+    Examples
+    --------
+    >>> cache_copies(16, 8)
+    2.0
+    """
+    return maximum(n_accelerators / n_kv_heads, 1)
+
+
 def allreduce_bytes(n_layers, tokens, d_model, activation_bytes_per_value):
     r"""Bytes that each accelerator sends in a step so that all hold the same sums.
 
