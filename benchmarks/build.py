@@ -22,7 +22,9 @@ import nbformat
 import yaml
 
 BOOK = pathlib.Path(__file__).parent.parent
-_NOT_SOURCES = shutil.ignore_patterns("_build", ".venv", ".git", "__pycache__", ".pytest_cache", ".hypothesis", "*.egg-info")
+_NOT_SOURCES = shutil.ignore_patterns(
+    "_build", ".venv", ".git", "__pycache__", ".pytest_cache", ".hypothesis", "*.egg-info"
+)
 _HEADING = "## Building the book"
 
 
@@ -30,7 +32,9 @@ def timed(book, *command):
     """Wall-clock and processor seconds of a command, which must succeed."""
     environment = {**os.environ, "PYTHONPATH": str(book)}
     begun, before = time.monotonic(), os.times()
-    done = subprocess.run([sys.executable, *command], cwd=book, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, *command], cwd=book, env=environment, capture_output=True, text=True, check=False
+    )
     taken, after = time.monotonic() - begun, os.times()
     if done.returncode:
         sys.exit(f"{' '.join(command)}: {done.stdout}{done.stderr}")
@@ -66,16 +70,23 @@ def one_round(number, folder):
     nothing = timed(book, "-m", "llmpower", "build")
     change_a_paragraph(book, number)
     text = timed(book, "-m", "llmpower", "build")
-    assert f"Sentence {number} of the benchmark" in (book / "_build/html/chapters/decode-breakdown.html").read_text(encoding="utf-8")
+    assert f"Sentence {number} of the benchmark" in (book / "_build/html/chapters/decode-breakdown.html").read_text(
+        encoding="utf-8"
+    )
     alone = timed(book, "-c", "from jupyter_book.cli.main import main; main()", "build", str(plain), "-q")
     for page in (plain / "_build/html/chapters").glob("*.html"):
-        assert "glue:text" not in page.read_text(encoding="utf-8") and "Traceback" not in page.read_text(encoding="utf-8"), page
+        assert "glue:text" not in page.read_text(encoding="utf-8") and "Traceback" not in page.read_text(
+            encoding="utf-8"
+        ), page
     return {"plain": alone, "cold": cold, "text": text, "nothing": nothing}
 
 
 def table(rounds, loads):
     """The dated table: medians, spread, and ratios within each round."""
-    rows = ["| build | median [s] | least to most [s] | processor [s] | over plain, median (least to most) | goal |", "|:--|--:|--:|--:|--:|--:|"]
+    rows = [
+        "| build | median [s] | least to most [s] | processor [s] | over plain, median (least to most) | goal |",
+        "|:--|--:|--:|--:|--:|--:|",
+    ]
     names = {
         "plain": ("Jupyter Book alone, sequential", ""),
         "cold": ("`llmpower build`, nothing there yet", "0.60"),

@@ -51,7 +51,11 @@ def sweep(model, shape):
     batch, context = points(shape)
     for accelerator in _ACCELERATORS:
         for weight_format in _FORMATS:
-            results(llmpower.estimate(model, accelerator, 8, batch, context_tokens=context, weight_format=weight_format, **_RUN))
+            results(
+                llmpower.estimate(
+                    model, accelerator, 8, batch, context_tokens=context, weight_format=weight_format, **_RUN
+                )
+            )
 
 
 def loop(count):
@@ -93,12 +97,24 @@ def speed(rounds):
     rows = ["| what | least | median | processor | goal |", "|:--|--:|--:|--:|--:|"]
     for model in ("llama-3.1-70b", "qwen3-235b-a22b"):
         for shape in ("grid", "list"):
-            rows.append(_rows(f"sweep of {million:,} points, {model}, {shape} [us/point]", repeat(sweep, model, shape), million, 1e-6, "1"))
+            rows.append(
+                _rows(
+                    f"sweep of {million:,} points, {model}, {shape} [us/point]",
+                    repeat(sweep, model, shape),
+                    million,
+                    1e-6,
+                    "1",
+                )
+            )
     rows.append(_rows("the same points one by one [us/point]", repeat(loop, again), again, 1e-6))
     rows.append(_rows("one estimate [us]", repeat(each), again, 1e-6, goal="100"))
-    rows.append(_rows("`import llmpower` in a new process [s]", [fresh("import llmpower") for _ in range(rounds)], goal="0.1"))
+    rows.append(
+        _rows("`import llmpower` in a new process [s]", [fresh("import llmpower") for _ in range(rounds)], goal="0.1")
+    )
     first = "import llmpower; llmpower.estimate('llama-3.1-70b', 'h100-sxm', 4)"
-    rows.append(_rows("that and a first estimate, which loads NumPy and the facts [s]", [fresh(first) for _ in range(rounds)]))
+    rows.append(
+        _rows("that and a first estimate, which loads NumPy and the facts [s]", [fresh(first) for _ in range(rounds)])
+    )
     rows.append(_rows(f"1,000,000 draws of {len(one.intervals)} constants [s]", repeat(draw)))
     rows.append(_rows("all elasticities of one run [s]", repeat(ranges.elasticities, one)))
     return "\n".join(rows)
@@ -115,7 +131,10 @@ def accuracy():
     rows += ["", "| never fitted, by machine and software | number | J/token | tokens/s |", "|:--|--:|--:|--:|"]
     unseen = validation.other_runs().query("anomaly == ''")
     for (accelerator, software), group in unseen.groupby(["accelerator", "software"], sort=False):
-        errors = [" / ".join(f"{value:.1f}" for value in calibration.summary(group[name])) for name in ("energy_error", "speed_error")]
+        errors = [
+            " / ".join(f"{value:.1f}" for value in calibration.summary(group[name]))
+            for name in ("energy_error", "speed_error")
+        ]
         rows.append(f"| {accelerator}, {software} | {len(group)} | {' | '.join(errors)} |")
     return "\n".join(rows)
 
@@ -125,7 +144,9 @@ def sensitivity():
     one = llmpower.estimate(**_ONE)
     energy, speeds = (ranges.elasticities(one, quantity) for quantity in ("j_per_token", "tokens_per_s"))
     rows = ["| input | J/token | tokens/s |", "|:--|--:|--:|"]
-    return "\n".join(rows + [f"| {name} | {value:+.3f} | {speeds.get(name, 0):+.3f} |" for name, value in energy.items()])
+    return "\n".join(
+        rows + [f"| {name} | {value:+.3f} | {speeds.get(name, 0):+.3f} |" for name, value in energy.items()]
+    )
 
 
 def main():

@@ -99,8 +99,11 @@ def main():
     for name, visit in visits.items():
         largest = ", ".join(f"{_short(path)} {size / 1e3:.0f}" for path, size in visit.most_common(_LARGEST))
         print(f"| {name} | {visit.total() / 1e3:,.0f} | {len(visit)} | {largest} |")
-    heavy = [f"{name} transfers {visit.total():,} bytes, allowed are {LIMIT_BYTES:,}" for name, visit in visits.items()
-             if name.startswith("chapters/") and visit.total() > LIMIT_BYTES]  # fmt: skip
+    heavy = [
+        f"{name} transfers {visit.total():,} bytes, allowed are {LIMIT_BYTES:,}"
+        for name, visit in visits.items()
+        if name.startswith("chapters/") and visit.total() > LIMIT_BYTES
+    ]
     return "\n".join(heavy) or 0
 
 

@@ -53,7 +53,9 @@ def fixed():
 
 def fitted_accelerators():
     """Names of the accelerators that have fitted constants of their own."""
-    return tuple(entity for entity, quantity in table() if quantity == PER_ACCELERATOR and entity not in ("set", "fitted"))
+    return tuple(
+        entity for entity, quantity in table() if quantity == PER_ACCELERATOR and entity not in ("set", "fitted")
+    )
 
 
 def _reached(peak, reached, share):
@@ -154,7 +156,8 @@ class Runs:
         if keep is not None:
             chosen = chosen[keep(columns)]
         self.columns = {
-            name: np.array(values, dtype=object if isinstance(values, list) else float)[chosen] for name, values in columns.items()
+            name: np.array(values, dtype=object if isinstance(values, list) else float)[chosen]
+            for name, values in columns.items()
         }
         c = self.columns
         nets = [forecast.network(*pair, "bf16") for pair in zip(c["model"], c["weight_format"])]
@@ -163,7 +166,9 @@ class Runs:
         self.unit.reached = _reached(self.unit.peak, self.unit.reached, fixed()["dense_flop_share"])
         self.moe = self.net.n_experts > 0
         self.architecture = np.array([ARCHITECTURES.get(name, name) for name in c["model"]])
-        self.spread = np.array([forecast.normal_maximum(max(1, int(n))) for n in np.nan_to_num(c["expert_parallel"], nan=1)])
+        self.spread = np.array(
+            [forecast.normal_maximum(max(1, int(n))) for n in np.nan_to_num(c["expert_parallel"], nan=1)]
+        )
         # A recurrent state cannot be found in a cache of prompts, so those networks compute every prompt.
         found = (c["task"] == "lm-arena-chat") & (self.net.recurrent == 0)
         self.prompt = c["prompt_tokens"] * np.where(found, fixed()["computed_prompt_share"], 1.0)
@@ -184,8 +189,13 @@ class Runs:
                 net, unit = _take(self.net, rows), _take(self.unit, rows)
                 net.moe = moe
                 run = (
-                    c["n_accelerators"][rows], c["batch"][rows], self.context[rows], self.prompt[rows], self.output[rows], self.spread[rows],
-                )  # fmt: skip
+                    c["n_accelerators"][rows],
+                    c["batch"][rows],
+                    self.context[rows],
+                    self.prompt[rows],
+                    self.output[rows],
+                    self.spread[rows],
+                )
                 found.append((place, c["accelerator"][rows], net, unit, run))
         return found
 
@@ -207,7 +217,9 @@ class Runs:
         chosen = np.arange(len(self)) if chosen is None else np.asarray(chosen)
         time, energy = self.predict(values, self.parts(chosen))
         batch = self.columns["batch"][chosen]
-        return energy / batch / self.columns["j_per_token"][chosen] - 1, batch / time / self.columns["tokens_per_s"][chosen] - 1
+        return energy / batch / self.columns["j_per_token"][chosen] - 1, batch / time / self.columns["tokens_per_s"][
+            chosen
+        ] - 1
 
 
 def _gap(machines, gaps):
@@ -220,16 +232,22 @@ def _gap(machines, gaps):
 
 def serving_runs(anomalies=False):
     """The runs constants are fitted to: one laboratory, one software, and none that contradicts its neighbours."""
-    return Runs(keep=lambda c: np.array([
-        name.startswith("mlenergy") and (anomalies or not mark) for name, mark in zip(c["id"], c["anomaly"])
-    ]))  # fmt: skip
+    return Runs(
+        keep=lambda c: np.array(
+            [name.startswith("mlenergy") and (anomalies or not mark) for name, mark in zip(c["id"], c["anomaly"])]
+        )
+    )
 
 
 def _unpack(names, accelerators, logs):
     """Constants by name from the logarithms that are fitted; terms left out are set to their neutral value."""
     logs = list(map(float, np.exp(logs)))
     gaps = dict(zip(accelerators, logs))
-    values = fixed() | {"layer_time_s": gaps} | dict(zip([n for n in names if n != PER_ACCELERATOR], logs[len(accelerators):]))
+    values = (
+        fixed()
+        | {"layer_time_s": gaps}
+        | dict(zip([n for n in names if n != PER_ACCELERATOR], logs[len(accelerators) :]))
+    )
     for name, neutral in LEFT_OUT.items():
         if name not in values:
             values[name] = values[neutral] if isinstance(neutral, str) else neutral
@@ -282,12 +300,19 @@ def fit(runs, chosen=None, names=TERMS, start=None, tolerance=1e-5):
 
     def residuals(logs):
         t, e = runs.predict(_unpack(names, accelerators, logs), parts)
-        return np.concatenate([
-            TIME_WEIGHT * weight * (np.log(t) - time), weight * (np.log(e) - energy), PRIOR_WEIGHT * (logs - middle)
-        ])  # fmt: skip
+        return np.concatenate(
+            [TIME_WEIGHT * weight * (np.log(t) - time), weight * (np.log(e) - energy), PRIOR_WEIGHT * (logs - middle)]
+        )
 
     found = least_squares(
-        residuals, first, bounds=(low, high), loss="soft_l1", f_scale=LOSS_SCALE, ftol=tolerance, xtol=tolerance, max_nfev=80
+        residuals,
+        first,
+        bounds=(low, high),
+        loss="soft_l1",
+        f_scale=LOSS_SCALE,
+        ftol=tolerance,
+        xtol=tolerance,
+        max_nfev=80,
     )
     return _unpack(names, accelerators, found.x)
 
@@ -375,7 +400,9 @@ def spread(runs, draws=200, seed=0, say=lambda line: None):
     random, groups = np.random.default_rng(seed), np.unique(runs.architecture)
     found = []
     for number in range(draws):
-        rows = np.concatenate([np.flatnonzero(runs.architecture == group) for group in random.choice(groups, len(groups))])
+        rows = np.concatenate(
+            [np.flatnonzero(runs.architecture == group) for group in random.choice(groups, len(groups))]
+        )
         if len(set(runs.columns["accelerator"][rows])) == len(set(runs.columns["accelerator"])):
             found.append(_flat(fit(runs, rows)))
         if (number + 1) % 50 == 0:

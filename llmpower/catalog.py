@@ -125,8 +125,7 @@ class _Cell:
 
     def wrong(self, column, expected):
         return FactError(
-            f"data/{self.table}, line {self.line}, column {column}: "
-            f"expected {expected}, got {self.row[column]!r}"
+            f"data/{self.table}, line {self.line}, column {column}: expected {expected}, got {self.row[column]!r}"
         )
 
     def number(self, column, empty=False):
@@ -177,9 +176,15 @@ def quantities():
         if name in table:
             raise cell.wrong("name", "a name not given before")
         table[name] = Quantity(
-            name, row["symbol"], row["unit"], cell.text("type"), cell.number("low", empty=True),
-            cell.number("high", empty=True), tuple(filter(None, row["choices"].split(";"))), cell.text("help"),
-        )  # fmt: skip
+            name,
+            row["symbol"],
+            row["unit"],
+            cell.text("type"),
+            cell.number("low", empty=True),
+            cell.number("high", empty=True),
+            tuple(filter(None, row["choices"].split(";"))),
+            cell.text("help"),
+        )
     return table
 
 

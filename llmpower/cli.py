@@ -178,7 +178,11 @@ def _plan(arguments):
 
 def _given(arguments):
     """What was typed, by the names that the function takes."""
-    return {name: value for name, value in vars(arguments).items() if value is not None and name not in ("function", "json", "sensitivity")}
+    return {
+        name: value
+        for name, value in vars(arguments).items()
+        if value is not None and name not in ("function", "json", "sensitivity")
+    }
 
 
 def _json(record):
@@ -193,7 +197,9 @@ def _calibrate(arguments):
 
     book = find_book(arguments.book)
     if (book / "data").resolve() != catalog.DATA.resolve():
-        raise catalog.ParameterError([f"calibrate: this llmpower reads another folder than {book / 'data'}; use the one installed from there"])
+        raise catalog.ParameterError(
+            [f"calibrate: this llmpower reads another folder than {book / 'data'}; use the one installed from there"]
+        )
     from llmpower import calibration, validation
 
     _say("fitting, and fitting again without each architecture and each accelerator: this takes minutes")
@@ -215,35 +221,54 @@ def _parser():
 
     def question(name, function, text, **more):
         layout = argparse.RawDescriptionHelpFormatter
-        one = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", formatter_class=layout, **more)
+        one = commands.add_parser(
+            name, help=text, description=text[0].upper() + text[1:] + ".", formatter_class=layout, **more
+        )
         one.set_defaults(function=function)
         return one
 
     def command(name, function, text, **more):
         one = question(name, function, text, **more)
-        one.add_argument("--book", metavar="DIR", type=_path, help="folder of the book (default: here, or the nearest one above)")
+        one.add_argument(
+            "--book", metavar="DIR", type=_path, help="folder of the book (default: here, or the nearest one above)"
+        )
         return one
 
     def jobs(one):
         one.add_argument("--jobs", type=_positive, metavar="N", help="chapters executed at once (default: all cores)")
 
     def scenario(one):
-        one.add_argument("-f", "--file", metavar="SCENARIO.yml", type=_path, help="file with title, parameters and chapters")
-        one.add_argument("--out", metavar="DIR", type=_path, help="where the result goes (default: inside _build of the book)")
+        one.add_argument(
+            "-f", "--file", metavar="SCENARIO.yml", type=_path, help="file with title, parameters and chapters"
+        )
+        one.add_argument(
+            "--out", metavar="DIR", type=_path, help="where the result goes (default: inside _build of the book)"
+        )
         jobs(one)
 
     _questions(question)
-    command("calibrate", _calibrate, "fit the estimator's constants to data/measurements.csv again, and its errors; takes minutes")
+    command(
+        "calibrate",
+        _calibrate,
+        "fit the estimator's constants to data/measurements.csv again, and its errors; takes minutes",
+    )
     command("chapters", _chapters, "list the chapters, their parameters, defaults and ranges")
     one = command(
-        "run", _run, "run one chapter with your own numbers and publish it",
+        "run",
+        _run,
+        "run one chapter with your own numbers and publish it",
         epilog="example: llmpower run decode-breakdown -p batch=64 -p context_tokens=4096 --out /tmp/mine",
-    )  # fmt: skip
+    )
     one.add_argument("chapter", metavar="CHAPTER", help="such as decode-breakdown")
     one.add_argument(
-        "-p", "--parameter", type=_assignment, action="append", default=[], metavar="NAME=VALUE",
+        "-p",
+        "--parameter",
+        type=_assignment,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
         help="a parameter of the chapter; may be repeated, wins over the file",
-    )  # fmt: skip
+    )
     scenario(one)
     one = command("build", _build, "execute what changed and publish the whole book")
     scenario(one)
@@ -251,12 +276,16 @@ def _parser():
     one.add_argument("--pdf", action="store_true", help="offer the book as a PDF; needs Chromium or Chrome")
     one = command("serve", _serve, "show the published book in a browser of this computer")
     one.add_argument("--port", type=_port, default=8000, metavar="N", help="default 8000; 0 takes a free one")
-    one.add_argument("site", nargs="?", metavar="DIR", type=_path, help="folder with index.html (default: _build/html of the book)")
+    one.add_argument(
+        "site", nargs="?", metavar="DIR", type=_path, help="folder with index.html (default: _build/html of the book)"
+    )
     jobs(command("renew", _renew, "execute the chapters in place and tell which numbers moved"))
     one = command(
-        "changes", _changes, "list the numbers that changed between two editions, as a table for CHANGELOG.md",
+        "changes",
+        _changes,
+        "list the numbers that changed between two editions, as a table for CHANGELOG.md",
         epilog="example: llmpower changes HEAD, after llmpower renew",
-    )  # fmt: skip
+    )
     one.add_argument("old", metavar="OLD", type=_path, help="a commit, a tag or a folder with a book")
     one.add_argument("new", metavar="NEW", nargs="?", type=_path, help="the same (default: the book as it lies here)")
     command("check", _check, "look for broken facts, unused numbers, typed numbers and missing alternative texts")
@@ -281,14 +310,22 @@ _SERVICE = (
     ("--queries-per-day", "N", "queries answered a day, mean over the year"),
     ("--batch", "N", "sequences decoded together by a copy of the model; this or the next"),
     ("--tokens-per-s-per-user", "X", "output tokens/s that every user gets: takes the largest batch that gives it"),
-    ("--n-accelerators", "N", "accelerators that share a copy (default: the fewest that hold it and fill servers evenly)"),
+    (
+        "--n-accelerators",
+        "N",
+        "accelerators that share a copy (default: the fewest that hold it and fill servers evenly)",
+    ),
     ("--prompt-tokens", "N", "tokens of a query's prompt, all computed (default: 500)"),
     ("--output-tokens", "N", "tokens of its answer (default: 500)"),
     *_MACHINE,
     ("--peak-to-average", "X", "highest over mean traffic (default: 1.23)"),
     ("--max-load", "X", "share of its rate an accelerator reaches at the peak (default: 0.7)"),
     ("--accelerators-per-server", "N", "accelerators in a server (default: 8)"),
-    ("--host-power-w", "W", "what a server draws beside its accelerators (default: measured ones, scaled where needed)"),
+    (
+        "--host-power-w",
+        "W",
+        "what a server draws beside its accelerators (default: measured ones, scaled where needed)",
+    ),
     ("--pue", "X", "power of the site over power of its servers (default: 1.2)"),
     ("--electricity-usd-per-kwh", "USD", "price of electricity (default: 0.0861, US industry 2025)"),
     ("--carbon-g-per-kwh", "G", "carbon dioxide of electricity (default: 367, US grid 2023)"),
@@ -306,21 +343,31 @@ def _questions(question):
         one.add_argument("model", metavar="MODEL", help="such as llama-3.1-70b or Qwen3-32B")
         one.add_argument("accelerator", metavar="ACCELERATOR", help="such as h100-sxm, H100 or b200")
         for name, letter, text in options:
-            one.add_argument(name, metavar=letter, help=text, type=types.get(letter, _number), required=name == "--queries-per-day")
-        one.add_argument("--json", action="store_true", help="print numbers for a program, SI units where names carry no other")
+            one.add_argument(
+                name, metavar=letter, help=text, type=types.get(letter, _number), required=name == "--queries-per-day"
+            )
+        one.add_argument(
+            "--json", action="store_true", help="print numbers for a program, SI units where names carry no other"
+        )
 
     one = question(
-        "estimate", _estimate, "predict speed, power and energy of a model on a machine, with its range and known error",
+        "estimate",
+        _estimate,
+        "predict speed, power and energy of a model on a machine, with its range and known error",
         epilog="examples:\n  llmpower estimate llama-3.1-70b h100-sxm --n-accelerators 4 --batch 64 --prompt-tokens 200 --output-tokens 400\n"
         "  llmpower estimate qwen3-30b-a3b b200 --batch 1,8,64,512 --prompt-tokens 500 --output-tokens 500 --boundary facility",
-    )  # fmt: skip
+    )
     asked(one, _RUN)
-    one.add_argument("--sensitivity", action="store_true", help="tell how much a per cent of each input changes the result")
+    one.add_argument(
+        "--sensitivity", action="store_true", help="tell how much a per cent of each input changes the result"
+    )
     one = question(
-        "plan", _plan, "size a service: machines, megawatts, money, carbon dioxide and water, with ranges",
+        "plan",
+        _plan,
+        "size a service: machines, megawatts, money, carbon dioxide and water, with ranges",
         epilog="examples:\n  llmpower plan llama-3.1-70b h100-sxm --queries-per-day 1e7 --tokens-per-s-per-user 30\n"
         "  llmpower plan gpt-oss-120b b200 --queries-per-day 1e6 --batch 128 --weight-format mxfp4 --pue 1.1 --json",
-    )  # fmt: skip
+    )
     asked(one, _SERVICE)
 
 

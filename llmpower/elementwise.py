@@ -19,13 +19,7 @@ def _float_minimum(a, b):
     return a if a != a or a < b else b
 
 
-_FLOAT = {
-    "maximum": _float_maximum,
-    "minimum": _float_minimum,
-    "exp": math.exp,
-    "log": math.log,
-    "sqrt": math.sqrt,
-}
+_FLOAT = {"maximum": _float_maximum, "minimum": _float_minimum, "exp": math.exp, "log": math.log, "sqrt": math.sqrt}
 _NUMBERS = frozenset((float, int))
 
 

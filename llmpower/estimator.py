@@ -103,9 +103,12 @@ class Estimate:
         """Energy per output token by part; the parts sum to `j_per_token`. [J]"""
         step = self.step
         parts = {
-            "weights": step.weights_j, "kv": step.kv_j, "compute": step.compute_j,
-            "interconnect": step.interconnect_j, "static": step.static_j,
-        }  # fmt: skip
+            "weights": step.weights_j,
+            "kv": step.kv_j,
+            "compute": step.compute_j,
+            "interconnect": step.interconnect_j,
+            "static": step.static_j,
+        }
         found = {name: self._known(decode.energy_per_token_j(energy, self.batch)) for name, energy in parts.items()}
         if self.boundary != "accelerators":
             found["host"] = self.host.power_w[0] / self.tokens_per_s
@@ -169,7 +172,9 @@ class Estimate:
             Whether it fits is not looked at again.
         """
         if unknown := changes.keys() - self.inputs.keys():
-            raise catalog.ParameterError([f"{name}: not an input; inputs are {', '.join(self.inputs)}" for name in sorted(unknown)])
+            raise catalog.ParameterError(
+                [f"{name}: not an input; inputs are {', '.join(self.inputs)}" for name in sorted(unknown)]
+            )
         net, unit, constants, n, *run, spread = self._run
 
         def changed(values):
@@ -261,7 +266,10 @@ def _unit(accelerator, weight_format):
 @functools.cache
 def _spans(kind, moe):
     group = "moe" if moe else "dense"
-    return {quantity: calibration.accuracy_table()[calibration.EXAMS[kind], group, quantity] for quantity in ("j_per_token", "tokens_per_s")}
+    return {
+        quantity: calibration.accuracy_table()[calibration.EXAMS[kind], group, quantity]
+        for quantity in ("j_per_token", "tokens_per_s")
+    }
 
 
 # Argument -> quantity whose range is allowed, and whether it must be whole.
@@ -316,7 +324,9 @@ def _together(values, problems):
             np.broadcast_shapes(*shapes.values())
         except ValueError:
             given = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-            problems.append(f"{', '.join(shapes)}: shapes do not go together; got {given}; allowed is what NumPy broadcasts")
+            problems.append(
+                f"{', '.join(shapes)}: shapes do not go together; got {given}; allowed is what NumPy broadcasts"
+            )
 
 
 def _name(argument, kind, given, problems):
@@ -331,7 +341,9 @@ def _choice(argument, given, allowed, problems):
     if isinstance(given, str) and given.lower() in allowed:
         return given.lower()
     near = difflib.get_close_matches(str(given).lower(), allowed, n=1)
-    problems.append(f"{argument}: got {given!r}; {f'did you mean {near[0]}? ' if near else ''}allowed is {', '.join(allowed)}")
+    problems.append(
+        f"{argument}: got {given!r}; {f'did you mean {near[0]}? ' if near else ''}allowed is {', '.join(allowed)}"
+    )
     return None
 
 
@@ -347,12 +359,18 @@ def _rates(accelerator, weight_format, several, problems):
     found = catalog.accelerator(accelerator)
     known = [name for name in ("bf16", *_RATES) if found.get(f"dense_{name}_flop_per_s")]
     if not found.get("dense_bf16_flop_per_s"):
-        problems.append(f"accelerator: no rate of {accelerator} for 16-bit products is in data/; {_with('dense_bf16_flop_per_s')}")
+        problems.append(
+            f"accelerator: no rate of {accelerator} for 16-bit products is in data/; {_with('dense_bf16_flop_per_s')}"
+        )
     elif weight_format in _RATES and not found.get(_RATES[weight_format]):
         also = "formats that are only stored, such as int4 and q4_k_m, run at its 16-bit rate"
-        problems.append(f"weight_format: {accelerator} has no rate for {weight_format}; it has {', '.join(known)}; {also}")
+        problems.append(
+            f"weight_format: {accelerator} has no rate for {weight_format}; it has {', '.join(known)}; {also}"
+        )
     if found.category == "system":
-        problems.append(f"accelerator: {accelerator} is a whole system; name one of its accelerators and how many, such as h100-sxm and 8")
+        problems.append(
+            f"accelerator: {accelerator} is a whole system; name one of its accelerators and how many, such as h100-sxm and 8"
+        )
     if not found.get("tdp_w"):
         problems.append(f"accelerator: no rated power of {accelerator} is in data/; {_with('tdp_w')}")
     if several and not found.get("link_bytes_per_s"):
@@ -395,9 +413,18 @@ def _needed(net, unit, n, batch, context):
 
 
 def estimate(
-    model, accelerator, n_accelerators=1, batch=1, prompt_tokens=0, output_tokens=None, context_tokens=None,
-    weight_format="bf16", kv_format=None, parallelism=None, boundary="accelerators",
-):  # fmt: skip
+    model,
+    accelerator,
+    n_accelerators=1,
+    batch=1,
+    prompt_tokens=0,
+    output_tokens=None,
+    context_tokens=None,
+    weight_format="bf16",
+    kv_format=None,
+    parallelism=None,
+    boundary="accelerators",
+):
     """Predict speed, power and energy of a model on a machine.
 
     Parameters
@@ -455,7 +482,10 @@ def estimate(
     True
     """
     problems = []
-    model, accelerator = _name("model", "model", model, problems), _name("accelerator", "accelerator", accelerator, problems)
+    model, accelerator = (
+        _name("model", "model", model, problems),
+        _name("accelerator", "accelerator", accelerator, problems),
+    )
     weight_format = _name("weight_format", "format", weight_format, problems)
     kv_format = "bf16" if kv_format is None else _name("kv_format", "format", kv_format, problems)
     parallelism = _choice("parallelism", "tp" if parallelism is None else parallelism, PARALLELISMS, problems)
@@ -471,10 +501,14 @@ def estimate(
     if model and parallelism == "ep" and not experts:
         problems.append(f"parallelism: got 'ep'; {model} has no experts to spread, allowed is tp")
     elif model and parallelism == "ep" and n is not None and _largest(n) > experts:
-        problems.append(f"n_accelerators: got {_largest(n):,.0f} with ep; {model} has {experts} experts a layer to spread, allowed is up to that [count]")
+        problems.append(
+            f"n_accelerators: got {_largest(n):,.0f} with ep; {model} has {experts} experts a layer to spread, allowed is up to that [count]"
+        )
     if problems:
         raise catalog.ParameterError(problems)
-    return _estimate(model, accelerator, n, batch, prompt, output, context, weight_format, kv_format, parallelism, boundary)
+    return _estimate(
+        model, accelerator, n, batch, prompt, output, context, weight_format, kv_format, parallelism, boundary
+    )
 
 
 def _estimate(model, accelerator, n, batch, prompt, output, context, weight_format, kv_format, parallelism, boundary):
@@ -489,35 +523,68 @@ def _estimate(model, accelerator, n, batch, prompt, output, context, weight_form
     if isinstance(prompt, float) and prompt == 0 and output is not math.inf:
         notes.append("no prompt given, so nothing is prefilled")
     if isinstance(context, float) and context == 0:
-        notes.append("the context counts as empty: give context_tokens, or prompt and output, for the reads of the cache")
+        notes.append(
+            "the context counts as empty: give context_tokens, or prompt and output, for the reads of the cache"
+        )
     if isinstance(context, float) and isinstance(read, float) and context < read:
-        notes.append("the mean context is shorter than the prompt: caches are read, and counted, as if they were that short")
+        notes.append(
+            "the mean context is shorter than the prompt: caches are read, and counted, as if they were that short"
+        )
     if catalog.number_format(weight_format).applies_to == "experts" and not catalog.model(model).n_experts:
         notes.append(f"{weight_format} is a format for experts; {model} has none, so all its weights count in it")
     if _largest(n) > _IN_A_SERVER:
-        notes.append(f"more than {_IN_A_SERVER} accelerators: where they stand in several servers, links are slower than counted, and this is too quick")
+        notes.append(
+            f"more than {_IN_A_SERVER} accelerators: where they stand in several servers, links are slower than counted, and this is too quick"
+        )
     net, (unit, constants, kind) = forecast.network(model, weight_format, kv_format), _unit(accelerator, weight_format)
     if kind == "scaled":
-        notes.append(f"no run on {accelerator} was fitted: constants scaled from {' and '.join(calibration.fitted_accelerators())}")
+        notes.append(
+            f"no run on {accelerator} was fitted: constants scaled from {' and '.join(calibration.fitted_accelerators())}"
+        )
     needed, there = _memory(net, unit, n, batch, context)
     fits = needed <= there
     if fits is False:
-        raise catalog.ParameterError([_does_not_fit(model, accelerator, n, batch, context, needed - there, _needed(net, unit, n, batch, context))])
+        raise catalog.ParameterError(
+            [
+                _does_not_fit(
+                    model, accelerator, n, batch, context, needed - there, _needed(net, unit, n, batch, context)
+                )
+            ]
+        )
     host = _host(accelerator, boundary)
     if host.power_w[0]:
         host = Host(tuple(n * power for power in host.power_w), host.pue, host.note)
     return Estimate(
-        model, accelerator, n, batch, context, read, output, weight_format, kv_format, parallelism, boundary, kind,
-        fits, needed - there, tuple(notes), host, _spans(kind, net.moe),
+        model,
+        accelerator,
+        n,
+        batch,
+        context,
+        read,
+        output,
+        weight_format,
+        kv_format,
+        parallelism,
+        boundary,
+        kind,
+        fits,
+        needed - there,
+        tuple(notes),
+        host,
+        _spans(kind, net.moe),
         (net, unit, constants, n, batch, context, prompt, output, _spread(parallelism, n)),
-    )  # fmt: skip
+    )
 
 
 def _does_not_fit(model, accelerator, n, batch, context, missing_bytes, count):
     if count and not catalog.accelerator(accelerator).get("link_bytes_per_s"):
         would = f"{count:,} would hold it, but no bandwidth between accelerators of this kind is in data/"
     else:
-        would = f"{count:,} would do" if count else "no number of them would do, since each keeps the caches of at least one key-value head"
+        would = (
+            f"{count:,} would do"
+            if count
+            else "no number of them would do, since each keeps the caches of at least one key-value head"
+        )
     return (
         f"n_accelerators: got {int(n)}; {model} with {batch:,.6g} sequences of {context:,.6g} tokens misses "
         f"{missing_bytes / 1e9:,.1f} GB on {int(n)} x {accelerator}; {would} [count]"

@@ -51,25 +51,43 @@ def network(model, weight_format, kv_format):
     net, wide = catalog.model(model), catalog.number_format("bf16").bytes_per_value
     format_ = catalog.number_format(weight_format)
     latent = net.mla_latent > 0
-    values = decode.kv_values_mla(net.mla_latent, net.mla_rope) if latent else decode.kv_values_gqa(net.n_kv_heads, net.head_dim)
+    values = (
+        decode.kv_values_mla(net.mla_latent, net.mla_rope)
+        if latent
+        else decode.kv_values_gqa(net.n_kv_heads, net.head_dim)
+    )
     narrow = format_.bytes_per_value
     # A format for experts leaves the rest as it was; 8-bit weights may leave some of it.
     only_experts = format_.applies_to == "experts" and net.n_experts
     kept_wide = net.params_shared if only_experts else net.fp8_wide_params if weight_format == "fp8" else 0
     blocks = net.fp8_block_rows if weight_format == "fp8" and net.n_experts else 0
     return SimpleNamespace(
-        n_layers=net.n_layers, n_moe_layers=net.n_moe_layers, d_model=net.d_model,
-        n_experts=net.n_experts, n_experts_per_token=net.n_experts_per_token,
-        params_total=net.params_total, params_shared=net.params_shared, params_routed=net.params_routed,
+        n_layers=net.n_layers,
+        n_moe_layers=net.n_moe_layers,
+        d_model=net.d_model,
+        n_experts=net.n_experts,
+        n_experts_per_token=net.n_experts_per_token,
+        params_total=net.params_total,
+        params_shared=net.params_shared,
+        params_routed=net.params_routed,
         shared_bytes=narrow + (wide - narrow) * kept_wide / net.params_shared,
-        routed_bytes=format_.bytes_per_value, kv_values=values, kv_heads=1 if latent else net.n_kv_heads,
+        routed_bytes=format_.bytes_per_value,
+        kv_values=values,
+        kv_heads=1 if latent else net.n_kv_heads,
         kv_bytes=catalog.number_format(kv_format).bytes_per_value,
-        n_full_layers=net.n_full_layers, n_window_layers=net.n_window_layers, window_tokens=net.window_tokens,
-        state_values=net.state_values, state_bytes=net.state_bytes_per_value, recurrent=float(net.state_values > 0),
-        n_heads=net.n_heads, score_width=values if latent else net.head_dim,
+        n_full_layers=net.n_full_layers,
+        n_window_layers=net.n_window_layers,
+        window_tokens=net.window_tokens,
+        state_values=net.state_values,
+        state_bytes=net.state_bytes_per_value,
+        recurrent=float(net.state_values > 0),
+        n_heads=net.n_heads,
+        score_width=values if latent else net.head_dim,
         value_width=net.mla_latent if latent else net.head_dim,
-        block_rows=blocks, block_layers=net.n_moe_layers if blocks else 0, moe=net.n_experts > 0,
-    )  # fmt: skip
+        block_rows=blocks,
+        block_layers=net.n_moe_layers if blocks else 0,
+        moe=net.n_experts > 0,
+    )
 
 
 @functools.cache
@@ -80,10 +98,15 @@ def machine(accelerator, weight_format):
     # Four-bit weights meet eight-bit activations where the machine has a path for them, else they are widened.
     native = weight_format == "mxfp4" and found.get("dense_fp4_flop_per_s") and found.get("dense_fp8_flop_per_s")
     return SimpleNamespace(
-        bandwidth=found.memory_bandwidth_bytes_per_s, peak=peak, reached=found.get("reached_bf16_flop_per_s", math.nan),
-        expert_peak=found.dense_fp8_flop_per_s if native else peak, block_peak=found.get("dense_fp8_flop_per_s", peak),
-        tdp=found.tdp_w, memory=found.memory_bytes, link=found.get("link_bytes_per_s", math.nan),
-    )  # fmt: skip
+        bandwidth=found.memory_bandwidth_bytes_per_s,
+        peak=peak,
+        reached=found.get("reached_bf16_flop_per_s", math.nan),
+        expert_peak=found.dense_fp8_flop_per_s if native else peak,
+        block_peak=found.get("dense_fp8_flop_per_s", peak),
+        tdp=found.tdp_w,
+        memory=found.memory_bytes,
+        link=found.get("link_bytes_per_s", math.nan),
+    )
 
 
 @functools.cache
@@ -133,9 +156,14 @@ def _products(net, unit, constants, n, spread, batch, tokens, attention=0.0):
     )
     expert = serving.phase_time_s(expert_memory, busiest * expert_work, constants.overlap)
     return (
-        dense, expert, memory + expert_memory, compute + busiest * expert_work, compute + expert_work,
-        n_bytes + expert_bytes, n_flop + flop(tokens, 0),
-    )  # fmt: skip
+        dense,
+        expert,
+        memory + expert_memory,
+        compute + busiest * expert_work,
+        compute + expert_work,
+        n_bytes + expert_bytes,
+        n_flop + flop(tokens, 0),
+    )
 
 
 def _any(condition):
@@ -167,7 +195,9 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
     if _any(prompt_tokens != 0):
         prompts = serving.prompts_per_step(batch, output_tokens)
         share = serving.prompt_step_share(prompts)
-        full = serving.mixed_step_tokens(batch, prompts, prompt_tokens * (1 + net.recurrent * (c.recurrent_prompt_factor - 1)))
+        full = serving.mixed_step_tokens(
+            batch, prompts, prompt_tokens * (1 + net.recurrent * (c.recurrent_prompt_factor - 1))
+        )
         # A token of a prompt sees half of it on average.
         seen = decode.kv_positions(prompt_tokens / 2, net.n_full_layers, net.n_window_layers, net.window_tokens)
         looking = decode.attention_flop(net.n_heads, net.score_width, net.value_width, seen, FLOP_PER_MAC)
@@ -186,9 +216,12 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
     if _any(several):
         link_bytes = several * serving.allreduce_bytes(net.n_layers, tokens, net.d_model, ACTIVATION_BYTES)
         link = several * serving.link_time_s(net.n_layers, c.sum_time_s, link_bytes, unit.link)
-    overhead = serving.overhead_time_s(
-        net.n_layers, c.layer_time_s, batch, c.sequence_time_s, net.block_layers, c.block_scaling_time_s
-    ) + gaps
+    overhead = (
+        serving.overhead_time_s(
+            net.n_layers, c.layer_time_s, batch, c.sequence_time_s, net.block_layers, c.block_scaling_time_s
+        )
+        + gaps
+    )
     time = serving.serving_time_s(dense, expert, cache, link, overhead)
     static = serving.power_energy_j(serving.board_power_w(n, c.static_tdp_share, unit.tdp), time)
     weights = decode.movement_energy_j(weight_bytes, c.weight_energy_j_per_byte)
@@ -202,9 +235,22 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
     energy = minimum(total, most)
     cut = energy / total
     return Step(
-        dense, expert, cache, link, overhead, memory + cache, compute, time,
-        cut * weights, cut * kv, cut * arithmetic, cut * between, cut * static, total, energy,
-    )  # fmt: skip
+        dense,
+        expert,
+        cache,
+        link,
+        overhead,
+        memory + cache,
+        compute,
+        time,
+        cut * weights,
+        cut * kv,
+        cut * arithmetic,
+        cut * between,
+        cut * static,
+        total,
+        energy,
+    )
 
 
 def _arrays(values):

@@ -45,7 +45,10 @@ def _table(rows, indent=0):
     width = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
     last = len(width) - 1
     for row in rows:
-        cells = [cell.ljust(wide) if place in (0, last) else cell.rjust(wide) for place, (cell, wide) in enumerate(zip(row, width))]
+        cells = [
+            cell.ljust(wide) if place in (0, last) else cell.rjust(wide)
+            for place, (cell, wide) in enumerate(zip(row, width))
+        ]
         yield (" " * indent + "  ".join(cells)).rstrip()
 
 
@@ -63,7 +66,9 @@ def _kind(found):
 
 def _errors(found):
     energy, speed = found.spans["j_per_token"], found.spans["tokens_per_s"]
-    yield from _wrapped(f"error seen in validation, on {energy['n']:.0f} measured runs of {_kind(found)} (data/accuracy.csv)", 0)
+    yield from _wrapped(
+        f"error seen in validation, on {energy['n']:.0f} measured runs of {_kind(found)} (data/accuracy.csv)", 0
+    )
     rows = [["", "median", "mean", "9 in 10 within", ""]]
     for name, one in (("energy per token", energy), ("tokens/s", speed)):
         rows.append([name, *(f"{one[column]:.1f}" for column in ("median_pct", "mean_pct", "p90_pct")), "%"])
@@ -71,7 +76,11 @@ def _errors(found):
 
 
 def _run(found):
-    prompt = "" if math.isinf(found.output_tokens) else f"prompt {found.prompt_tokens:,.6g}, output {found.output_tokens:,.6g}, "
+    prompt = (
+        ""
+        if math.isinf(found.output_tokens)
+        else f"prompt {found.prompt_tokens:,.6g}, output {found.output_tokens:,.6g}, "
+    )
     return f"{prompt}mean context {found.context_tokens:,.6g} tokens"
 
 
@@ -104,16 +113,31 @@ def estimate_text(found):
         ["  of 1,000 tokens", *(one.j_per_token * wh for one in (low, found, high)), "Wh"],
         ["  for reading prompts", "", found.prefill_j_per_token, "", "J/token, part of the energy"],
     ]
-    times = {"memory": step.memory_time_s, "arithmetic": step.compute_time_s, "links": step.link_time_s, "overhead": step.overhead_time_s}
+    times = {
+        "memory": step.memory_time_s,
+        "arithmetic": step.compute_time_s,
+        "links": step.link_time_s,
+        "overhead": step.overhead_time_s,
+    }
     shown = ", ".join(f"{name} {three(1000 * time)}" for name, time in times.items())
     parts = [[_PARTS[name], energy, 100 * energy / total, "%"] for name, energy in found.energy_by_part.items()]
-    return "\n".join([
-        *_heading(found), f"batch {found.batch:,.6g}, {_run(found)}",
-        f"boundary: {_BOUNDARY[found.boundary]}; a token is an output token", "",
-        *_table(rows), "", "where the energy goes, J/token", *_table(parts, 2), "",
-        f"a step takes {three(1000 * found.step_s)} ms, bound by {found.bound}: {shown} ms, in part at once", "",
-        *_errors(found), *_notes(_all_notes(found)),
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            *_heading(found),
+            f"batch {found.batch:,.6g}, {_run(found)}",
+            f"boundary: {_BOUNDARY[found.boundary]}; a token is an output token",
+            "",
+            *_table(rows),
+            "",
+            "where the energy goes, J/token",
+            *_table(parts, 2),
+            "",
+            f"a step takes {three(1000 * found.step_s)} ms, bound by {found.bound}: {shown} ms, in part at once",
+            "",
+            *_errors(found),
+            *_notes(_all_notes(found)),
+        ]
+    )
 
 
 def _all_notes(found):
@@ -149,18 +173,31 @@ def batches_text(found):
     import numpy as np
 
     columns = ("tokens_per_s", "tokens_per_s_per_user", "power_w", "j_per_token")
-    values = [np.broadcast_to(getattr(one, name), found.batch.shape) for one, name in [(found, name) for name in columns]]
+    values = [
+        np.broadcast_to(getattr(one, name), found.batch.shape) for one, name in [(found, name) for name in columns]
+    ]
     ends = [np.broadcast_to(one.j_per_token, found.batch.shape) for one in (found.low, found.high)]
     missing = np.broadcast_to(found.missing_bytes, found.batch.shape)
     rows = [["batch", "tokens/s", "of one user", "W", "J/token", "low", "high", "bound by"]]
     for place, batch in enumerate(found.batch):
-        what = str(found.bound[place]) if found.fits[place] else f"does not fit: {three(missing[place] / 1e9)} GB are missing"
+        what = (
+            str(found.bound[place])
+            if found.fits[place]
+            else f"does not fit: {three(missing[place] / 1e9)} GB are missing"
+        )
         rows.append([f"{batch:,.6g}", *(float(one[place]) for one in (*values, *ends)), what])
-    return "\n".join([
-        *_heading(found), *_length(found), f"boundary: {_BOUNDARY[found.boundary]}; a token is an output token", "", *_table(rows), "",
-        *_errors(found),
-        *_notes(_all_notes(found)),
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            *_heading(found),
+            *_length(found),
+            f"boundary: {_BOUNDARY[found.boundary]}; a token is an output token",
+            "",
+            *_table(rows),
+            "",
+            *_errors(found),
+            *_notes(_all_notes(found)),
+        ]
+    )
 
 
 _TOLD = 0.01
@@ -179,7 +216,11 @@ def sensitivity_text(elastic):
     text : str
     """
     energy, speed = elastic["j_per_token"], elastic["tokens_per_s"]
-    names = [name for name in dict.fromkeys([*energy, *speed]) if max(abs(energy.get(name, 0)), abs(speed.get(name, 0))) >= _TOLD]
+    names = [
+        name
+        for name in dict.fromkeys([*energy, *speed])
+        if max(abs(energy.get(name, 0)), abs(speed.get(name, 0))) >= _TOLD
+    ]
     rows = [["one per cent more of", "J/token", "tokens/s", ""]]
     for name in names:
         rows.append([name, *(f"{one.get(name, 0):+.2f} %" for one in (energy, speed)), catalog.quantities()[name].help])
@@ -218,15 +259,28 @@ def plan_text(found):
         factor, unit = (1000, _SMALL[unit]) if unit in _SMALL and one.central < 0.1 else (1, unit)
         rows.append([words, *(factor * end for end in (one.low, one.central, one.high)), unit])
     assumed = [
-        [one.name, one.value, "" if one.low is None else f"{three(one.low)} to {three(one.high)}", "" if one.unit in ("1", "text") else one.unit, f"{one.note} [{one.source.partition(';')[0]}]"]
+        [
+            one.name,
+            one.value,
+            "" if one.low is None else f"{three(one.low)} to {three(one.high)}",
+            "" if one.unit in ("1", "text") else one.unit,
+            f"{one.note} [{one.source.partition(';')[0]}]",
+        ]
         for one in found.assumptions
     ]
     first, _ = _heading(run)
-    return "\n".join([
-        f"{found.queries_per_day:,.12g} queries a day, each with a prompt of {run.prompt_tokens:,.6g} and an answer of {run.output_tokens:,.6g} tokens",
-        f"a copy of {first}, {run.weight_format} weights: batch {found.batch:,.6g}", "",
-        *_table(rows), "", "not given, so assumed", *_table(assumed, 2), *_notes(found.notes),
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            f"{found.queries_per_day:,.12g} queries a day, each with a prompt of {run.prompt_tokens:,.6g} and an answer of {run.output_tokens:,.6g} tokens",
+            f"a copy of {first}, {run.weight_format} weights: batch {found.batch:,.6g}",
+            "",
+            *_table(rows),
+            "",
+            "not given, so assumed",
+            *_table(assumed, 2),
+            *_notes(found.notes),
+        ]
+    )
 
 
 def _plain(value):
@@ -266,7 +320,10 @@ def estimate_record(found):
         Inputs, results with their ends, and the errors seen in validation.
     """
     ends = {name: vars(getattr(found, name)) for name in ("low", "high")}
-    names = {"inputs": {name: getattr(found, name) for name in _INPUTS}, **{name: getattr(found, name) for name in _FOUND}}
+    names = {
+        "inputs": {name: getattr(found, name) for name in _INPUTS},
+        **{name: getattr(found, name) for name in _FOUND},
+    }
     return _plain(names | ends | {"validation": {"runs": _kind(found), **found.spans}})
 
 
@@ -285,7 +342,9 @@ def plan_record(found):
     """
     results = {name: value for name, value in vars(found).items() if isinstance(value, Range)}
     inputs = {"queries_per_day": found.queries_per_day, "batch": found.batch, "n_together": found.n_together}
-    inputs |= {name: getattr(found.estimate, name) for name in _INPUTS if name not in ("batch", "n_accelerators", "boundary")}
+    inputs |= {
+        name: getattr(found.estimate, name) for name in _INPUTS if name not in ("batch", "n_accelerators", "boundary")
+    }
     assumed = [dataclasses.asdict(one) for one in found.assumptions]
     return _plain({"inputs": inputs, **results, "assumptions": assumed, "notes": found.notes})
 
@@ -304,5 +363,7 @@ def accuracy_text(table):
     """
     rows = [["held out", "runs", "error of", "median", "mean", "9 in 10 within", ""]]
     for (split, runs, quantity), one in table.items():
-        rows.append([split, runs, quantity, *(f"{one[name]:.1f}" for name in ("median_pct", "mean_pct", "p90_pct")), "%"])
+        rows.append(
+            [split, runs, quantity, *(f"{one[name]:.1f}" for name in ("median_pct", "mean_pct", "p90_pct")), "%"]
+        )
     return "\n".join(_table(rows))

@@ -10,9 +10,9 @@ import math
 from dataclasses import dataclass, field
 
 from llmpower import catalog
-from llmpower.step import constants, counts, step_energy
 from llmpower.formulas import decode, efficiency
 from llmpower.ranges import Range, over
+from llmpower.step import constants, counts, step_energy
 
 # Machines whose processor and graphics share one memory: nothing to spill into.
 _SHARED_MEMORY = ("soc",)
@@ -115,7 +115,9 @@ class Delivery:
         """Upper bound: dynamic energy and idle power for the shortest time. [1/J]"""
 
         def bound(energy_j):
-            return efficiency.most_tokens_per_j(self.batch, efficiency.least_energy_j(energy_j, self.idle_w, self.step_time_s))
+            return efficiency.most_tokens_per_j(
+                self.batch, efficiency.least_energy_j(energy_j, self.idle_w, self.step_time_s)
+            )
 
         return over(bound, self.energies, central) if self.runs else Range(0.0, 0.0, 0.0)
 
@@ -126,7 +128,16 @@ class Delivery:
         return efficiency.capped_time_s(self.step_time_s, self.energies[central], power_cap_w, self.idle_w)
 
 
-def deliver(model, accelerator, batch, context_tokens, weight_format, host_bandwidth_bytes_per_s, n_accelerators=1, kv_format="bf16"):
+def deliver(
+    model,
+    accelerator,
+    batch,
+    context_tokens,
+    weight_format,
+    host_bandwidth_bytes_per_s,
+    n_accelerators=1,
+    kv_format="bf16",
+):
     """Bounds on a decode step, with the part that does not fit in system memory.
 
     Parameters
@@ -245,7 +256,13 @@ class Measured:
     def bound(self):
         """`Delivery` of the same set-up."""
         return deliver(
-            self.network, self.machine, self.batch, self.context_tokens, self.stored_format, math.inf, self.n_accelerators
+            self.network,
+            self.machine,
+            self.batch,
+            self.context_tokens,
+            self.stored_format,
+            math.inf,
+            self.n_accelerators,
         )
 
 

@@ -164,10 +164,14 @@ class Bill:
     def scaled(self, n_bytes=1, n_flop=1):
         """The bill if bytes and operations were so many times as many."""
         return replace(
-            self, weights_j=n_bytes * self.weights_j, kv_j=n_bytes * self.kv_j, compute_j=n_flop * self.compute_j,
-            memory_time_s=n_bytes * self.memory_time_s, kv_time_s=n_bytes * self.kv_time_s,
+            self,
+            weights_j=n_bytes * self.weights_j,
+            kv_j=n_bytes * self.kv_j,
+            compute_j=n_flop * self.compute_j,
+            memory_time_s=n_bytes * self.memory_time_s,
+            kv_time_s=n_bytes * self.kv_time_s,
             compute_time_s=n_flop * self.compute_time_s,
-        )  # fmt: skip
+        )
 
     def freed(self, part):
         """The bill if a part cost neither energy nor time.
@@ -249,9 +253,7 @@ def _attention(model, context_tokens, measures):
     unread = decode.kv_positions(max(0, tokens - index.selected_tokens), net.n_full_layers, 0, 0)
     score, value = (values, net.mla_latent) if latent else (net.head_dim, net.head_dim)
     spared = decode.attention_flop(net.n_heads, score, value, unread, step.FLOP_PER_MAC)
-    extra = mitigations.index_flop(
-        tokens, net.n_full_layers, index.index_heads, index.index_width, step.FLOP_PER_MAC
-    )
+    extra = mitigations.index_flop(tokens, net.n_full_layers, index.index_heads, index.index_width, step.FLOP_PER_MAC)
     return full.kv_traffic_bytes - before + after, full.attention_flop - spared + extra
 
 
@@ -344,10 +346,13 @@ def bill(model, accelerator, batch, context_tokens, measures, quantized_format, 
     return Bill(
         weights_j=decode.movement_energy_j(streamed, inside if reread else per_byte),
         kv_j=decode.movement_energy_j(batch * kv_bytes, inside if pim else per_byte),
-        compute_j=decode.compute_energy_j(batch * linear, per_linear) + decode.compute_energy_j(batch * attention, per_flop),
+        compute_j=decode.compute_energy_j(batch * linear, per_linear)
+        + decode.compute_energy_j(batch * attention, per_flop),
         memory_time_s=decode.memory_time_s(streamed, 1, fast if reread else rate) + kv_time_s,
         kv_time_s=kv_time_s,
-        compute_time_s=decode.compute_time_s(batch * (linear + attention), 1, machine.get("dense_bf16_flop_per_s", math.inf)),
+        compute_time_s=decode.compute_time_s(
+            batch * (linear + attention), 1, machine.get("dense_bf16_flop_per_s", math.inf)
+        ),
         static_w=price.static_w,
         batch=batch,
         weight_bytes=weight_bytes,

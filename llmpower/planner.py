@@ -26,7 +26,15 @@ _DEFAULTS = {
 }
 # A plan is for its queries and servers; these are asked for, not uncertain.
 _NOT_VARIED = ("prompt_tokens", "output_tokens", "accelerators_per_server")
-_NUMBERS = ("queries_per_day", "batch", "tokens_per_s_per_user", "n_accelerators", "host_power_w", "context_tokens", *_DEFAULTS)
+_NUMBERS = (
+    "queries_per_day",
+    "batch",
+    "tokens_per_s_per_user",
+    "n_accelerators",
+    "host_power_w",
+    "context_tokens",
+    *_DEFAULTS,
+)
 _MOST_SERVERS = 16
 
 
@@ -80,7 +88,9 @@ class Plan:
         return plan_text(self)
 
 
-_SEVERAL = "a copy spans several servers, whose links are slower than those counted inside one: too quick and too frugal"
+_SEVERAL = (
+    "a copy spans several servers, whose links are slower than those counted inside one: too quick and too frugal"
+)
 _LEFT_OUT = (
     "accelerators at work run at this batch and the others wait: at part load batches are smaller and a token costs more",
     "memory counts in full, though serving software keeps some of it back",
@@ -89,11 +99,28 @@ _LEFT_OUT = (
 
 
 def plan(
-    model, accelerator, queries_per_day, weight_format="bf16", batch=None, tokens_per_s_per_user=None, n_accelerators=None,
-    prompt_tokens=None, output_tokens=None, context_tokens=None, kv_format=None, parallelism=None, peak_to_average=None,
-    max_load=None, accelerators_per_server=None, host_power_w=None, pue=None, electricity_usd_per_kwh=None,
-    carbon_g_per_kwh=None, site_water_l_per_kwh=None, grid_water_l_per_kwh=None,
-):  # fmt: skip
+    model,
+    accelerator,
+    queries_per_day,
+    weight_format="bf16",
+    batch=None,
+    tokens_per_s_per_user=None,
+    n_accelerators=None,
+    prompt_tokens=None,
+    output_tokens=None,
+    context_tokens=None,
+    kv_format=None,
+    parallelism=None,
+    peak_to_average=None,
+    max_load=None,
+    accelerators_per_server=None,
+    host_power_w=None,
+    pue=None,
+    electricity_usd_per_kwh=None,
+    carbon_g_per_kwh=None,
+    site_water_l_per_kwh=None,
+    grid_water_l_per_kwh=None,
+):
     """Machines, power, energy, money, carbon dioxide and water of a service, from its queries a day.
 
     Parameters
@@ -166,7 +193,9 @@ def plan(
 
     bill, middle = results(central)
     moved = [[results(central | {name: end})[1] for end in pair] for name, pair in ends.items()]
-    ranges = {name: _independent(value, [[end[name] for end in pair] for pair in moved]) for name, value in middle.items()}
+    ranges = {
+        name: _independent(value, [[end[name] for end in pair] for pair in moved]) for name, value in middle.items()
+    }
     # Whole servers, and the accelerators in them.
     per_server = middle["n_accelerators"] / middle["n_servers"]
     least, most = max(1, math.floor(ranges["n_servers"].low)), math.ceil(ranges["n_servers"].high)
@@ -175,12 +204,18 @@ def plan(
     share = 1 / batch
     notes = (*found.notes, *([_SEVERAL] if n > used["accelerators_per_server"] else []), *_LEFT_OUT)
     return Plan(
-        used["queries_per_day"], batch, n,
+        used["queries_per_day"],
+        batch,
+        n,
         Range(*(share * one.tokens_per_s for one in (found.low, found, found.high))),
         Range(found.low.tokens_per_s, found.tokens_per_s, found.high.tokens_per_s),
         Range(found.low.j_per_token, found.j_per_token, found.high.j_per_token),
-        **ranges, assumptions=tuple(_assumptions(found, used, given, defaults)), notes=notes, estimate=found, bill=bill,
-    )  # fmt: skip
+        **ranges,
+        assumptions=tuple(_assumptions(found, used, given, defaults)),
+        notes=notes,
+        estimate=found,
+        bill=bill,
+    )
 
 
 # Result -> from a bill and the inputs, in the unit that its name ends with.
@@ -218,7 +253,9 @@ def _checked(given):
         problems.append("queries_per_day: got None; give the queries that the service answers a day [1/day]")
     wrong = {problem.partition(":")[0] for problem in problems}
     if ("batch" in given) == ("tokens_per_s_per_user" in given):
-        problems.append("batch, tokens_per_s_per_user: give one of them, how many sequences run together or how quick each must be")
+        problems.append(
+            "batch, tokens_per_s_per_user: give one of them, how many sequences run together or how quick each must be"
+        )
     names = ("model", "accelerator", "weight_format", "kv_format", "parallelism", "context_tokens")
     run = {name: given[name] for name in names if name in given and name not in wrong}
     count = 1.0 if "n_accelerators" in wrong else float(given.get("n_accelerators", 1))
@@ -249,7 +286,9 @@ def _sized(run, used):
         return bool(estimator.estimate(**run, n_accelerators=np.array([float(n)]), batch=batch).fits[0])
 
     def speed(n, batch):
-        return float(estimator.estimate(**run, n_accelerators=np.array([float(n)]), batch=batch).tokens_per_s_per_user[0])
+        return float(
+            estimator.estimate(**run, n_accelerators=np.array([float(n)]), batch=batch).tokens_per_s_per_user[0]
+        )
 
     least = used.get("batch", 1)
     sizes = [int(used["n_accelerators"])] if "n_accelerators" in used else _sizes(run["accelerator"], per_server)
@@ -268,14 +307,20 @@ def _sized(run, used):
             return n, batch
     best, n = max((speed(n, 1), n) for n in sizes)
     machines = f"{n} x {run['accelerator']}"
-    raise catalog.ParameterError([f"tokens_per_s_per_user: got {target:,.6g}; {machines} give a user {best:,.3g} at most, alone at batch 1 [1/s]"])
+    raise catalog.ParameterError(
+        [
+            f"tokens_per_s_per_user: got {target:,.6g}; {machines} give a user {best:,.3g} at most, alone at batch 1 [1/s]"
+        ]
+    )
 
 
 def _sizes(accelerator, per_server):
     """Numbers of accelerators that fill servers evenly; one where no link between them is known."""
     if not catalog.accelerator(accelerator).get("link_bytes_per_s"):
         return [1]
-    return [n for n in range(1, per_server) if per_server % n == 0] + [k * per_server for k in range(1, _MOST_SERVERS + 1)]
+    return [n for n in range(1, per_server) if per_server % n == 0] + [
+        k * per_server for k in range(1, _MOST_SERVERS + 1)
+    ]
 
 
 def _around(found, given, used):
@@ -298,12 +343,15 @@ def _inputs(found, board, used, defaults):
     """Uncertain inputs of a bill, central and at their ends."""
     host, *hosts = _hosts(found, used)
     central = {
-        "rate": found.tokens_per_s / found.n_accelerators, "board_j_per_token": board.j_per_token, "host_power_w": host,
-    }  # fmt: skip
+        "rate": found.tokens_per_s / found.n_accelerators,
+        "board_j_per_token": board.j_per_token,
+        "host_power_w": host,
+    }
     ends = {
         "rate": tuple(one.tokens_per_s / found.n_accelerators for one in (found.low, found.high)),
-        "board_j_per_token": (board.low.j_per_token, board.high.j_per_token), "host_power_w": hosts,
-    }  # fmt: skip
+        "board_j_per_token": (board.low.j_per_token, board.high.j_per_token),
+        "host_power_w": hosts,
+    }
     for name, fact in defaults.items():
         if name not in _NOT_VARIED and fact.low is not None:
             central[name] = used[name]
@@ -320,12 +368,20 @@ def _bill(found, used, inputs):
     inputs, per_server = dict(inputs), used["accelerators_per_server"]
     rate, board_j, host = (inputs.pop(name) for name in ("rate", "board_j_per_token", "host_power_w"))
     return service.bill(
-        model=found.model, accelerator=found.accelerator, queries_per_day=used["queries_per_day"], batch=found.batch,
-        prompt_tokens_per_query=used["prompt_tokens"], output_tokens_per_query=used["output_tokens"],
-        tokens_per_s_per_accelerator=rate, accelerators_per_server=int(per_server), host_power_w=host, host_mean_w=host,
-        provisioned_power_share=board_j * rate / service.board(found.accelerator).tdp_w, n_together=int(found.n_accelerators),
+        model=found.model,
+        accelerator=found.accelerator,
+        queries_per_day=used["queries_per_day"],
+        batch=found.batch,
+        prompt_tokens_per_query=used["prompt_tokens"],
+        output_tokens_per_query=used["output_tokens"],
+        tokens_per_s_per_accelerator=rate,
+        accelerators_per_server=int(per_server),
+        host_power_w=host,
+        host_mean_w=host,
+        provisioned_power_share=board_j * rate / service.board(found.accelerator).tdp_w,
+        n_together=int(found.n_accelerators),
         **{name: used[name] for name in _DEFAULTS if name not in _NOT_VARIED} | inputs,
-    )  # fmt: skip
+    )
 
 
 def _independent(central, ends):
@@ -350,7 +406,9 @@ def _assumptions(found, used, given, defaults):
         yield own(name, used[name], _unit(name), about, fact.source or "convention", low, high)
     quick = ", are quick enough" if "tokens_per_s_per_user" in given else ""
     if "n_accelerators" not in given:
-        yield own("n_accelerators", found.n_accelerators, "1", f"fewest that hold a copy{quick} and fill servers evenly")
+        yield own(
+            "n_accelerators", found.n_accelerators, "1", f"fewest that hold a copy{quick} and fill servers evenly"
+        )
     if "kv_format" not in given:
         yield own("kv_format", found.kv_format, "text", "caches as most servers keep them")
     if "parallelism" not in given and found.n_accelerators > 1:
@@ -363,6 +421,18 @@ def _assumptions(found, used, given, defaults):
         yield own("host_power_w", middle, "W", found.host.note.partition(";")[0], keys, *ends)
     unit, known = catalog.accelerator(found.accelerator), service.board(found.accelerator)
     about = "of waiting accelerators, no network loaded" if known.idle_known else "H100's share of the rating"
-    yield own("idle_w", known.idle_w, "W", about, (unit if known.idle_known else catalog.accelerator("h100-sxm"))["idle_w"].source)
+    yield own(
+        "idle_w",
+        known.idle_w,
+        "W",
+        about,
+        (unit if known.idle_known else catalog.accelerator("h100-sxm"))["idle_w"].source,
+    )
     span = found.spans["j_per_token"]
-    yield own("estimate", found.calibration, "text", f"constants; ends hold eight in ten of {span['n']:.0f} runs", "mlenergy2025")
+    yield own(
+        "estimate",
+        found.calibration,
+        "text",
+        f"constants; ends hold eight in ten of {span['n']:.0f} runs",
+        "mlenergy2025",
+    )

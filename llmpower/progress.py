@@ -55,7 +55,7 @@ class Gain:
 
     @property
     def direction(self):
-        """"up" or "down" if efficiency and power moved the same way, else "apart"; "none" if nothing moved."""
+        """ "up" or "down" if efficiency and power moved the same way, else "apart"; "none" if nothing moved."""
         low, high = self.efficiency.low, self.efficiency.high
         if self.performance.low == self.performance.high == 1 and self.power == 1:
             return "none"
@@ -218,7 +218,9 @@ def board(name, metric, power_budget_w):
         counted=_WORDS[fact.quantity] if fact else "",
         peak_flop_per_j=flop_per_j,
         peak_bytes_per_j=bytes_per_j,
-        w_per_transistor=escalator.board_w_per_transistor(tdp, record.transistors) if record.get("transistors") else None,
+        w_per_transistor=escalator.board_w_per_transistor(tdp, record.transistors)
+        if record.get("transistors")
+        else None,
         w_per_mm2=Range(*(escalator.board_w_per_mm2(tdp, mm2) for mm2 in reversed(_ends(area)))) if area else None,
         whole=math.floor(count),
         budget_flop_per_s=escalator.budget_flop_per_s(power_budget_w, flop_per_j) if fact else None,
@@ -251,8 +253,12 @@ def repairs():
     whole = efficiency * power
     return {
         "performance": _repair("performance", [(efficiency, power, whole)] * 3),
-        "efficiency": _repair("efficiency", [(escalator.efficiency_gain(g, power), power, g) for g in (low, middle, high)]),
-        "power": _repair("power", [(efficiency, escalator.implied_power_gain(g, efficiency), g) for g in (low, middle, high)]),
+        "efficiency": _repair(
+            "efficiency", [(escalator.efficiency_gain(g, power), power, g) for g in (low, middle, high)]
+        ),
+        "power": _repair(
+            "power", [(efficiency, escalator.implied_power_gain(g, efficiency), g) for g in (low, middle, high)]
+        ),
     }
 
 
@@ -299,7 +305,9 @@ def measured_gains():
         use = tuple(map(escalator.rating_use, power, boards, [record.tdp_w for record in records]))
         gain = escalator.token_gain(*energies)
         bandwidth = escalator.bandwidth_gain(*(n * _bandwidth(record).value for n, record in zip(boards, records)))
-        rows.append(Measured(label, value("mean_batch"), energies, use, gain, gain * escalator.power_gain(*power), bandwidth))
+        rows.append(
+            Measured(label, value("mean_batch"), energies, use, gain, gain * escalator.power_gain(*power), bandwidth)
+        )
     return rows
 
 
@@ -364,5 +372,7 @@ def power_history():
         vendor = _vendor_power(record)
         low, value, high = (fact.value,) * 3 if vendor else _ends(fact)
         cooling = found.get(name, {}).get("cooling")
-        history.append(Rated(name, _short(name), record.year, value, low, high, cooling.value if cooling else "", vendor))
+        history.append(
+            Rated(name, _short(name), record.year, value, low, high, cooling.value if cooling else "", vendor)
+        )
     return sorted(history, key=lambda one: (one.year, one.tdp_w, one.name))

@@ -283,9 +283,7 @@ class Bill:
     def water_m3(self):
         """Water of a year, on site and for the electricity. [m3]"""
         it_energy_j = datacenter.service_energy_j(self.it_mean_w, YEAR_S)
-        return datacenter.used_water_m3(
-            it_energy_j, self.site_water_m3_per_j, self.energy_j, self.grid_water_m3_per_j
-        )
+        return datacenter.used_water_m3(it_energy_j, self.site_water_m3_per_j, self.energy_j, self.grid_water_m3_per_j)
 
     @property
     def households(self):
@@ -332,11 +330,27 @@ def _servers(copies, n_together, accelerators_per_server):
 
 
 def bill(
-    *, model, accelerator, queries_per_day, prompt_tokens_per_query, output_tokens_per_query, batch,
-    tokens_per_s_per_accelerator, peak_to_average, max_load, accelerators_per_server, host_power_w,
-    provisioned_power_share, pue, electricity_usd_per_kwh, carbon_g_per_kwh, site_water_l_per_kwh, grid_water_l_per_kwh,
-    n_together=1, host_mean_w=None,
-):  # fmt: skip
+    *,
+    model,
+    accelerator,
+    queries_per_day,
+    prompt_tokens_per_query,
+    output_tokens_per_query,
+    batch,
+    tokens_per_s_per_accelerator,
+    peak_to_average,
+    max_load,
+    accelerators_per_server,
+    host_power_w,
+    provisioned_power_share,
+    pue,
+    electricity_usd_per_kwh,
+    carbon_g_per_kwh,
+    site_water_l_per_kwh,
+    grid_water_l_per_kwh,
+    n_together=1,
+    host_mean_w=None,
+):
     """What a service needs and costs.
 
     Parameters
@@ -518,14 +532,17 @@ def spans(inputs):
     price = "electricity_price_usd_per_j"
     published = {
         "tokens_per_s_per_accelerator": (min(rates), max(rates)),
-        "electricity_usd_per_kwh": between("usd/kWh", ("us-industrial-new-mexico", price), ("us-commercial-2024", price)),
+        "electricity_usd_per_kwh": between(
+            "usd/kWh", ("us-industrial-new-mexico", price), ("us-commercial-2024", price)
+        ),
         "pue": between("1", ("hyperscale-aws-best-site", "pue"), ("industry-average-2025", "pue")),
         "peak_to_average": both("planning", "peak_to_average"),
         "max_load": both("planning", "max_load"),
         "prompt_tokens_per_query": both("planning", "prompt_tokens_per_query"),
         "output_tokens_per_query": both("gpt-4o-query", "tokens_per_query"),
         "provisioned_power_share": (
-            fact("gpt-4o-query", "provisioned_power_share").value, both("dgx-h100-training", "provisioned_power_share")[1]
+            fact("gpt-4o-query", "provisioned_power_share").value,
+            both("dgx-h100-training", "provisioned_power_share")[1],
         ),
     }
     own = {**inputs, "tokens_per_s_per_accelerator": bill(**inputs).served_tokens_per_s}

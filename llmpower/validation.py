@@ -28,7 +28,15 @@ SIXTEEN_BITS = ("bf16", "fp16")
 LADDER = (
     calibration.ALWAYS,
     (*calibration.ALWAYS, "sequence_time_s", "expert_flop_share", "imbalance", "compute_tdp_share"),
-    (*calibration.ALWAYS, "sequence_time_s", "expert_flop_share", "imbalance", "compute_tdp_share", "block_scaling_time_s", "sum_time_s"),
+    (
+        *calibration.ALWAYS,
+        "sequence_time_s",
+        "expert_flop_share",
+        "imbalance",
+        "compute_tdp_share",
+        "block_scaling_time_s",
+        "sum_time_s",
+    ),
 )
 TERA = 1e12
 PROMPT_SHARES = (0.2, 0.55, 1.0)
@@ -46,7 +54,18 @@ def family(model):
 def _frame(runs):
     """The columns of some runs, with what a reader wants to sort them by."""
     c = runs.columns
-    names = ("id", "published_model", "model", "weight_format", "accelerator", "n_accelerators", "software", "task", "batch", "anomaly")
+    names = (
+        "id",
+        "published_model",
+        "model",
+        "weight_format",
+        "accelerator",
+        "n_accelerators",
+        "software",
+        "task",
+        "batch",
+        "anomaly",
+    )
     frame = pandas.DataFrame({name: c[name] for name in (*names, "tokens_per_s", "j_per_token")})
     frame["power_w"] = c["power_w"]
     frame["family"], frame["architecture"] = [family(name) for name in c["model"]], runs.architecture
@@ -71,7 +90,9 @@ def held_out(what="architecture"):
     """
     found = pandas.DataFrame([row for _, row in catalog._rows("predictions.csv", None)])
     found = found[found["held_out"] == what].astype({"predicted_j_per_token": float, "predicted_tokens_per_s": float})
-    table = _frame(calibration.serving_runs(anomalies=True)).merge(found.drop(columns="held_out"), on="id", validate="1:1")
+    table = _frame(calibration.serving_runs(anomalies=True)).merge(
+        found.drop(columns="held_out"), on="id", validate="1:1"
+    )
     return _with_errors(table)
 
 
@@ -85,7 +106,10 @@ def _with_errors(table):
 def studies():
     """Rows of ``data/studies.csv``: (study, runs, quantity) -> errors by column, held out by architecture."""
     rows = catalog._rows("studies.csv", calibration._ACCURACY)
-    return {(row["split"], row["runs"], row["quantity"]): {name: float(row[name]) for name in calibration._ACCURACY[3:]} for _, row in rows}
+    return {
+        (row["split"], row["runs"], row["quantity"]): {name: float(row[name]) for name in calibration._ACCURACY[3:]}
+        for _, row in rows
+    }
 
 
 def other_runs():
@@ -114,7 +138,10 @@ def other_runs():
             table.loc[place, "predicted_j_per_token"] = energy / table.loc[place, "batch"]
         table = _with_errors(table)
         for error, quantity in (("energy_error", "j_per_token"), ("speed_error", "tokens_per_s")):
-            spans = [_spans(calibration.constants(name)[1], kind != "dense")[quantity] for name, kind in zip(table["accelerator"], table["kind"])]
+            spans = [
+                _spans(calibration.constants(name)[1], kind != "dense")[quantity]
+                for name, kind in zip(table["accelerator"], table["kind"])
+            ]
             ends = [np.array([one[end] for one in spans]) for end in ("low_ratio", "high_ratio")]
             table[error.replace("error", "inside")] = (1 / (1 + table[error])).between(*ends)
         parts.append(table)
@@ -154,7 +181,13 @@ def repeats():
         groups.setdefault((runs.architecture[place], *(c[name][place] for name in same)), []).append(place)
     for i, j in (pair for group in groups.values() for pair in itertools.combinations(group, 2)):
         if abs(runs.context[i] / runs.context[j] - 1) < _SAME_CONTEXT:
-            rows.append((c["id"][i], c["id"][j], *(abs(math.log(c[name][i] / c[name][j])) for name in ("tokens_per_s", "power_w", "j_per_token"))))
+            rows.append(
+                (
+                    c["id"][i],
+                    c["id"][j],
+                    *(abs(math.log(c[name][i] / c[name][j])) for name in ("tokens_per_s", "power_w", "j_per_token")),
+                )
+            )
     return pandas.DataFrame(rows, columns=["first", "second", "tokens_per_s", "power_w", "j_per_token"])
 
 
@@ -163,7 +196,12 @@ def counts(runs):
     n_bytes, n_flop = np.empty(len(runs)), np.empty(len(runs))
     # With a joule for each byte, and the rating for operations at the peak rate, energies are counts.
     some, _ = calibration.constants(calibration.fitted_accelerators()[0])
-    prices = {"weight_energy_j_per_byte": 1, "cache_energy_j_per_byte": 1, "operation_tdp_share": 1, "compute_tdp_share": 0}
+    prices = {
+        "weight_energy_j_per_byte": 1,
+        "cache_energy_j_per_byte": 1,
+        "operation_tdp_share": 1,
+        "compute_tdp_share": 0,
+    }
     unit_prices = SimpleNamespace(**{**vars(some), **prices, "plateau_tdp_share": math.inf})
     for place, _, net, unit, run in runs.parts():
         step = forecast.step(net, unit, unit_prices, *run)
@@ -221,7 +259,9 @@ def roof(accelerator, intensity):
 
     def capped(pair):
         energy = decode.movement_energy_j(1.0, pair[0]) + decode.compute_energy_j(intensity, pair[1])
-        return intensity / serving.roof_time_s(decode.step_time_s(memory, arithmetic), energy, 1, unit.tdp_w, idle_w(accelerator))
+        return intensity / serving.roof_time_s(
+            decode.step_time_s(memory, arithmetic), energy, 1, unit.tdp_w, idle_w(accelerator)
+        )
 
     power = Range(capped(ends[0]), capped(sets["typical"]), capped(ends[1]))
     return Roof(intensity / memory, intensity / arithmetic, power)
@@ -270,13 +310,19 @@ def roof_runs():
     known = set(catalog.names("accelerator"))
     parts = []
     for name in ("measurements.csv", "validation.csv"):
-        keep = lambda c: np.array([
-            a in known and has_roof(a) and f in SIXTEEN_BITS and o > 0
-            for a, f, o in zip(c["accelerator"], c["weight_format"], c["output_tokens_per_prompt"])
-        ])  # fmt: skip
+        keep = lambda c: np.array(
+            [
+                a in known and has_roof(a) and f in SIXTEEN_BITS and o > 0
+                for a, f, o in zip(c["accelerator"], c["weight_format"], c["output_tokens_per_prompt"])
+            ]
+        )
         runs = calibration.Runs(name, keep)
         table = _frame(runs)
-        for prefix, some in (("least_", _with_prompt_share(runs, 0)), ("most_", _with_prompt_share(runs, 1)), ("", runs)):
+        for prefix, some in (
+            ("least_", _with_prompt_share(runs, 0)),
+            ("most_", _with_prompt_share(runs, 1)),
+            ("", runs),
+        ):
             n_bytes, n_flop = counts(some)
             table[f"{prefix}intensity"] = n_flop / n_bytes
             table[f"{prefix}flop_per_s"] = n_flop * table["tokens_per_s"] / table["batch"] / table["n_accelerators"]
@@ -288,7 +334,9 @@ def roof_runs():
         table.loc[some.index, "power_binds"] = power.central < (1 - 1e-9) * np.minimum(found.bandwidth, found.compute)
         for end in ("low", "central", "high"):
             table.loc[some.index, f"over_{end}"] = some["flop_per_s"] / getattr(power, end)
-        table.loc[some.index, "over_least"] = some["least_flop_per_s"] / roof(accelerator, some["least_intensity"].to_numpy()).power.central
+        table.loc[some.index, "over_least"] = (
+            some["least_flop_per_s"] / roof(accelerator, some["least_intensity"].to_numpy()).power.central
+        )
     return table.astype({"power_binds": bool})
 
 
@@ -308,10 +356,17 @@ def priced():
         watts, bytes_per_s, flop_per_s, _ = _boards(accelerator)
         on = calibration.serving_runs().columns["accelerator"] == accelerator
         rows = on & wide & (watts > _FREE_SHARE * catalog.accelerator(accelerator).tdp_w)
-        parts.append(pandas.DataFrame({
-            "accelerator": accelerator, "power_w": watts[rows], "idle_w": idle_w(accelerator),
-            "bytes_w": bytes_per_s[rows] * per_byte, "operations_w": flop_per_s[rows] * per_flop,
-        }))  # fmt: skip
+        parts.append(
+            pandas.DataFrame(
+                {
+                    "accelerator": accelerator,
+                    "power_w": watts[rows],
+                    "idle_w": idle_w(accelerator),
+                    "bytes_w": bytes_per_s[rows] * per_byte,
+                    "operations_w": flop_per_s[rows] * per_flop,
+                }
+            )
+        )
     table = pandas.concat(parts, ignore_index=True)
     table["explained"] = table[["idle_w", "bytes_w", "operations_w"]].sum(axis=1) / table["power_w"]
     return table
@@ -345,7 +400,9 @@ def product(accelerator):
     time = 1 / unit.reached_bf16_flop_per_s
     ideal = found.operation_tdp_share * unit.tdp_w / unit.dense_bf16_flop_per_s
     total = ideal + (found.static_tdp_share + found.compute_tdp_share) * unit.tdp_w * time
-    return Product(unit.reached_bf16_flop_per_s, unit.tdp_w * time, total, min(total, found.plateau_tdp_share * unit.tdp_w * time))
+    return Product(
+        unit.reached_bf16_flop_per_s, unit.tdp_w * time, total, min(total, found.plateau_tdp_share * unit.tdp_w * time)
+    )
 
 
 @dataclass(frozen=True)
@@ -370,10 +427,14 @@ def _boards(accelerator):
     watts = c["power_w"] / c["n_accelerators"]
     free = (c["accelerator"] == accelerator) & (watts < _FREE_SHARE * catalog.accelerator(accelerator).tdp_w)
     sets = {
-        "all runs": free, "weights in 16 bits": np.isin(c["weight_format"].astype(str), SIXTEEN_BITS), "dense networks": ~runs.moe,
-        "dense, no recurrent layers": ~runs.moe & (runs.net.recurrent == 0), "mixtures of experts": runs.moe,
-        "one accelerator": c["n_accelerators"] == 1, "batch up to 64": c["batch"] <= 64,
-    }  # fmt: skip
+        "all runs": free,
+        "weights in 16 bits": np.isin(c["weight_format"].astype(str), SIXTEEN_BITS),
+        "dense networks": ~runs.moe,
+        "dense, no recurrent layers": ~runs.moe & (runs.net.recurrent == 0),
+        "mixtures of experts": runs.moe,
+        "one accelerator": c["n_accelerators"] == 1,
+        "batch up to 64": c["batch"] <= 64,
+    }
     return watts, n_bytes * steps, n_flop * steps, {name: np.flatnonzero(free & mask) for name, mask in sets.items()}
 
 
@@ -414,7 +475,9 @@ def _divide(accelerator, rows, j_per_byte=None):
     least = np.array([idle_w(accelerator), 0.0, 0.0])
     values = np.array([np.nan, (j_per_byte or np.nan) * TERA, np.nan])
     free = np.isnan(values)
-    values[free] = lsq_linear(columns[:, free], watts[rows] - columns[:, ~free] @ values[~free], bounds=(least[free], np.inf)).x
+    values[free] = lsq_linear(
+        columns[:, free], watts[rows] - columns[:, ~free] @ values[~free], bounds=(least[free], np.inf)
+    ).x
     return values, columns
 
 
@@ -439,7 +502,10 @@ def drawn(accelerator, draws=300, seed=0):
     random, architecture, found = np.random.default_rng(seed), calibration.serving_runs().architecture, {}
     for name, rows in _boards(accelerator)[-1].items():
         groups = [rows[architecture[rows] == group] for group in np.unique(architecture[rows])]
-        chosen = [np.concatenate([groups[place] for place in random.integers(len(groups), size=len(groups))]) for _ in range(draws)]
+        chosen = [
+            np.concatenate([groups[place] for place in random.integers(len(groups), size=len(groups))])
+            for _ in range(draws)
+        ]
         low, high = np.percentile([_divide(accelerator, some)[0][0] for some in chosen], [5, 95])
         found[name] = Range(float(low), reading(accelerator, name).static_w, float(high))
     return found
@@ -508,16 +574,30 @@ def divided(model, accelerator, n_accelerators, batch, context_tokens, weight_fo
     found = estimate(model, accelerator, n_accelerators, batch, **run)
     unit, (fitted, kind), step = catalog.accelerator(accelerator), calibration.constants(accelerator), found.step
     power = lambda energy: decode.power_w(energy, step.time_s) / n_accelerators
-    rows = [("the estimator", power(step.static_j), power(step.weights_j + step.kv_j + step.interconnect_j), power(step.compute_j))]
+    rows = [
+        (
+            "the estimator",
+            power(step.static_j),
+            power(step.weights_j + step.kv_j + step.interconnect_j),
+            power(step.compute_j),
+        )
+    ]
     # Energies over their prices are counts, also where the plateau cut them.
-    n_bytes = (step.weights_j / fitted.weight_energy_j_per_byte + step.kv_j / fitted.cache_energy_j_per_byte) * step.uncapped_j / step.energy_j
+    n_bytes = (
+        (step.weights_j / fitted.weight_energy_j_per_byte + step.kv_j / fitted.cache_energy_j_per_byte)
+        * step.uncapped_j
+        / step.energy_j
+    )
     n_flop = _step_flop(model, batch, context_tokens)
     for like in [accelerator] if kind == "fitted" else calibration.fitted_accelerators():
         other = catalog.accelerator(like)
         rating = serving.board_power_w(1, 1 / other.tdp_w, unit.tdp_w)
         per_flop = rating * other.dense_bf16_flop_per_s / unit.dense_bf16_flop_per_s
         for one in readings(like):
-            moved, worked = decode.movement_energy_j(n_bytes, one.j_per_byte), decode.compute_energy_j(n_flop, one.j_per_flop * per_flop)
+            moved, worked = (
+                decode.movement_energy_j(n_bytes, one.j_per_byte),
+                decode.compute_energy_j(n_flop, one.j_per_flop * per_flop),
+            )
             name = one.name if kind == "fitted" else f"{one.name}, {like}"
             rows.append((name, one.static_w * rating, power(moved), power(worked)))
     return rows
@@ -611,7 +691,9 @@ def _with_prompt_share(runs, share):
     """Runs whose chat prompts were computed to another share than the constants say."""
     other = calibration.Runs.__new__(calibration.Runs)
     vars(other).update(vars(runs))
-    other.prompt = runs.prompt * np.where(runs.prompt < runs.columns["prompt_tokens"], share / calibration.fixed()["computed_prompt_share"], 1.0)
+    other.prompt = runs.prompt * np.where(
+        runs.prompt < runs.columns["prompt_tokens"], share / calibration.fixed()["computed_prompt_share"], 1.0
+    )
     return other
 
 
@@ -669,7 +751,9 @@ def write(say=print):
     """
     say("predictions with architectures and accelerators held out")
     rows = [*predict_held_out("architecture"), *predict_held_out("accelerator")]
-    calibration._write("predictions.csv", [["id", "held_out", "predicted_j_per_token", "predicted_tokens_per_s"], *rows])
+    calibration._write(
+        "predictions.csv", [["id", "held_out", "predicted_j_per_token", "predicted_tokens_per_s"], *rows]
+    )
     runs, rows = calibration.serving_runs(), []
     number = lambda names: len(names) + len(calibration.fitted_accelerators()) - 1
     tried = [(f"{number(names)} constants", runs, names) for names in LADDER]

@@ -13,14 +13,21 @@ CASES = {
     # 500 tokens read in 50 ms and 500 written in 200 ms: 500 in 250 ms.
     "served_tokens_per_s": (
         {
-            "prompt_tokens_per_query": 500, "output_tokens_per_query": 500,
-            "prefill_tokens_per_s": "10000 1/s", "decode_tokens_per_s": "2500 1/s",
+            "prompt_tokens_per_query": 500,
+            "output_tokens_per_query": 500,
+            "prefill_tokens_per_s": "10000 1/s",
+            "decode_tokens_per_s": "2500 1/s",
         },
         "2000 1/s",
     ),
     # 600,000 x 1.5 / (1000 x 0.5).
     "accelerators_needed": (
-        {"output_tokens_per_s": "600000 1/s", "peak_to_average": 1.5, "served_tokens_per_s": "1000 1/s", "max_load": 0.5},
+        {
+            "output_tokens_per_s": "600000 1/s",
+            "peak_to_average": 1.5,
+            "served_tokens_per_s": "1000 1/s",
+            "max_load": 0.5,
+        },
         "1800 1",
     ),
     "busy_share": (
@@ -34,8 +41,12 @@ CASES = {
     # 8 x (0.5 x 0.8 x 700 + 0.5 x 70) + 0.8 x 4600 = 8 x 315 + 3680.
     "server_mean_w": (
         {
-            "accelerators_per_server": 8, "busy_share": 0.5, "provisioned_power_share": 0.8, "tdp_w": "0.7 kW",
-            "idle_w": "70 W", "host_power_w": "4.6 kW",
+            "accelerators_per_server": 8,
+            "busy_share": 0.5,
+            "provisioned_power_share": 0.8,
+            "tdp_w": "0.7 kW",
+            "idle_w": "70 W",
+            "host_power_w": "4.6 kW",
         },
         "6.2 kW",
     ),
@@ -44,15 +55,14 @@ CASES = {
     # 4 MW over 8760 hours.
     "service_energy_j": ({"facility_power_w": "4 MW", "time_s": "8760 h"}, "35.04 GW*h"),
     # 35 GWh at 5 cents a kilowatt-hour.
-    "electricity_cost_usd": (
-        {"energy_j": "35 GW*h", "electricity_price_usd_per_j": "0.05 usd/(kW*h)"},
-        "1.75e6 usd",
-    ),
+    "electricity_cost_usd": ({"energy_j": "35 GW*h", "electricity_price_usd_per_j": "0.05 usd/(kW*h)"}, "1.75e6 usd"),
     "emitted_carbon_kg": ({"energy_j": "35 GW*h", "carbon_kg_per_j": "0.4 kilogram/(kW*h)"}, "1.4e7 kilogram"),
     # 20 GWh x 0.4 L + 30 GWh x 7.6 L = 8 + 228 million litres.
     "used_water_m3": (
         {
-            "it_energy_j": "20 GW*h", "site_water_m3_per_j": "0.0004 metre**3/(kW*h)", "energy_j": "30 GW*h",
+            "it_energy_j": "20 GW*h",
+            "site_water_m3_per_j": "0.0004 metre**3/(kW*h)",
+            "energy_j": "30 GW*h",
             "grid_water_m3_per_j": "0.0076 metre**3/(kW*h)",
         },
         "236000 metre**3",
@@ -64,7 +74,9 @@ CASES = {
     # 0.96 Wh at 5 cents a kWh is 4.8e-5 dollars; twice that for 1,000 of 500 tokens.
     "tokens_cost_usd": (
         {
-            "tokens_priced": 1000, "query_energy_j": "0.96 W*h", "electricity_price_usd_per_j": "0.05 usd/(kW*h)",
+            "tokens_priced": 1000,
+            "query_energy_j": "0.96 W*h",
+            "electricity_price_usd_per_j": "0.05 usd/(kW*h)",
             "output_tokens_per_query": 500,
         },
         "9.6e-5 usd",
@@ -77,7 +89,10 @@ CASES = {
     # 1800 x 1000 x 0.5 / (1.5 x 600).
     "site_queries_per_s": (
         {
-            "n_accelerators": 1800, "served_tokens_per_s": "1000 1/s", "max_load": 0.5, "peak_to_average": 1.5,
+            "n_accelerators": 1800,
+            "served_tokens_per_s": "1000 1/s",
+            "max_load": 0.5,
+            "peak_to_average": 1.5,
             "output_tokens_per_query": 600,
         },
         "1000 1/s",

@@ -7,20 +7,36 @@ CASES = {
     # Mixtral: 1.6e9 shared and a quarter of 45.1e9.
     "params_touched": ({"params_shared": 1.6e9, "params_routed": 45.1e9, "expert_share": 0.25}, "12.875e9 1"),
     "weight_bytes": (
-        {"params_shared": 30e9, "params_routed": 80e9, "expert_share": 0.25, "shared_bytes_per_param": "16 bit", "routed_bytes_per_param": "4 bit"},
+        {
+            "params_shared": 30e9,
+            "params_routed": 80e9,
+            "expert_share": 0.25,
+            "shared_bytes_per_param": "16 bit",
+            "routed_bytes_per_param": "4 bit",
+        },
         # 60 GB and a quarter of 40 GB.
         "70 GB",
     ),
     # 30e9 at 16 bit and 80e9 at 4 bit.
     "stored_weight_bytes": (
-        {"params_total": 110e9, "params_routed": 80e9, "shared_bytes_per_param": "16 bit", "routed_bytes_per_param": "4 bit"},
+        {
+            "params_total": 110e9,
+            "params_routed": 80e9,
+            "shared_bytes_per_param": "16 bit",
+            "routed_bytes_per_param": "4 bit",
+        },
         "100 GB",
     ),
     "step_bytes": ({"weight_bytes": "140 GB", "batch": 4, "kv_traffic_bytes": "10000 MB"}, "180 GB"),
     "step_flop": ({"batch": 4, "linear_flop": "140 GFLOP", "attention_flop": "10 GFLOP"}, "0.6 TFLOP"),
     # H100, 16 bit: 2 x 989 / (2 x 3.35) = 295.2.
     "ridge_batch": (
-        {"bytes_per_param": "16 bit", "dense_flop_per_s": "989 TFLOP/s", "flop_per_mac": "2 FLOP", "memory_bandwidth_bytes_per_s": "3.35 TB/s"},
+        {
+            "bytes_per_param": "16 bit",
+            "dense_flop_per_s": "989 TFLOP/s",
+            "flop_per_mac": "2 FLOP",
+            "memory_bandwidth_bytes_per_s": "3.35 TB/s",
+        },
         "295.223880597 1",
     ),
     "kv_values_gqa": ({"n_kv_heads": 8, "head_dim": 128}, "2048 1"),
@@ -33,7 +49,13 @@ CASES = {
     # The ledger of the article: 2 x 80 x 8 x 128 x 2 x 32768 = 10.737 GB.
     "kv_cache_bytes": (
         # and 65.536e6 values of state at 4 bytes: 0.262144 GB more.
-        {"kv_values": 2048, "kv_positions": 80 * 32768, "kv_bytes_per_value": "16 bit", "state_values": 65.536e6, "state_bytes_per_value": "32 bit"},
+        {
+            "kv_values": 2048,
+            "kv_positions": 80 * 32768,
+            "kv_bytes_per_value": "16 bit",
+            "state_values": 65.536e6,
+            "state_bytes_per_value": "32 bit",
+        },
         "10.99956224 GB",
     ),
     "kv_traffic_bytes": ({"kv_cache_bytes": "1 GB", "state_values": 1e9, "state_bytes_per_value": "8 bit"}, "2 GB"),
@@ -67,7 +89,12 @@ CASES = {
     "memory_fill": ({"memory_needed_bytes": "160 GB", "n_accelerators": 1, "memory_bytes": "80 GB"}, "2 1"),
     # Ledger, section 4: 8 x 20 / 0.3.
     "break_even_batch_weights": (
-        {"bytes_per_param": "16 bit", "flop_per_mac": "2 FLOP", "energy_j_per_byte": "20 pJ/bit", "energy_j_per_flop": "0.3 pJ/FLOP"},
+        {
+            "bytes_per_param": "16 bit",
+            "flop_per_mac": "2 FLOP",
+            "energy_j_per_byte": "20 pJ/bit",
+            "energy_j_per_flop": "0.3 pJ/FLOP",
+        },
         "533.333333333 1",
     ),
     # JEDEC: 2048 pins at 8 Gbit/s are 2.048 TB/s.

@@ -30,13 +30,20 @@ CASES = {
     ),
     # 1.5 x 25 mV x 2.302585092994046.
     "subthreshold_swing_v": (
-        {"body_factor": 1.5, "thermal_voltage_v": "25 mV", "current_factor": 10}, "86.34694098727671 mV",
+        {"body_factor": 1.5, "thermal_voltage_v": "25 mV", "current_factor": 10},
+        "86.34694098727671 mV",
     ),
     # exp(-350 / (2 x 25)) = exp(-7).
-    "leakage_ratio": ({"threshold_v": "0.35 V", "body_factor": 2, "thermal_voltage_v": "25 mV"}, "9.118819655545162e-4 1"),
+    "leakage_ratio": (
+        {"threshold_v": "0.35 V", "body_factor": 2, "thermal_voltage_v": "25 mV"},
+        "9.118819655545162e-4 1",
+    ),
     "threshold_drop_v": ({"threshold_v": "0.4 V", "voltage_ratio": 0.75}, "100 mV"),
     # exp(100 / (2 x 25)) = exp(2).
-    "leakage_growth": ({"threshold_drop_v": "0.1 V", "body_factor": 2, "thermal_voltage_v": "25 mV"}, "7.38905609893065 1"),
+    "leakage_growth": (
+        {"threshold_drop_v": "0.1 V", "body_factor": 2, "thermal_voltage_v": "25 mV"},
+        "7.38905609893065 1",
+    ),
     "leakage_density_ratio": ({"density_ratio": 2, "leakage_growth": 10, "voltage_ratio": 0.5}, "10 1"),
     # 115 W over 135 mm2, in units of W per mm2.
     "chip_w_per_mm2": ({"power_w": "115000 mW", "die_area_mm2": "135 mm2"}, "0.851851851851852 W/mm2"),

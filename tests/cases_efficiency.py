@@ -8,7 +8,10 @@ CASES = {
     "bytes_read_per_j": ({"bytes_per_token": "140 GB", "tokens_per_j": "0.0343 1/J"}, "4.802 GB/J"),
     "params_used_per_j": ({"params_active": 70e9, "tokens_per_j": "0.02 1/J"}, "1.4e9 1/J"),
     # 1.25 over 24/700.
-    "efficiency_ratio": ({"tokens_per_j": "1.25 1/J", "reference_tokens_per_j": "0.0342857142857 1/J"}, "36.4583333333333 1"),
+    "efficiency_ratio": (
+        {"tokens_per_j": "1.25 1/J", "reference_tokens_per_j": "0.0342857142857 1/J"},
+        "36.4583333333333 1",
+    ),
     # 36.4583 x 3.4 / 140 = 0.885: the reference is 1.13 times better per byte.
     "byte_efficiency_ratio": (
         {"efficiency_ratio": 36.4583333333333, "bytes_per_token": "3.4 GB", "reference_bytes_per_token": "140 GB"},
@@ -21,8 +24,10 @@ CASES = {
     # 8/256 s + 11.85/76.8 s = 31.25 ms + 154.296875 ms.
     "split_time_s": (
         {
-            "resident_bytes": "8 GB", "host_bytes": "11.85 GB",
-            "memory_bandwidth_bytes_per_s": "256 GB/s", "host_bandwidth_bytes_per_s": "0.0768 TB/s",
+            "resident_bytes": "8 GB",
+            "host_bytes": "11.85 GB",
+            "memory_bandwidth_bytes_per_s": "256 GB/s",
+            "host_bandwidth_bytes_per_s": "0.0768 TB/s",
         },
         "185.546875 ms",
     ),

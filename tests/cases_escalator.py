@@ -7,7 +7,10 @@ CASES = {
     # V100 and B200 at 16 bit: 2250 / 125.
     "flop_gain": ({"first_flop_per_s": "125 TFLOP/s", "last_flop_per_s": "2250 TFLOP/s"}, "18 1"),
     # 8000 / 900 = 80 / 9.
-    "bandwidth_gain": ({"first_bandwidth_bytes_per_s": "900 GB/s", "last_bandwidth_bytes_per_s": "8 TB/s"}, "8.88888888889 1"),
+    "bandwidth_gain": (
+        {"first_bandwidth_bytes_per_s": "900 GB/s", "last_bandwidth_bytes_per_s": "8 TB/s"},
+        "8.88888888889 1",
+    ),
     # 18 / 2.5.
     "efficiency_gain": ({"performance_gain": 18, "power_gain": 2.5}, "7.2 1"),
     # ln 8 / (ln 8 + ln 2) = 3/4.

@@ -42,8 +42,13 @@ class Copy:
         environment = {**os.environ, "PYTHONPATH": str(self.folder), **more.pop("env", {})}
         return subprocess.run(
             [sys.executable, "-m", "llmpower", *arguments],
-            cwd=self.folder, env=environment, capture_output=True, text=True, check=False, **more,
-        )  # fmt: skip
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            **more,
+        )
 
     def replace(self, name, old, new):
         """Change a file until the test ends; the old text must be there."""
@@ -53,7 +58,9 @@ class Copy:
 
     def page(self, name="chapters/decode-breakdown", out="_build"):
         """Text of a published page, with plain spaces between numbers and units."""
-        return (self.folder / out / "html" / f"{name}.html").read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
+        return (
+            (self.folder / out / "html" / f"{name}.html").read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
+        )
 
 
 @pytest.fixture
@@ -116,6 +123,8 @@ def site(built):
 
 def pytest_terminal_summary(terminalreporter):
     """Say why tests were skipped: pytest -q only counts them."""
-    reasons = {report.longrepr[2] for report in terminalreporter.stats.get("skipped", []) if isinstance(report.longrepr, tuple)}
+    reasons = {
+        report.longrepr[2] for report in terminalreporter.stats.get("skipped", []) if isinstance(report.longrepr, tuple)
+    }
     for reason in sorted(reasons):
         terminalreporter.write_line(reason, yellow=True, bold=True)

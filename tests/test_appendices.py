@@ -18,8 +18,12 @@ CHAPTER = BOOK / "chapters" / "decode-breakdown.ipynb"
 def runs(tmp_path):
     """A stored run of one chapter with two parameters changed, as the runner leaves it."""
     values = {"batch": 64, "accelerator": "h200-sxm"}
-    (tmp_path / "results.json").write_text(json.dumps({"parameters": run.used(CHAPTER, values), "numbers": {"a": {}, "b": {}}}))
-    (tmp_path / "inputs.json").write_text(json.dumps({"chapter": "", "table:accelerators.csv": "", "table:quantities.csv": ""}))
+    (tmp_path / "results.json").write_text(
+        json.dumps({"parameters": run.used(CHAPTER, values), "numbers": {"a": {}, "b": {}}})
+    )
+    (tmp_path / "inputs.json").write_text(
+        json.dumps({"chapter": "", "table:accelerators.csv": "", "table:quantities.csv": ""})
+    )
     return {"decode-breakdown": tmp_path}
 
 
@@ -30,7 +34,9 @@ def test_parameters_used_tells_value_unit_and_who_set_it(runs):
     assert "| `context_tokens` | 32768 | default |" in page
     assert "## Decode: alone, a request pays for every weight" in page
     rows = re.findall(r"^\| `(\w+)`", page, re.MULTILINE)
-    source = next(cell for cell in json.loads(CHAPTER.read_text())["cells"] if "parameters" in cell["metadata"].get("tags", []))
+    source = next(
+        cell for cell in json.loads(CHAPTER.read_text())["cells"] if "parameters" in cell["metadata"].get("tags", [])
+    )
     assert rows == re.findall(r"^(\w+):", "".join(source["source"]), re.MULTILINE)
 
 
@@ -61,7 +67,9 @@ def test_every_chapter_has_a_run_time_in_the_reference_edition():
 def test_how_to_cite_follows_the_citation_file():
     citation = yaml.safe_load((BOOK / "CITATION.cff").read_text(encoding="utf-8"))
     page = appendices.citing(BOOK, {})
-    entry = pybtex.database.parse_string(page.partition("```bibtex\n")[2].partition("```")[0], "bibtex").entries["llmpower"]
+    entry = pybtex.database.parse_string(page.partition("```bibtex\n")[2].partition("```")[0], "bibtex").entries[
+        "llmpower"
+    ]
     assert entry.fields["title"] == f"{{{citation['title']}}}" and entry.fields["version"] == citation["version"]
     assert [str(person) for person in entry.persons["author"]] == ["{The llmpower authors}"]
     assert ("not yet released" in page) == ("date-released" not in citation)

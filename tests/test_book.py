@@ -36,7 +36,15 @@ def test_build_then_nothing_to_do(copy):
 
 
 def test_a_run_with_own_numbers_by_hand(copy):
-    run(copy, "four", "model=llama-3.1-70b", "accelerator=h200-sxm", "n_accelerators=4", "batch=64", "context_tokens=4096")
+    run(
+        copy,
+        "four",
+        "model=llama-3.1-70b",
+        "accelerator=h200-sxm",
+        "n_accelerators=4",
+        "batch=64",
+        "context_tokens=4096",
+    )
     found = numbers(copy, "four")
     assert found["parameters"]["accelerator"] == "h200-sxm" and found["parameters"]["weight_format"] == "bf16"
     shown = found["numbers"]
@@ -57,7 +65,15 @@ def test_a_run_with_own_numbers_by_hand(copy):
 
 
 def test_the_prose_takes_the_branch_that_is_true(copy):
-    run(copy, "mixture", "model=mixtral-8x7b", "accelerator=rtx-4060-laptop", "batch=512", "context_tokens=0", "constants=low")
+    run(
+        copy,
+        "mixture",
+        "model=mixtral-8x7b",
+        "accelerator=rtx-4060-laptop",
+        "batch=512",
+        "context_tokens=0",
+        "constants=low",
+    )
     page = copy.page(out="mixture")
     assert "Arithmetic dominates whichever sources one trusts." in page or "depends on the sources one trusts" in page
     assert "Movement dominates whichever sources one trusts." not in page
@@ -65,11 +81,18 @@ def test_the_prose_takes_the_branch_that_is_true(copy):
     assert "of the routed experts" in page.lower()
     assert "They do not fit" in page
     # Nobody published how fast two of these talk, so no number of them has an expected speed or a measured share.
-    for text in ("No speed can be expected here", "No share of measured power can be given", "no bandwidth between accelerators of rtx-4060-laptop"):
+    for text in (
+        "No speed can be expected here",
+        "No share of measured power can be given",
+        "no bandwidth between accelerators of rtx-4060-laptop",
+    ):
         assert text in page
     assert "is not identified" not in page
     default = copy.page()
-    assert "How much always flows is not identified." in default and "A real speed belongs to a machine that holds the case." in default
+    assert (
+        "How much always flows is not identified." in default
+        and "A real speed belongs to a machine that holds the case." in default
+    )
     assert "No share of measured power can be given" not in default
     assert "Movement dominates whichever sources one trusts." in default
     assert "Mind the memory" not in default
@@ -87,7 +110,9 @@ def test_a_fact_changed_moves_the_page_and_only_what_depends_on_it_runs(copy):
 
 
 def test_a_formula_changed_moves_the_page(copy):
-    copy.replace("llmpower/formulas/decode.py", "return n_bytes * energy_j_per_byte", "return 3 * n_bytes * energy_j_per_byte")
+    copy.replace(
+        "llmpower/formulas/decode.py", "return n_bytes * energy_j_per_byte", "return 3 * n_bytes * energy_j_per_byte"
+    )
     assert copy.llmpower("build").returncode == 0
     assert "67.2 J" in copy.page()  # three times 22.4 J
 
@@ -128,7 +153,11 @@ def test_what_was_read_before_leaves_no_stale_page(copy):
     assert {"decode-breakdown", "glossary"} <= set(again) and len(again) < len(read) / 2
     assert copy.llmpower("build", "--out", "nothing-kept").returncode == 0
     first, second = (
-        {path.relative_to(copy.folder / out): path.read_bytes() for path in (copy.folder / out).rglob("*") if path.is_file()}
+        {
+            path.relative_to(copy.folder / out): path.read_bytes()
+            for path in (copy.folder / out).rglob("*")
+            if path.is_file()
+        }
         for out in ("_build/html", "nothing-kept/html")
     )
     assert first == second
@@ -239,7 +268,11 @@ def test_a_chapter_that_fails_names_cell_and_error_and_leaves_nothing(copy):
 
 
 def test_a_chapter_that_warns_is_not_published(copy):
-    copy.replace(CHAPTER, "import matplotlib.pyplot as plt\\n", 'import warnings; warnings.warn(\\"look out\\")\\nimport matplotlib.pyplot as plt\\n')
+    copy.replace(
+        CHAPTER,
+        "import matplotlib.pyplot as plt\\n",
+        'import warnings; warnings.warn(\\"look out\\")\\nimport matplotlib.pyplot as plt\\n',
+    )
     done = copy.llmpower("build")
     assert done.returncode == 1 and "look out" in done.stderr
 
@@ -256,11 +289,15 @@ def test_a_broken_reference_stops_the_build_and_keeps_the_former_site(copy):
 def test_stopping_leaves_no_half_page_and_no_kernel(copy):
     process = subprocess.Popen(
         [sys.executable, "-m", "llmpower", "run", "decode-breakdown", "-p", "batch=7", "--out", "stopped"],
-        cwd=copy.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        cwd=copy.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
         # A test run in the background has it ignored, and its children would inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         env={**os.environ, "PYTHONPATH": str(copy.folder)},
-    )  # fmt: skip
+    )
     time.sleep(3)
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=30)
@@ -276,12 +313,17 @@ def test_nbval_sees_a_changed_constant_and_renew_names_what_moved(copy):
     def nbval():
         return subprocess.run(
             [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--nbval", "-q", CHAPTER],
-            cwd=copy.folder, env={**os.environ, "PYTHONPATH": str(copy.folder)},
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            cwd=copy.folder,
+            env={**os.environ, "PYTHONPATH": str(copy.folder)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     assert nbval().returncode == 0
-    copy.replace("data/energy_constants.csv", "gh200-hbm,energy_j_per_byte,11.68,", "gh200-hbm,energy_j_per_byte,12.68,")
+    copy.replace(
+        "data/energy_constants.csv", "gh200-hbm,energy_j_per_byte,11.68,", "gh200-hbm,energy_j_per_byte,12.68,"
+    )
     broken = nbval()
     assert broken.returncode == 1 and "failed" in broken.stdout
     copy.write(CHAPTER, (copy.folder / CHAPTER).read_text(encoding="utf-8"))

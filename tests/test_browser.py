@@ -119,10 +119,14 @@ class Reader:
     """A page of the browser that remembers what went wrong and what was asked for."""
 
     def __init__(self, browser, **more):
-        self.context = browser.new_context(**{"viewport": {"width": DESKTOP, "height": 900}, "reduced_motion": "reduce", **more})
+        self.context = browser.new_context(
+            **{"viewport": {"width": DESKTOP, "height": 900}, "reduced_motion": "reduce", **more}
+        )
         self.page = self.context.new_page()
         self.wrong, self.asked = [], []
-        self.page.on("console", lambda message: message.type in ("warning", "error") and self.wrong.append(message.text))
+        self.page.on(
+            "console", lambda message: message.type in ("warning", "error") and self.wrong.append(message.text)
+        )
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
         self.page.on("requestfailed", lambda request: self.wrong.append(f"failed: {request.url}"))
         self.page.on("request", lambda request: self.asked.append(request.url))
@@ -140,7 +144,9 @@ class Reader:
 
     def theme(self, name):
         """Show the light or the dark colours."""
-        self.page.evaluate("name => { document.documentElement.dataset.theme = document.documentElement.dataset.mode = name; }", name)
+        self.page.evaluate(
+            "name => { document.documentElement.dataset.theme = document.documentElement.dataset.mode = name; }", name
+        )
 
 
 @pytest.fixture
@@ -185,7 +191,10 @@ def test_every_page_is_visited(visits):
 
 
 def test_no_page_asks_for_anything_outside(visits, address):
-    check(visits, lambda name, facts: [url for url in facts["asked"] if not url.startswith((f"{address}/", "data:", "blob:"))])
+    check(
+        visits,
+        lambda name, facts: [url for url in facts["asked"] if not url.startswith((f"{address}/", "data:", "blob:"))],
+    )
 
 
 def test_no_page_complains_in_the_console(visits):
@@ -306,7 +315,11 @@ def test_the_print_view_has_no_navigation_and_loses_nothing(browser, site, addre
 
 def test_a_first_visit_of_a_chapter_is_light(browser, site):
     with serve(site, weight.Host) as address:
-        visits = {name: weight.first_visit(browser, f"{address}/{name}") for name in pages(site) if name.startswith("chapters/")}
+        visits = {
+            name: weight.first_visit(browser, f"{address}/{name}")
+            for name in pages(site)
+            if name.startswith("chapters/")
+        }
     tell(f"{name}: {visit.total():,} bytes" for name, visit in visits.items() if visit.total() > weight.LIMIT_BYTES)
 
 
@@ -398,7 +411,9 @@ def test_both_themes_last_and_keep_figures_legible(reader, address):
         for name in (FRONT, CHAPTER):
             reader.open(f"{address}/{name}")
             assert reader.page.evaluate("() => document.documentElement.dataset.mode") == mode, name
-        background = reader.page.evaluate("() => getComputedStyle(document.body).backgroundColor.match(/[0-9.]+/g).slice(0, 3).map(Number)")
+        background = reader.page.evaluate(
+            "() => getComputedStyle(document.body).backgroundColor.match(/[0-9.]+/g).slice(0, 3).map(Number)"
+        )
         shades[mode] = luminance(background)
         for picture in reader.page.locator("main figure img").all():
             pixels = numpy.asarray(Image.open(io.BytesIO(picture.screenshot())).convert("RGB")).reshape(-1, 3)

@@ -17,12 +17,21 @@ def runs():
 def test_the_fit_recovers_constants_that_are_known(runs):
     """Runs made up from constants chosen here: the fit must find them again, within what its weak prior pulls."""
     known = {
-        "layer_time_s": {"h100-sxm": 40e-6, "b200": 70e-6}, "sequence_time_s": 20e-6, "sum_time_s": 8e-6,
-        "block_scaling_time_s": 60e-6, "expert_flop_share": 0.2, "expert_prompt_flop_share": 0.3,
-        "recurrent_prompt_factor": 2.0, "imbalance": 0.8, "padding_rows": 4.0, "static_tdp_share": 0.2,
-        "compute_tdp_share": 0.4, "weight_energy_j_per_byte": 80e-12, "cache_energy_j_per_byte": 120e-12,
+        "layer_time_s": {"h100-sxm": 40e-6, "b200": 70e-6},
+        "sequence_time_s": 20e-6,
+        "sum_time_s": 8e-6,
+        "block_scaling_time_s": 60e-6,
+        "expert_flop_share": 0.2,
+        "expert_prompt_flop_share": 0.3,
+        "recurrent_prompt_factor": 2.0,
+        "imbalance": 0.8,
+        "padding_rows": 4.0,
+        "static_tdp_share": 0.2,
+        "compute_tdp_share": 0.4,
+        "weight_energy_j_per_byte": 80e-12,
+        "cache_energy_j_per_byte": 120e-12,
         "operation_tdp_share": 0.3,
-    }  # fmt: skip
+    }
     made = serving_runs()
     time, energy = made.predict(calibration.fixed() | known)
     made.columns["tokens_per_s"] = made.columns["batch"] / time

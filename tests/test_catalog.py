@@ -44,7 +44,9 @@ def table(tmp_path, monkeypatch):
 
 
 def test_a_good_row_is_read_in_si_units(table):
-    (fact,) = catalog.facts(table("h1,memory_bandwidth_bytes_per_s,3.35,3,3.4,TB/s,datasheet,key2024,table 1,2026-01-31,"))
+    (fact,) = catalog.facts(
+        table("h1,memory_bandwidth_bytes_per_s,3.35,3,3.4,TB/s,datasheet,key2024,table 1,2026-01-31,")
+    )
     assert (fact.value, fact.low, fact.high, fact.unit, fact.printed) == (3.35e12, 3e12, 3.4e12, "B/s", "3.35 TB/s")
 
 
@@ -117,7 +119,10 @@ def test_an_accelerator_is_possible(name):
     if peak and tdp:
         # The top is a desktop part of 2021 whose 32-bit accumulation runs at half rate.
         assert 0.1e-12 < tdp / peak < 7e-12, "rated power over peak in J per FLOP"
-    for narrow, wide in (("dense_fp8_flop_per_s", "dense_bf16_flop_per_s"), ("dense_fp4_flop_per_s", "dense_fp8_flop_per_s")):
+    for narrow, wide in (
+        ("dense_fp8_flop_per_s", "dense_bf16_flop_per_s"),
+        ("dense_fp4_flop_per_s", "dense_fp8_flop_per_s"),
+    ):
         if machine.get(narrow) and machine.get(wide):
             assert machine.get(narrow) >= machine.get(wide)
     if machine.get("transistors") and machine.get("die_area_mm2"):

@@ -31,13 +31,23 @@ def git(book, *arguments):
 def book(tmp_path):
     """A book with one edition tagged and another in the folder."""
     book = tmp_path / "book"
-    first = {"energy": ("22.4 J", 22.4, "J"), "same": ("8", 8, "1"), "old": ("3", 3, "1"), "digits": ("0.0418 s", 0.0418, "s")}
+    first = {
+        "energy": ("22.4 J", 22.4, "J"),
+        "same": ("8", 8, "1"),
+        "old": ("3", 3, "1"),
+        "digits": ("0.0418 s", 0.0418, "s"),
+    }
     store(book, "decode", first)
     git(book, "init", "-q")
     git(book, "add", ".")
     git(book, "commit", "-qm", "first")
     git(book, "tag", "v1")
-    second = {"energy": ("28.0 J", 28.0, "J"), "same": ("8", 8.001, "1"), "digits": ("41.8 ms", 0.0418, "s"), "fresh": ("9", 9, "1")}
+    second = {
+        "energy": ("28.0 J", 28.0, "J"),
+        "same": ("8", 8.001, "1"),
+        "digits": ("41.8 ms", 0.0418, "s"),
+        "fresh": ("9", 9, "1"),
+    }
     store(book, "decode", second)
     store(book, "later", {"one": ("1", 1, "1"), "two": ("2", 2, "1")})
     return book

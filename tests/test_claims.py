@@ -36,9 +36,14 @@ def test_quotations_are_short():
 
 def test_statements_belong_to_chapters_of_the_book():
     chapters = {
-        "index", "dennard-collapse", "tdp-escalator", "decode-breakdown", "datacenter-scale", "tokens-per-watt",
+        "index",
+        "dennard-collapse",
+        "tdp-escalator",
+        "decode-breakdown",
+        "datacenter-scale",
+        "tokens-per-watt",
         "three-layer-mitigations",
-    }  # fmt: skip
+    }
     assert {one.chapter for one in claims().values()} <= chapters
     assert find_book(None)
 

@@ -53,17 +53,27 @@ def test_estimate_tells_what_a_reader_needs(say):
     assert "batch 64, prompt 200, output 400, mean context 400 tokens" in lines
     row = lambda name: next(line.split() for line in lines.splitlines() if line.strip().startswith(name))
     assert row("speed")[1:] == [*(printed(one.tokens_per_s) for one in (found.low, found, found.high)), "tokens/s"]
-    assert row("of one user")[3:] == [*(printed(one.tokens_per_s / 64) for one in (found.low, found, found.high)), "tokens/s"]
+    assert row("of one user")[3:] == [
+        *(printed(one.tokens_per_s / 64) for one in (found.low, found, found.high)),
+        "tokens/s",
+    ]
     assert row("power")[1:5] == [*(printed(one.power_w) for one in (found.low, found, found.high)), "W;"]
     assert row("energy")[1:] == [*(printed(one.j_per_token) for one in (found.low, found, found.high)), "J/token"]
     # 1000 tokens at x J each are x / 3.6 Wh.
     assert row("of 1,000 tokens")[4] == printed(found.j_per_token / 3.6) and row("of 1,000 tokens")[-1] == "Wh"
-    assert row("weights from memory")[3:] == [printed(found.energy_by_part["weights"]), printed(100 * found.energy_by_part["weights"] / found.j_per_token), "%"]
+    assert row("weights from memory")[3:] == [
+        printed(found.energy_by_part["weights"]),
+        printed(100 * found.energy_by_part["weights"] / found.j_per_token),
+        "%",
+    ]
     shares = [float(line.split()[-2]) for line in lines.partition("J/token\n  w")[2].splitlines()[:5]]
     assert sum(shares) == pytest.approx(100, abs=0.3)
     assert f"a step takes {printed(1000 * found.step_s)} ms, bound by {found.bound}" in lines
     known = calibration.accuracy_table()[calibration.EXAMS["fitted"], "dense", "j_per_token"]
-    assert f"{known['n']:.0f} measured runs of dense networks, each predicted by terms chosen and constants fitted without its architecture" in " ".join(lines.split())
+    assert (
+        f"{known['n']:.0f} measured runs of dense networks, each predicted by terms chosen and constants fitted without its architecture"
+        in " ".join(lines.split())
+    )
     assert row("energy per token")[3:6] == [f"{known[name]:.1f}" for name in ("median_pct", "mean_pct", "p90_pct")]
     assert "boundary: accelerators alone; a token is an output token" in lines
     assert "right for answers of one length" in lines
@@ -72,20 +82,30 @@ def test_estimate_tells_what_a_reader_needs(say):
 def test_estimate_of_a_machine_that_was_never_fitted_says_so(say):
     _, out, _ = say("estimate qwen3-30b-a3b a100 --batch 64 --n-accelerators 2 --parallelism ep --boundary facility")
     known = calibration.accuracy_table()["accelerators", "moe", "tokens_per_s"]
-    assert f"{known['n']:.0f} measured runs of expert networks, each predicted by constants fitted on the other accelerator; this one" in " ".join(out.split())
+    assert (
+        f"{known['n']:.0f} measured runs of expert networks, each predicted by constants fitted on the other accelerator; this one"
+        in " ".join(out.split())
+    )
     assert "constants scaled from b200 and h100-sxm" in out
     assert "whole experts spread" in out and "rest of the server" in out and "rest of the site" in out
     assert "site factor 1.2" in out and "host scaled with the rating" in out
 
 
 def test_several_batches_are_a_table(say):
-    code, out, _ = say("estimate llama-3.1-70b h100-sxm --n-accelerators 4 --batch 1,64,4096 --output-tokens 400 --prompt-tokens 200")
+    code, out, _ = say(
+        "estimate llama-3.1-70b h100-sxm --n-accelerators 4 --batch 1,64,4096 --output-tokens 400 --prompt-tokens 200"
+    )
     assert code == 0
     head, *rows = [line.split() for line in readable(out).splitlines()[5:9]]
     assert head[0] == "batch"
     one = estimate("llama-3.1-70b", "h100-sxm", 4, 64, 200, 400)
     assert rows[1][:4] == ["64", printed(one.tokens_per_s), printed(one.tokens_per_s_per_user), printed(one.power_w)]
-    assert rows[1][4:] == [printed(one.j_per_token), printed(one.low.j_per_token), printed(one.high.j_per_token), one.bound]
+    assert rows[1][4:] == [
+        printed(one.j_per_token),
+        printed(one.low.j_per_token),
+        printed(one.high.j_per_token),
+        one.bound,
+    ]
     # 141.1 GB of weights and 4096 caches of 400 x 327,680 B = 536.9 GB, less 320 GB.
     assert " ".join(rows[2]) == "4,096 - - - - - - does not fit: 358 GB are missing"
 
@@ -96,13 +116,30 @@ def test_estimate_as_json(say):
     assert code == 0
     # Programs read these names; a new one is fine, a lost one is not.
     assert list(record) == [
-        "inputs", "fits", "missing_bytes", "tokens_per_s", "tokens_per_s_per_user", "power_w", "j_per_token", "prefill_j_per_token",
-        "step_s", "bound", "energy_by_part", "calibration", "notes", "low", "high", "validation",
-    ]  # fmt: skip
+        "inputs",
+        "fits",
+        "missing_bytes",
+        "tokens_per_s",
+        "tokens_per_s_per_user",
+        "power_w",
+        "j_per_token",
+        "prefill_j_per_token",
+        "step_s",
+        "bound",
+        "energy_by_part",
+        "calibration",
+        "notes",
+        "low",
+        "high",
+        "validation",
+    ]
     for name in ("tokens_per_s", "power_w", "j_per_token", "step_s", "bound", "energy_by_part", "prefill_j_per_token"):
         assert record[name] == getattr(found, name)
     assert sum(record["energy_by_part"].values()) == pytest.approx(record["j_per_token"])
-    assert record["low"]["j_per_token"] == found.low.j_per_token and record["high"]["tokens_per_s"] == found.high.tokens_per_s
+    assert (
+        record["low"]["j_per_token"] == found.low.j_per_token
+        and record["high"]["tokens_per_s"] == found.high.tokens_per_s
+    )
     assert record["inputs"]["boundary"] == "facility" and record["inputs"]["context_tokens"] == 400
     assert record["validation"]["j_per_token"]["median_pct"] > 0
 
@@ -112,7 +149,9 @@ def test_sensitivity_is_told_when_asked_for(say):
     assert code == 0 and out.startswith(say(f"estimate {RUN}")[1])
     lines = {line.split()[0]: line.split() for line in out.partition("one per cent more of")[2].splitlines()[1:]}
     # From two estimates one per cent apart, with the context held.
-    one, more = (estimate("llama-3.1-70b", "h100-sxm", 4, batch, 200, 400, context_tokens=400) for batch in (63.68, 64.32))
+    one, more = (
+        estimate("llama-3.1-70b", "h100-sxm", 4, batch, 200, 400, context_tokens=400) for batch in (63.68, 64.32)
+    )
     assert float(lines["batch"][1]) == pytest.approx(100 * (more.j_per_token / one.j_per_token - 1), abs=0.02)
     assert float(lines["batch"][3]) == pytest.approx(100 * (more.tokens_per_s / one.tokens_per_s - 1), abs=0.02)
     assert "link_energy_j_per_byte" not in lines
@@ -122,7 +161,9 @@ def test_sensitivity_is_told_when_asked_for(say):
 
 
 def test_json_has_nothing_where_there_is_no_number(say):
-    record = json.loads(say("estimate llama-3.1-70b h100-sxm --n-accelerators 4 --batch 1,4096 --context-tokens 400 --json")[1])
+    record = json.loads(
+        say("estimate llama-3.1-70b h100-sxm --n-accelerators 4 --batch 1,4096 --context-tokens 400 --json")[1]
+    )
     assert record["fits"] == [True, False]
     assert record["j_per_token"][0] > 0 and record["j_per_token"][1] is None
     assert record["inputs"]["output_tokens"] is None
@@ -138,11 +179,15 @@ def test_plan_tells_what_a_planner_needs(say):
     assert "a copy of Llama-3.1-70B-Instruct on 2 x NVIDIA H100 SXM5 80 GB, bf16 weights: batch 64" in out
     rows = {" ".join(line.split()): line for line in out.splitlines()}
     for words, one, unit in (
-        ("speed of one user", found.tokens_per_s_per_user, "tokens/s"), ("accelerators", found.n_accelerators, ""),
-        ("energy with machines that wait", found.j_per_token, "J/token"), ("energy of a query", found.wh_per_query, "Wh"),
-        ("power to build for", found.site_mw, "MW"), ("electricity", found.electricity_usd_per_year, "USD a year"),
-        ("carbon dioxide", found.carbon_t_per_year, "t a year"), ("water", found.water_m3_per_year, "m3 a year"),
-    ):  # fmt: skip
+        ("speed of one user", found.tokens_per_s_per_user, "tokens/s"),
+        ("accelerators", found.n_accelerators, ""),
+        ("energy with machines that wait", found.j_per_token, "J/token"),
+        ("energy of a query", found.wh_per_query, "Wh"),
+        ("power to build for", found.site_mw, "MW"),
+        ("electricity", found.electricity_usd_per_year, "USD a year"),
+        ("carbon dioxide", found.carbon_t_per_year, "t a year"),
+        ("water", found.water_m3_per_year, "m3 a year"),
+    ):
         assert f"{words} {printed(one.low)} {printed(one.central)} {printed(one.high)} {unit}".strip() in rows
     for one in found.assumptions:
         assert f"  {one.name} " in out
@@ -150,10 +195,15 @@ def test_plan_tells_what_a_planner_needs(say):
 
 
 def test_a_small_service_is_told_in_small_units(say):
-    lines = [" ".join(line.split()) for line in say("plan llama-3.1-8b h100-sxm --queries-per-day 10 --batch 8")[1].splitlines()]
+    lines = [
+        " ".join(line.split())
+        for line in say("plan llama-3.1-8b h100-sxm --queries-per-day 10 --batch 8")[1].splitlines()
+    ]
     found = planner.plan("llama-3.1-8b", "h100-sxm", 10, batch=8)
     # One server of eight: (8 x 700 W + 2150 W) x 1.2 = 9.3 kW.
-    assert f"power to build for {printed(1000 * found.site_mw.low)} 9.30 {printed(1000 * found.site_mw.high)} kW" in lines
+    assert (
+        f"power to build for {printed(1000 * found.site_mw.low)} 9.30 {printed(1000 * found.site_mw.high)} kW" in lines
+    )
     assert any(line.startswith("energy ") and line.endswith(" MWh a year") for line in lines)
 
 
@@ -162,9 +212,20 @@ def test_plan_as_json(say):
     record, found = json.loads(out), planner.plan("llama-3.1-70b", "h100-sxm", 1e7, batch=64, pue=1.1)
     assert code == 0
     for name in (
-        "tokens_per_s_per_user", "tokens_per_s", "j_per_token_at_work", "j_per_token", "wh_per_query", "n_accelerators", "n_servers",
-        "site_mw", "mean_mw", "energy_gwh_per_year", "electricity_usd_per_year", "carbon_t_per_year", "water_m3_per_year",
-    ):  # fmt: skip
+        "tokens_per_s_per_user",
+        "tokens_per_s",
+        "j_per_token_at_work",
+        "j_per_token",
+        "wh_per_query",
+        "n_accelerators",
+        "n_servers",
+        "site_mw",
+        "mean_mw",
+        "energy_gwh_per_year",
+        "electricity_usd_per_year",
+        "carbon_t_per_year",
+        "water_m3_per_year",
+    ):
         one = getattr(found, name)
         assert record[name] == {"low": one.low, "central": one.central, "high": one.high}
     assert record["inputs"]["n_together"] == 2 and record["inputs"]["weight_format"] == "bf16"
@@ -218,7 +279,9 @@ def test_help_needs_no_numerics():
 
 def test_wrong_arguments_are_told_without_the_books_software():
     code = "import sys, llmpower.cli as c; r = c.main(['estimate', 'x', 'y']); print(r, 'papermill' in sys.modules or 'nbformat' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "2 False\n"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "2 False\n"
+    )
 
 
 def test_calibrate_shows_progress_and_errors(say, monkeypatch):
@@ -230,7 +293,13 @@ def test_calibrate_shows_progress_and_errors(say, monkeypatch):
     lines = out.splitlines()
     assert "this takes minutes" in lines[0] and lines[1:3] == ["[1/2] half way", "[2/2] held out"]
     known = calibration.accuracy_table()["architectures", "all", "j_per_token"]
-    row = ["architectures", "all", "j_per_token", *(f"{known[name]:.1f}" for name in ("median_pct", "mean_pct", "p90_pct")), "%"]
+    row = [
+        "architectures",
+        "all",
+        "j_per_token",
+        *(f"{known[name]:.1f}" for name in ("median_pct", "mean_pct", "p90_pct")),
+        "%",
+    ]
     assert row in [line.split() for line in lines]
     assert lines[-1] == "wrote data/calibration.csv, accuracy.csv, predictions.csv and studies.csv"
 

@@ -54,10 +54,15 @@ def test_training_against_the_articles_year():
     found = datacenter.training_over_service(service.fact("gpt-4-training", "training_energy_j").value, claim("C51").si)
     assert found == pytest.approx(1.2)
     # The other estimate: 50 / 35 = 1.43.
-    assert datacenter.training_over_service(service.fact("gpt-4-training", "training_energy_j").high, claim("C51").si) == pytest.approx(1.43, rel=2e-3)
+    assert datacenter.training_over_service(
+        service.fact("gpt-4-training", "training_energy_j").high, claim("C51").si
+    ) == pytest.approx(1.43, rel=2e-3)
 
 
-AT_THE_BOUND = {**INPUTS, "tokens_per_s_per_accelerator": service.speed("llama-3.1-70b", "h100-sxm", 500, 500, 128).served_tokens_per_s}
+AT_THE_BOUND = {
+    **INPUTS,
+    "tokens_per_s_per_accelerator": service.speed("llama-3.1-70b", "h100-sxm", 500, 500, 128).served_tokens_per_s,
+}
 
 
 def test_the_bill_at_the_bound_by_hand():
@@ -150,7 +155,9 @@ def test_a_site_holds_whole_servers():
 
 def test_the_bound_belongs_to_its_batch():
     # Same formula, larger batch: what was measured at 898 is half of its own bound, not nine tenths.
-    speeds = {n: service.speed("llama-3.1-70b", "h100-sxm", 500, 500, n).served_tokens_per_s for n in (128, 256, 512, 898)}
+    speeds = {
+        n: service.speed("llama-3.1-70b", "h100-sxm", 500, 500, n).served_tokens_per_s for n in (128, 256, 512, 898)
+    }
     assert speeds == pytest.approx({128: 1856, 256: 2655, 512: 3383, 898: 3524}, rel=1e-3)
     assert service.measured_tokens_per_s()["h100-70b-batch-898"] / speeds[898] == pytest.approx(0.484, abs=0.001)
 
@@ -161,7 +168,12 @@ def test_the_expectation_meets_what_was_measured():
     for batch, one in ((128, "h100-70b-batch-128"), (898, "h100-70b-batch-898")):
         found = service.expected("llama-3.1-70b", "h100-sxm", 350, 350, batch)
         assert found.central == pytest.approx(rates[one], rel=0.25)
-        assert found.low < found.central < found.high < service.speed("llama-3.1-70b", "h100-sxm", 350, 350, batch).served_tokens_per_s
+        assert (
+            found.low
+            < found.central
+            < found.high
+            < service.speed("llama-3.1-70b", "h100-sxm", 350, 350, batch).served_tokens_per_s
+        )
 
 
 def test_boards_that_work_on_larger_batches_draw_more_of_their_rating():
@@ -224,7 +236,9 @@ def test_bills_are_linear(energy, price, factor):
     once = datacenter.electricity_cost_usd(energy, price)
     assert datacenter.electricity_cost_usd(factor * energy, price) == pytest.approx(factor * once)
     assert datacenter.facility_power_w(energy, 1) == energy
-    assert datacenter.used_water_m3(energy, 1, 0, 1) + datacenter.used_water_m3(0, 1, energy, 2) == pytest.approx(3 * energy)
+    assert datacenter.used_water_m3(energy, 1, 0, 1) + datacenter.used_water_m3(0, 1, energy, 2) == pytest.approx(
+        3 * energy
+    )
 
 
 def test_a_tornado_by_hand():
@@ -239,7 +253,14 @@ def test_ends_of_the_tornado_hold_the_readers_own_values():
 
 
 def test_the_prose_takes_the_branch_that_is_true(copy):
-    pairs = ("tokens_per_s_per_accelerator=5", "site_mw=1", "rack_kw=5", "training_gwh=90000", "grid_water_l_per_kwh=0", "accelerator=tpu-v5e")
+    pairs = (
+        "tokens_per_s_per_accelerator=5",
+        "site_mw=1",
+        "rack_kw=5",
+        "training_gwh=90000",
+        "grid_water_l_per_kwh=0",
+        "accelerator=tpu-v5e",
+    )
     options = [part for pair in pairs for part in ("-p", pair)]
     done = copy.llmpower("run", "datacenter-scale", *options, "--out", "odd")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -51,7 +51,9 @@ def test_real_processors_by_hand():
     assert scaling.changes("intel-pentium-4-670", "intel-xeon-e3-1275-v2")["voltage"] is None
 
 
-@pytest.mark.parametrize(("first", "last"), [("intel-4004", "intel-pentium-60"), ("intel-pentium-60", "intel-core-i7-980x")])
+@pytest.mark.parametrize(
+    ("first", "last"), [("intel-4004", "intel-pentium-60"), ("intel-pentium-60", "intel-core-i7-980x")]
+)
 def test_exponents_add_up(first, last):
     change = scaling.changes(first, last)
     assert change["density"] * change["cycle_energy"] * change["clock"] == pytest.approx(change["power_density"])
@@ -61,7 +63,9 @@ def test_exponents_add_up(first, last):
 @given(shrink, exponent, exponent)
 def test_power_density_has_the_exponent_of_its_parts(scale, voltage, clock):
     # Density 2, capacitance -1, voltage twice, clock once.
-    assert scaling.under(scale, voltage, clock).power_density == pytest.approx(scale ** (1 + 2 * voltage + clock), rel=1e-6)
+    assert scaling.under(scale, voltage, clock).power_density == pytest.approx(
+        scale ** (1 + 2 * voltage + clock), rel=1e-6
+    )
 
 
 @given(shrink)
@@ -119,9 +123,16 @@ def test_leakage_of_ten_times_more_or_less_moves_the_crossing():
 
 def test_the_chapter_takes_the_branch_that_is_true(copy):
     options = [
-        "rule=constant_field", "generations=3", "temperature_k=300", "body_factor=1", "off_current_a=1e-12", "cooling_ratio=2",
-    ]  # fmt: skip
-    done = copy.llmpower("run", "dennard-collapse", *(part for pair in options for part in ("-p", pair)), "--out", "cool")
+        "rule=constant_field",
+        "generations=3",
+        "temperature_k=300",
+        "body_factor=1",
+        "off_current_a=1e-12",
+        "cooling_ratio=2",
+    ]
+    done = copy.llmpower(
+        "run", "dennard-collapse", *(part for pair in options for part in ("-p", pair)), "--out", "cool"
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     page = copy.page("chapters/dennard-collapse", out="cool")
     assert "no silicon need be dark" in page and "of the chip must be dark after" not in page

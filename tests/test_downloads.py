@@ -81,7 +81,18 @@ def installed(tmp_path_factory):
         shutil.copytree(BOOK / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("pyproject.toml", "README.md", "LICENSE", "LICENSE-TEXT"):
         shutil.copyfile(BOOK / file, source / file)
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", str(target), str(source)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--target",
+        str(target),
+        str(source),
+    ]
     subprocess.run(command, check=True)
     return target
 
@@ -110,10 +121,19 @@ def texts(notebook):
         ("{ref}`other`, {ref}`so <other>`, {numref}`fig-x`", "[Other](other.ipynb), [so](other.ipynb), the figure “x”"),
         ("{term}`watts <W>`, {eq}`eq-p`", "watts, equation 3"),
         ("```{math}\n:label: eq-p\nP = E\n```", "$$\nP = E \\tag{3}\n$$"),
-        ("```{admonition} Mind\n:class: note\none {glue:text}`cost`\n\ntwo\n```", "> **Mind**\n>\n> one **5 J**\n>\n> two"),
-        ("::::{grid} 1 3\n:gutter: 3\n\n:::{grid-item-card} Read\n:link: other\n:link-type: ref\nOn.\n:::\n::::", "- [Read](other.ipynb): On.\n"),
+        (
+            "```{admonition} Mind\n:class: note\none {glue:text}`cost`\n\ntwo\n```",
+            "> **Mind**\n>\n> one **5 J**\n>\n> two",
+        ),
+        (
+            "::::{grid} 1 3\n:gutter: 3\n\n:::{grid-item-card} Read\n:link: other\n:link-type: ref\nOn.\n:::\n::::",
+            "- [Read](other.ipynb): On.\n",
+        ),
         ("```{exercise} Guess\n:label: ex\nHow many?\n```", "### Exercise: Guess\n\nHow many?"),
-        ("````{solution-start} ex\n:class: dropdown\n````\nFour.\n````{solution-end}\n````\n", "#### Solution: Guess\nFour.\n\n"),
+        (
+            "````{solution-start} ex\n:class: dropdown\n````\nFour.\n````{solution-end}\n````\n",
+            "#### Solution: Guess\nFour.\n\n",
+        ),
         ("```\nmake book\n```", "```\nmake book\n```"),
     ],
 )
@@ -130,7 +150,11 @@ def test_myst_becomes_markdown(myst, markdown):
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_a_page_offers_its_files_and_each_figure_its_data(offered, name):
     notebook = nbformat.read(BOOK / f"{NOTEBOOKS[name]}.ipynb", as_version=4)
-    figures = {cell.metadata.mystnb.figure.name: cell.metadata.mystnb.figure.caption for cell in notebook.cells if "mystnb" in cell.metadata}
+    figures = {
+        cell.metadata.mystnb.figure.name: cell.metadata.mystnb.figure.caption
+        for cell in notebook.cells
+        if "mystnb" in cell.metadata
+    }
     page = (offered / f"{NOTEBOOKS[name]}.html").read_text(encoding="utf-8")
     found = set(re.findall(r'href="(?:\.\./)?downloads/([^"]+)"', page)) - {file for file, _ in downloads.SITE.values()}
     assert figures
@@ -161,7 +185,9 @@ def test_a_notebook_for_a_plain_jupyter_says_and_draws_the_same(offered, install
     notebook.cells.append(nbformat.v4.new_code_cell("import llmpower\nprint(_json.dumps([llmpower.__file__, _drawn]))"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(installed))
-        NotebookClient(notebook, kernel_name="python3", timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+        NotebookClient(
+            notebook, kernel_name="python3", timeout=120, resources={"metadata": {"path": str(tmp_path)}}
+        ).execute()
     where, drawn = json.loads(notebook.cells.pop().outputs[0].text)
     assert pathlib.Path(where).is_relative_to(installed)
     assert not list(tmp_path.iterdir())
@@ -175,9 +201,11 @@ def test_a_notebook_for_a_plain_jupyter_says_and_draws_the_same(offered, install
 def compare(figure, table, seen):
     """The numbers of a table stand on the axes, and the curves of the axes in the table."""
     numbers = [
-        float(row[column]) for row in table for column in row
+        float(row[column])
+        for row in table
+        for column in row
         if column.endswith("]") and (figure, column) not in NOT_DRAWN and row[column]
-    ]  # fmt: skip
+    ]
     assert numbers
     for value in numbers:
         assert any(math.isclose(value, one, rel_tol=1e-9, abs_tol=1e-12) for one in seen["numbers"]), value
@@ -187,7 +215,13 @@ def compare(figure, table, seen):
 
 def test_the_executed_notebook_has_its_pictures(offered):
     notebook = nbformat.read(offered / "downloads" / "decode-breakdown.executed.ipynb", as_version=4)
-    pictures = [kind for cell in notebook.cells for output in cell.get("outputs", []) for kind in output.get("data", {}) if kind.startswith("image/")]
+    pictures = [
+        kind
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        for kind in output.get("data", {})
+        if kind.startswith("image/")
+    ]
     assert len(pictures) >= 3
 
 
@@ -200,7 +234,9 @@ def test_the_zip_opens_from_its_folder_and_is_the_same_each_time(offered):
         assert "Open index.html" in pack.read("the-power-wall/README.txt").decode()
         assert {entry.date_time for entry in pack.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     assert names == sorted(names) and {name.split("/")[0] for name in names} == {"the-power-wall"}
-    on_disk = {f"the-power-wall/{path.relative_to(offered).as_posix()}" for path in offered.rglob("*") if path.is_file()}
+    on_disk = {
+        f"the-power-wall/{path.relative_to(offered).as_posix()}" for path in offered.rglob("*") if path.is_file()
+    }
     assert set(names) == on_disk - {"the-power-wall/downloads/the-power-wall.zip"} | {"the-power-wall/README.txt"}
     # The packed front page offers everything but the pack itself.
     assert "the-power-wall.zip" not in index
@@ -230,13 +266,22 @@ def one_page(folder):
 
 
 def test_the_contents_name_every_chapter_and_no_section_that_all_have():
-    chapters = "".join(f'<span id="document-{name}"></span><h2>{name}</h2><h3>Own {name}</h3><h3>Exercises</h3>' for name in "ab")
+    chapters = "".join(
+        f'<span id="document-{name}"></span><h2>{name}</h2><h3>Own {name}</h3><h3>Exercises</h3>' for name in "ab"
+    )
     # An appendix repeats the titles of the chapters.
-    contents, article = pdf._contents(f'<h1>Title</h1><h2>Short</h2>{chapters}<span id="document-c"></span><h2>c</h2><h3>a</h3>')
+    contents, article = pdf._contents(
+        f'<h1>Title</h1><h2>Short</h2>{chapters}<span id="document-c"></span><h2>c</h2><h3>a</h3>'
+    )
     entries = re.findall(r'<li class="(\w+)"><a href="#([\w-]+)">(.*?)</a>', contents)
     assert [(kind, text) for kind, _, text in entries] == [
-        ("section", "Short"), ("chapter", "a"), ("section", "Own a"), ("chapter", "b"), ("section", "Own b"), ("chapter", "c"),
-    ]  # fmt: skip
+        ("section", "Short"),
+        ("chapter", "a"),
+        ("section", "Own a"),
+        ("chapter", "b"),
+        ("section", "Own b"),
+        ("chapter", "c"),
+    ]
     for _, mark, text in entries:
         assert re.search(rf'<span id="{mark}"></span><h[23]>{text}<', article)
 

@@ -34,7 +34,12 @@ def test_the_articles_factors_by_hand():
 
 def test_ratings_from_v100_to_b200_as_the_ledger_of_claims_has_them():
     # C24: 18, 36 and 72 times the peak, 8.9 times the bandwidth; C23: 5.4, 10.8, 21.6 and 2.67 per watt.
-    for metric, performance, per_watt in (("bf16", 18, 5.4), ("fp8", 36, 10.8), ("fp4", 72, 21.6), ("bandwidth", 8.89, 2.67)):
+    for metric, performance, per_watt in (
+        ("bf16", 18, 5.4),
+        ("fp8", 36, 10.8),
+        ("fp4", 72, 21.6),
+        ("bandwidth", 8.89, 2.67),
+    ):
         found = progress.gains("v100-sxm2-32gb", "b200", metric)
         assert found.performance.central == pytest.approx(performance, rel=2e-3)
         assert found.efficiency.central == pytest.approx(per_watt, rel=2e-3)
@@ -103,7 +108,9 @@ def test_at_a_fixed_budget_the_rating_of_one_board_cancels(budget, rate, tdp, fa
     count = escalator.budget_accelerators(budget, tdp)
     together = escalator.budget_flop_per_s(budget, escalator.peak_flop_per_j(rate, tdp))
     assert together == pytest.approx(count * rate)
-    assert escalator.budget_flop_per_s(budget, escalator.peak_flop_per_j(factor * rate, factor * tdp)) == pytest.approx(together)
+    assert escalator.budget_flop_per_s(budget, escalator.peak_flop_per_j(factor * rate, factor * tdp)) == pytest.approx(
+        together
+    )
 
 
 def test_every_pair_and_metric_has_an_answer():
@@ -152,5 +159,11 @@ def test_a_smaller_machine_is_told_as_one(copy):
     assert done.returncode == 0, done.stdout + done.stderr
     page = copy.page("chapters/tdp-escalator", out="small")
     assert "The supply does not feed even one whole" in page
-    assert "Both fell: the second of the two is the smaller machine" in page or "Efficiency and power did not both rise" in page
-    assert "Efficiency explains <strong" not in page.partition("Measured, the gain")[0].partition("Your pair of accelerators")[2]
+    assert (
+        "Both fell: the second of the two is the smaller machine" in page
+        or "Efficiency and power did not both rise" in page
+    )
+    assert (
+        "Efficiency explains <strong"
+        not in page.partition("Measured, the gain")[0].partition("Your pair of accelerators")[2]
+    )

@@ -82,7 +82,9 @@ def test_prompts_are_read_in_some_of_the_steps(paper):
     assert found.step.compute_time_s == pytest.approx(265.0846e-6, rel=1e-6)
     for boundary in estimator.BOUNDARIES:
         with_prompts, without = (paper(**run, prompt_tokens=tokens, boundary=boundary) for tokens in (300, 0))
-        assert with_prompts.prefill_j_per_token == pytest.approx(with_prompts.j_per_token - without.j_per_token, rel=1e-9)
+        assert with_prompts.prefill_j_per_token == pytest.approx(
+            with_prompts.j_per_token - without.j_per_token, rel=1e-9
+        )
     assert any("nothing is prefilled" in note for note in without.notes)
 
 
@@ -94,7 +96,9 @@ def test_steps_with_prompts_lose_time_in_layers_with_experts(paper):
 
 
 def test_power_follows_the_work_of_all_not_of_the_busiest(paper):
-    cut, spread = (paper("mixtral-8x7b", "h100-sxm", 8, batch=16, context_tokens=10, parallelism=kind) for kind in ("tp", "ep"))
+    cut, spread = (
+        paper("mixtral-8x7b", "h100-sxm", 8, batch=16, context_tokens=10, parallelism=kind) for kind in ("tp", "ep")
+    )
     assert spread.step.compute_time_s > 1.2 * cut.step.compute_time_s
     assert spread.step.compute_j == pytest.approx(cut.step.compute_j)
 
@@ -120,7 +124,9 @@ def test_a_mixture_reads_the_experts_it_touches(paper):
 def test_spread_experts_wait_for_the_busiest(paper):
     # One expert each on 8 accelerators at a batch that touches all: the largest of eight normal numbers is 1.42360 on
     # average (Harter 1961), so 1 + 1.42360 x sqrt(8/8).
-    cut, spread = (paper("mixtral-8x7b", "h100-sxm", 8, batch=512, context_tokens=10, parallelism=kind) for kind in ("tp", "ep"))
+    cut, spread = (
+        paper("mixtral-8x7b", "h100-sxm", 8, batch=512, context_tokens=10, parallelism=kind) for kind in ("tp", "ep")
+    )
     assert spread.step.expert_time_s / cut.step.expert_time_s == pytest.approx(2.42360, rel=1e-4)
     assert spread.step.dense_time_s == cut.step.dense_time_s
 
@@ -160,14 +166,22 @@ def test_a_busy_board_draws_its_plateau(paper):
 
 
 def test_boundaries_by_hand(paper):
-    run = {"model": "llama-3.1-70b", "accelerator": "h100-sxm", "n_accelerators": 4, "batch": 64, "context_tokens": 1000}
+    run = {
+        "model": "llama-3.1-70b",
+        "accelerator": "h100-sxm",
+        "n_accelerators": 4,
+        "batch": 64,
+        "context_tokens": 1000,
+    }
     board, server, facility = (paper(**run, boundary=boundary) for boundary in estimator.BOUNDARIES)
     # Half of the 2,150 W of a server of eight; a site factor of 1.2.
     assert server.power_w == pytest.approx(board.power_w + 1075)
     assert facility.power_w == pytest.approx(1.2 * (board.power_w + 1075))
     assert facility.tokens_per_s == board.tokens_per_s
     parts = facility.energy_by_part
-    assert parts["host"] == pytest.approx(1075 / board.tokens_per_s) and sum(parts.values()) == pytest.approx(facility.j_per_token)
+    assert parts["host"] == pytest.approx(1075 / board.tokens_per_s) and sum(parts.values()) == pytest.approx(
+        facility.j_per_token
+    )
     # Low and high: 1,000 and 2,800 W of eight, 1.1 and 1.3.
     ratios = board.spans["j_per_token"]
     assert facility.low.power_w == pytest.approx(1.1 * (ratios["low_ratio"] * board.power_w + 500))
@@ -180,7 +194,9 @@ def test_machines_without_runs_say_that_they_are_scaled():
     assert scaled.calibration == "scaled" and any("scaled from b200 and h100-sxm" in note for note in scaled.notes)
     # Two machines differ, and their errors are those of machines that were held out.
     assert scaled.spans["j_per_token"] == calibration.accuracy_table()["accelerators", "dense", "j_per_token"]
-    assert fitted.spans["j_per_token"] == calibration.accuracy_table()[calibration.EXAMS["fitted"], "dense", "j_per_token"]
+    assert (
+        fitted.spans["j_per_token"] == calibration.accuracy_table()[calibration.EXAMS["fitted"], "dense", "j_per_token"]
+    )
 
 
 # What does not fit
@@ -215,7 +231,9 @@ def test_in_arrays_what_does_not_fit_is_not_a_number():
     assert found.missing_bytes[2] == pytest.approx(148.9e9, rel=1e-3)
 
 
-@pytest.mark.parametrize("model, kind", [("llama-3.1-8b", "tp"), ("qwen3-30b-a3b", "ep"), ("nemotron-nano-9b-v2", "tp")])
+@pytest.mark.parametrize(
+    "model, kind", [("llama-3.1-8b", "tp"), ("qwen3-30b-a3b", "ep"), ("nemotron-nano-9b-v2", "tp")]
+)
 def test_arrays_hold_what_floats_give(model, kind):
     counts, batches, contexts = numpy.array([1, 2, 8]), numpy.array([1.0, 40.5, 256.0]), numpy.array([10, 2000, 900])
     more = {"prompt_tokens": 300, "output_tokens": 200, "parallelism": kind, "boundary": "server"}
@@ -257,9 +275,16 @@ def test_fits_and_estimates_compute_alike():
     compared = 0
     for row in range(0, len(runs), 7):
         one = estimate(
-            c["model"][row], c["accelerator"][row], c["n_accelerators"][row:row + 1], c["batch"][row], runs.prompt[row], runs.output[row],
-            runs.context[row], c["weight_format"][row], parallelism="ep" if c["expert_parallel"][row] > 1 else "tp",
-        )  # fmt: skip
+            c["model"][row],
+            c["accelerator"][row],
+            c["n_accelerators"][row : row + 1],
+            c["batch"][row],
+            runs.prompt[row],
+            runs.output[row],
+            runs.context[row],
+            c["weight_format"][row],
+            parallelism="ep" if c["expert_parallel"][row] > 1 else "tp",
+        )
         by_arrays = table.loc[c["id"][row]]
         if one.fits[0]:
             assert one.j_per_token[0] == pytest.approx(by_arrays["predicted_j_per_token"], rel=1e-9)
@@ -270,12 +295,20 @@ def test_fits_and_estimates_compute_alike():
 
 # Properties
 
-runs = st.fixed_dictionaries({
-    "model": st.sampled_from(["llama-3.1-8b", "gemma-3-12b", "qwen3-30b-a3b", "gpt-oss-20b", "nemotron-nano-9b-v2"]),
-    "accelerator": st.sampled_from(["h100-sxm", "b200", "a100-sxm-80gb", "mi300x"]),
-    "n_accelerators": st.sampled_from([2, 4, 8]), "batch": st.floats(1, 200), "prompt_tokens": st.just(0.0) | st.floats(1, 2000),
-    "output_tokens": st.floats(1, 2000), "context_tokens": st.floats(0, 2000), "boundary": st.sampled_from(estimator.BOUNDARIES),
-})  # fmt: skip
+runs = st.fixed_dictionaries(
+    {
+        "model": st.sampled_from(
+            ["llama-3.1-8b", "gemma-3-12b", "qwen3-30b-a3b", "gpt-oss-20b", "nemotron-nano-9b-v2"]
+        ),
+        "accelerator": st.sampled_from(["h100-sxm", "b200", "a100-sxm-80gb", "mi300x"]),
+        "n_accelerators": st.sampled_from([2, 4, 8]),
+        "batch": st.floats(1, 200),
+        "prompt_tokens": st.just(0.0) | st.floats(1, 2000),
+        "output_tokens": st.floats(1, 2000),
+        "context_tokens": st.floats(0, 2000),
+        "boundary": st.sampled_from(estimator.BOUNDARIES),
+    }
+)
 
 
 @given(runs)
@@ -389,7 +422,9 @@ def test_monte_carlo_and_tornado_of_an_estimate():
 
 
 def test_a_varied_run_says_what_it_is():
-    found = estimate("llama-3.1-8b", "h100-sxm", batch=8, context_tokens=500).vary(batch=16.0, context_tokens=900.0, tdp_w=600.0)
+    found = estimate("llama-3.1-8b", "h100-sxm", batch=8, context_tokens=500).vary(
+        batch=16.0, context_tokens=900.0, tdp_w=600.0
+    )
     assert (found.batch, found.context_tokens) == (16, 900)
     assert found.tokens_per_s == estimate("llama-3.1-8b", "h100-sxm", batch=16, context_tokens=900).tokens_per_s
     assert found.inputs["tdp_w"] == 600 and catalog.accelerator("h100-sxm").tdp_w == 700
@@ -418,20 +453,39 @@ def test_wrong_numbers(name, kind):
     assert told.startswith(f"{name}: got ") and f"from {row.low:,.0f} to {row.high:,.0f}" in told and "[count]" in told
 
 
-@pytest.mark.parametrize("name, value", [("batch", 0), ("batch", 1e9), ("output_tokens", 0), ("n_accelerators", 0), ("n_accelerators", 1.5),
-                                         ("n_accelerators", [1, 2.5]), ("batch", None), ("prompt_tokens", None)])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("batch", 0),
+        ("batch", 1e9),
+        ("output_tokens", 0),
+        ("n_accelerators", 0),
+        ("n_accelerators", 1.5),
+        ("n_accelerators", [1, 2.5]),
+        ("batch", None),
+        ("prompt_tokens", None),
+    ],
+)
 def test_numbers_out_of_range(name, value):
     (told,) = problem("llama-3.1-8b", "h100-sxm", **{name: value})
     assert told.startswith(f"{name}: got ") and "allowed is" in told
     assert ("whole number" in told) == (name == "n_accelerators")
 
 
-@pytest.mark.parametrize("name, value, told", [
-    ("model", "lama-3.1-8b", "did you mean llama-3.1-8b"), ("accelerator", "h1000", "did you mean h100-sxm"),
-    ("weight_format", "fp7", "did you mean fp8"), ("kv_format", "bf61", "did you mean bf16"), ("model", None, "no model is called 'None'"),
-    ("boundary", "sever", "did you mean server? allowed is accelerators, server, facility"), ("parallelism", "pp", "allowed is tp, ep"),
-    ("boundary", 3, "allowed is accelerators"), ("parallelism", "ep", "has no experts to spread, allowed is tp"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, value, told",
+    [
+        ("model", "lama-3.1-8b", "did you mean llama-3.1-8b"),
+        ("accelerator", "h1000", "did you mean h100-sxm"),
+        ("weight_format", "fp7", "did you mean fp8"),
+        ("kv_format", "bf61", "did you mean bf16"),
+        ("model", None, "no model is called 'None'"),
+        ("boundary", "sever", "did you mean server? allowed is accelerators, server, facility"),
+        ("parallelism", "pp", "allowed is tp, ep"),
+        ("boundary", 3, "allowed is accelerators"),
+        ("parallelism", "ep", "has no experts to spread, allowed is tp"),
+    ],
+)
 def test_unknown_names(name, value, told):
     (line,) = problem(**{"model": "llama-3.1-8b", "accelerator": "h100-sxm", name: value})
     assert line.startswith(f"{name}: ") and told in line
@@ -453,12 +507,21 @@ def test_arrays_that_do_not_go_together():
 
 def test_one_error_with_every_problem():
     lines = problem(
-        "no such", "neither", n_accelerators=0, batch=-1, prompt_tokens="x", output_tokens=math.inf, context_tokens=math.nan,
-        weight_format="?", kv_format="!", parallelism="dp", boundary="planet",
-    )  # fmt: skip
-    assert sorted(line.partition(":")[0] for line in lines) == sorted([
-        "model", "accelerator", "weight_format", "kv_format", "parallelism", "boundary", *NUMBERS
-    ])  # fmt: skip
+        "no such",
+        "neither",
+        n_accelerators=0,
+        batch=-1,
+        prompt_tokens="x",
+        output_tokens=math.inf,
+        context_tokens=math.nan,
+        weight_format="?",
+        kv_format="!",
+        parallelism="dp",
+        boundary="planet",
+    )
+    assert sorted(line.partition(":")[0] for line in lines) == sorted(
+        ["model", "accelerator", "weight_format", "kv_format", "parallelism", "boundary", *NUMBERS]
+    )
 
 
 # Speed: processor seconds, which a busy machine does not change; two cores have two of them a second.

@@ -14,7 +14,9 @@ from llmpower import symbolic
 from llmpower.catalog import quantities
 from tests.units import quantity, si
 
-MODULES = [importlib.import_module(f"llmpower.formulas.{m.name}") for m in pkgutil.iter_modules(llmpower.formulas.__path__)]
+MODULES = [
+    importlib.import_module(f"llmpower.formulas.{m.name}") for m in pkgutil.iter_modules(llmpower.formulas.__path__)
+]
 FORMULAS = {
     f"{module.__name__.rpartition('.')[2]}.{name}": function
     for module in MODULES

@@ -82,7 +82,9 @@ def test_not_every_chat_prompt_can_have_been_computed():
     # Operations per second that the fastest measured matrix product does not reach: 1745 TFLOP/s on a B200.
     b200 = RUNS[RUNS["accelerator"] == "b200"]
     assert b200["most_flop_per_s"].max() > 1.1 * 1745e12 > 1745e12 > b200["flop_per_s"].max()
-    assert (RUNS["least_flop_per_s"] <= RUNS["flop_per_s"] * (1 + 1e-9)).all() and (RUNS["flop_per_s"] <= RUNS["most_flop_per_s"] * (1 + 1e-9)).all()
+    assert (RUNS["least_flop_per_s"] <= RUNS["flop_per_s"] * (1 + 1e-9)).all() and (
+        RUNS["flop_per_s"] <= RUNS["most_flop_per_s"] * (1 + 1e-9)
+    ).all()
 
 
 def test_predictions_are_there_for_every_run_and_none_saw_its_own_architecture():
@@ -94,8 +96,12 @@ def test_predictions_are_there_for_every_run_and_none_saw_its_own_architecture()
     out = np.flatnonzero(runs.architecture == "llama-4-maverick")
     values = calibration.fit(runs, np.flatnonzero((runs.architecture != "llama-4-maverick") & clean))
     time, energy = runs.predict(values, runs.parts(out))
-    assert energy / runs.columns["batch"][out] == pytest.approx(table["predicted_j_per_token"].to_numpy()[out], rel=0.005)
-    assert runs.columns["batch"][out] / time == pytest.approx(table["predicted_tokens_per_s"].to_numpy()[out], rel=0.005)
+    assert energy / runs.columns["batch"][out] == pytest.approx(
+        table["predicted_j_per_token"].to_numpy()[out], rel=0.005
+    )
+    assert runs.columns["batch"][out] / time == pytest.approx(
+        table["predicted_tokens_per_s"].to_numpy()[out], rel=0.005
+    )
 
 
 @pytest.mark.parametrize("what, split", [("architecture", "architectures"), ("accelerator", "accelerators")])
@@ -106,7 +112,9 @@ def test_predictions_have_the_errors_of_the_accuracy_table(what, split, column, 
     row = calibration.accuracy_table()[split, "all", quantity]
     assert len(clean) == row["n"]
     found = calibration.summary(clean[column])
-    assert found == pytest.approx([row["median_pct"], row["mean_pct"], row["p90_pct"]], abs=0.15), "run validation.write()"
+    assert found == pytest.approx([row["median_pct"], row["mean_pct"], row["p90_pct"]], abs=0.15), (
+        "run validation.write()"
+    )
 
 
 def test_twins_are_held_out_together():
@@ -129,7 +137,9 @@ def test_a_reading_finds_the_prices_that_made_the_watts(monkeypatch):
     random = np.random.default_rng(0)
     bytes_per_s, flop_per_s = random.uniform(0.5e12, 3e12, 50), random.uniform(1e13, 3e14, 50)
     made = 150 + 100e-12 * bytes_per_s + 0.5e-12 * flop_per_s
-    monkeypatch.setattr(validation, "_boards", lambda accelerator: (made, bytes_per_s, flop_per_s, {"made up": np.arange(50)}))
+    monkeypatch.setattr(
+        validation, "_boards", lambda accelerator: (made, bytes_per_s, flop_per_s, {"made up": np.arange(50)})
+    )
     found = validation.reading("h100-sxm", "made up")
     assert (found.static_w, found.j_per_byte, found.j_per_flop) == pytest.approx((150, 100e-12, 0.5e-12), rel=1e-3)
     assert found.error < 1e-6
@@ -141,7 +151,10 @@ def test_a_reading_finds_the_prices_that_made_the_watts(monkeypatch):
 def test_static_power_is_not_identified(accelerator):
     shares = [one.static_share for one in validation.readings(accelerator)]
     assert max(shares) > 2 * min(shares) and max(shares) > 0.6
-    assert all(one.static_w >= validation.idle_w(accelerator) * (1 - 1e-6) and one.error < 0.1 for one in validation.readings(accelerator))
+    assert all(
+        one.static_w >= validation.idle_w(accelerator) * (1 - 1e-6) and one.error < 0.1
+        for one in validation.readings(accelerator)
+    )
 
 
 def test_drawing_networks_at_random_contradicts_itself():
@@ -154,7 +167,13 @@ def test_drawing_networks_at_random_contradicts_itself():
 
 
 def test_measured_share_is_that_of_the_estimate_inside_its_interval():
-    case = {"model": "llama-3.1-70b", "accelerator": "h100-sxm", "n_accelerators": 4, "batch": 32, "context_tokens": 4096}
+    case = {
+        "model": "llama-3.1-70b",
+        "accelerator": "h100-sxm",
+        "n_accelerators": 4,
+        "batch": 32,
+        "context_tokens": 4096,
+    }
     share = llmpower.measured_share(**case)
     parts = llmpower.estimate(**case).energy_by_part
     moved = parts["weights"] + parts["kv"] + parts["interconnect"]
@@ -165,10 +184,18 @@ def test_measured_share_is_that_of_the_estimate_inside_its_interval():
 
 
 def test_the_three_shares_are_those_of_the_estimate_and_leave_the_static_one_open():
-    case = {"model": "llama-3.1-70b", "accelerator": "h100-sxm", "n_accelerators": 4, "batch": 32, "context_tokens": 4096}
+    case = {
+        "model": "llama-3.1-70b",
+        "accelerator": "h100-sxm",
+        "n_accelerators": 4,
+        "batch": 32,
+        "context_tokens": 4096,
+    }
     static, movement, compute = llmpower.measured_parts(**case)
     parts = llmpower.estimate(**case).energy_by_part
-    assert (static.central, compute.central) == pytest.approx((parts["static"] / sum(parts.values()), parts["compute"] / sum(parts.values())))
+    assert (static.central, compute.central) == pytest.approx(
+        (parts["static"] / sum(parts.values()), parts["compute"] / sum(parts.values()))
+    )
     assert movement == llmpower.measured_share(**case)
     assert static.high > 2 * static.low
     # What one reading gives to power that always flows it takes from bytes.
@@ -191,7 +218,9 @@ def test_enough_is_the_fewest_that_fit():
     assert validation.enough("llama-3.1-70b", "h100-sxm", 4, 32, 4096) == 4
     assert validation.enough("llama-3.1-70b", "m4", 1, 1, 0) is None
     # 24 sequences keep 32.2 GB at 16 bit and 16.1 GB at 8, where two boards leave 19.
-    assert [validation.enough("llama-3.1-70b", "h100-sxm", 1, 24, 4096, kv_format=cache) for cache in ("bf16", "fp8")] == [3, 2]
+    assert [
+        validation.enough("llama-3.1-70b", "h100-sxm", 1, 24, 4096, kv_format=cache) for cache in ("bf16", "fp8")
+    ] == [3, 2]
     # One board needs no link to others, of which the catalog knows none here.
     assert validation.enough("llama-3.1-8b", "rtx-4090", 1, 1, 1000) == 1
     assert validation.enough("llama-3.1-70b", "rtx-4090", 1, 1, 1000) is None
@@ -207,11 +236,15 @@ def test_the_range_covers_what_estimate_says_it_covers():
     table = validation.other_runs()
     # An H100 run of a dense network, against the range of the estimate with the same label.
     run = table[(table["accelerator"] == "h100-sxm") & (table["kind"] == "dense")].iloc[0]
-    spans = llmpower.estimate("llama-3.1-8b", "h100-sxm", batch=8, prompt_tokens=100, output_tokens=100).spans["tokens_per_s"]
+    spans = llmpower.estimate("llama-3.1-8b", "h100-sxm", batch=8, prompt_tokens=100, output_tokens=100).spans[
+        "tokens_per_s"
+    ]
     ratio = run["tokens_per_s"] / run["predicted_tokens_per_s"]
     assert run["speed_inside"] == (spans["low_ratio"] <= ratio <= spans["high_ratio"])
     ours = table["id"].str.startswith("mlenergy")
-    assert validation.covered() == pytest.approx((table[ours]["speed_inside"].mean(), table[~ours]["speed_inside"].mean()))
+    assert validation.covered() == pytest.approx(
+        (table[ours]["speed_inside"].mean(), table[~ours]["speed_inside"].mean())
+    )
     # Other laboratories run other software: fewer than the eight of ten of the held-out runs.
     assert validation.covered()[1] < validation.covered()[0] < 0.95
 
@@ -233,7 +266,9 @@ def test_prompt_shares_change_only_the_prompts_of_chats_without_recurrence():
     runs = calibration.serving_runs()
     other = validation._with_prompt_share(runs, 1.0)
     chat = (runs.columns["task"] == "lm-arena-chat") & (runs.net.recurrent == 0)
-    assert (other.prompt[chat] == pytest.approx(runs.columns["prompt_tokens"][chat])) and (other.prompt[~chat] == runs.prompt[~chat]).all()
+    assert (other.prompt[chat] == pytest.approx(runs.columns["prompt_tokens"][chat])) and (
+        other.prompt[~chat] == runs.prompt[~chat]
+    ).all()
     assert (runs.prompt[chat] < runs.columns["prompt_tokens"][chat]).all()
 
 
@@ -243,7 +278,9 @@ def test_figures_draw_every_point_they_are_given():
     points = [("Llama", ten, ten * 2e12, ten / 2, ten * 1e12), ("Unknown", one, one * 2e12, one, one * 2e12)]
     figures.roofs(intensity, validation.roof("h100-sxm", intensity), "H100", 700, points)
     plot = plt.gca()
-    drawn = [line.get_xydata() for line in plot.lines if line.get_transform() == plot.transData and line.get_marker() == "o"]
+    drawn = [
+        line.get_xydata() for line in plot.lines if line.get_transform() == plot.transData and line.get_marker() == "o"
+    ]
     assert sum(len(one) for one in drawn) == 3
     assert any((one == [[5.0, 10.0]]).all() for one in drawn)
     plt.close()
@@ -265,7 +302,9 @@ def test_the_committed_chapter_shows_what_the_code_finds():
     clean = clean[clean["anomaly"] == ""]
     assert numbers["middle"]["value"] == pytest.approx(clean["energy_error"].abs().median())
     assert numbers["inside"]["value"] == pytest.approx((clean["energy_error"].abs() < 0.2).mean())
-    assert numbers["article_case"]["value"] == pytest.approx(llmpower.measured_share("llama-3.1-70b", "h100-sxm", 4, 1, 0).central)
+    assert numbers["article_case"]["value"] == pytest.approx(
+        llmpower.measured_share("llama-3.1-70b", "h100-sxm", 4, 1, 0).central
+    )
 
 
 def test_published_errors_are_those_of_the_abstracts():

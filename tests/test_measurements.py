@@ -64,7 +64,9 @@ def test_held_out_runs_were_seen_and_are_not_fitted_to():
 
 def test_the_rows_issue_and_readme_speak_of():
     runs = measurements()
-    counted = {start: sum(one.startswith(start) for one in runs["id"]) for start in ("mlenergy_v3", "argonne", "llamacpp")}
+    counted = {
+        start: sum(one.startswith(start) for one in runs["id"]) for start in ("mlenergy_v3", "argonne", "llamacpp")
+    }
     assert counted == {"mlenergy_v3": 411, "argonne": 16, "llamacpp": 15}
     assert sum(runs["expert_parallel"] > 1) == 156
     assert sum(map(bool, runs["anomaly"])) == 42
@@ -72,19 +74,34 @@ def test_the_rows_issue_and_readme_speak_of():
 
 def test_the_held_out_rows_the_readme_speaks_of():
     runs = measurements("validation.csv")
-    counted = {start: sum(one.startswith(start) for one in runs["id"]) for start in ("mlenergy_hold", "argonne_hold", "mi300x_hold")}
+    counted = {
+        start: sum(one.startswith(start) for one in runs["id"])
+        for start in ("mlenergy_hold", "argonne_hold", "mi300x_hold")
+    }
     assert counted == {"mlenergy_hold": 154, "argonne_hold": 60, "mi300x_hold": 3}
 
 
 @pytest.mark.parametrize(
-    "row", ["mlenergy_v3-0010", "mlenergy_v3-0159", "mlenergy_v3-0315", "mlenergy_hold-0040", "mlenergy_hold-0080", "mlenergy_hold-0143"]
+    "row",
+    [
+        "mlenergy_v3-0010",
+        "mlenergy_v3-0159",
+        "mlenergy_v3-0315",
+        "mlenergy_hold-0040",
+        "mlenergy_hold-0080",
+        "mlenergy_hold-0143",
+    ],
 )
 def test_the_window_columns_are_made_again(row):
     runs = measurements("validation.csv" if "hold" in row else "measurements.csv")
     at = runs["id"].index(row)
     one = {name: column[at] for name, column in runs.items()}
     context, per_prompt = serving_window(
-        int(one["max_batch"]), int(one["n_requests"]), one["output_tokens"], one["stationary_context_tokens"], one["prompt_tokens"]
+        int(one["max_batch"]),
+        int(one["n_requests"]),
+        one["output_tokens"],
+        one["stationary_context_tokens"],
+        one["prompt_tokens"],
     )
     assert context == pytest.approx(one["window_context_tokens"], abs=0.1)
     assert per_prompt == pytest.approx(one["output_tokens_per_prompt"], abs=0.1)
@@ -120,13 +137,25 @@ SEEN = {
     ("llama-3.1-70b", "h100-sxm", 4, "lm-arena-chat", 1024): (2547.51808188361, 0.3731420112064737, 6827.207887009997),
     ("qwen3-235b-a22b", "h100-sxm", 8, "gpqa", 128): (3918.0969655339563, 1.3846291846315368, 2829.7084945357406),
     ("gpt-oss-120b", "h100-sxm", 2, "gpqa", 1024): (1138.9522207481266, 0.09540020046199459, 11938.677437075836),
-    ("qwen3-coder-30b-a3b", "b200", 1, "sourcegraph-fim", 1024): (964.9797751714376, 0.11189398044252594, 8624.054407172483),
-    ("qwen3-coder-30b-a3b", "h100-sxm", 2, "sourcegraph-fim", 768): (1188.195790433295, 0.2003523504187493, 5930.530827064866),
+    ("qwen3-coder-30b-a3b", "b200", 1, "sourcegraph-fim", 1024): (
+        964.9797751714376,
+        0.11189398044252594,
+        8624.054407172483,
+    ),
+    ("qwen3-coder-30b-a3b", "h100-sxm", 2, "sourcegraph-fim", 768): (
+        1188.195790433295,
+        0.2003523504187493,
+        5930.530827064866,
+    ),
     ("gpt-oss-20b", "b200", 1, "gpqa", 2048): (646.0116180331404, 0.029096299281516816, 22202.53551088244),
     ("qwen3-14b", "b200", 1, "lm-arena-chat", 1024): (932.265569899849, 0.06194408549009, 15050.114349480478),
     ("llama-4-scout", "h100-sxm", 8, "lm-arena-chat", 96): (2932.5972254129206, 0.9636148081503074, 3043.329347586661),
     ("llama-3.1-405b", "b200", 4, "lm-arena-chat", 512): (3883.077089471107, 1.1466946288350555, 3386.3218609613477),
-    ("qwen3-coder-480b-a35b", "b200", 4, "sourcegraph-fim", 64): (3847.1798745797246, 5.333480642019776, 721.3263031780325),
+    ("qwen3-coder-480b-a35b", "b200", 4, "sourcegraph-fim", 64): (
+        3847.1798745797246,
+        5.333480642019776,
+        721.3263031780325,
+    ),
 }
 
 

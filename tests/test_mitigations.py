@@ -45,9 +45,14 @@ def test_deepseeks_own_count_of_its_sparse_attention():
 def test_lightmatters_operation():
     # (78 + 1.6) W / 65.5 Tera-operations a second = 1.215 pJ, printed as 1.22.
     fact = llmpower.evidence("photonic")
-    parts = (mitigations.power_energy_j_per_op(watts, fact.dense_flop_per_s) for watts in (fact.optical_power_w, fact.power_w))
+    parts = (
+        mitigations.power_energy_j_per_op(watts, fact.dense_flop_per_s)
+        for watts in (fact.optical_power_w, fact.power_w)
+    )
     assert mitigations.system_energy_j_per_op(*parts) == pytest.approx(1.215e-12, rel=1e-3)
-    assert mitigations.system_energy_j_per_op(1.6 / 65.5e12, 78 / 65.5e12) == pytest.approx(fact.energy_j_per_op, rel=5e-3)
+    assert mitigations.system_energy_j_per_op(1.6 / 65.5e12, 78 / 65.5e12) == pytest.approx(
+        fact.energy_j_per_op, rel=5e-3
+    )
 
 
 def test_computing_in_memory_by_hand():
@@ -76,7 +81,12 @@ def test_a_free_part_takes_its_time_with_it():
 
 
 def test_counts_agree_with_the_decode_chapter():
-    for model, measures in (("mixtral-8x7b", ("moe",)), ("llama-3.1-70b", ()), ("deepseek-v3", ("moe",)), ("gpt-oss-20b", ("moe",))):
+    for model, measures in (
+        ("mixtral-8x7b", ("moe",)),
+        ("llama-3.1-70b", ()),
+        ("deepseek-v3", ("moe",)),
+        ("gpt-oss-20b", ("moe",)),
+    ):
         for batch in (1, 7):
             counts = llmpower.counts(model, batch, 9000)
             energy = llmpower.step_energy(counts, batch, (PRICE.per_byte, PRICE.per_flop))
@@ -90,7 +100,9 @@ def test_counts_agree_with_the_decode_chapter():
 def test_the_number_of_accelerators_cancels():
     counts = llmpower.counts("llama-3.1-70b", 1, 0)
     times = [llmpower.step_bound(counts, 1, "h100-sxm", n).step_time_s for n in (2, 8)]
-    assert mitigations.static_energy_j(2 * 70.0, times[0]) == pytest.approx(mitigations.static_energy_j(8 * 70.0, times[1]))
+    assert mitigations.static_energy_j(2 * 70.0, times[0]) == pytest.approx(
+        mitigations.static_energy_j(8 * 70.0, times[1])
+    )
 
 
 @given(share, share, share)
@@ -112,7 +124,9 @@ def test_no_saving_beats_the_limit(affected, saved):
     assert 1 / (1 - mitigations.total_saved_share(affected, saved)) <= mitigations.saving_limit(affected) * (1 + 1e-12)
 
 
-@given(st.permutations(MEASURES), st.integers(0, 8), st.sampled_from([1, 3, 64, 4096]), st.sampled_from([0, 2048, 100000]))
+@given(
+    st.permutations(MEASURES), st.integers(0, 8), st.sampled_from([1, 3, 64, 4096]), st.sampled_from([0, 2048, 100000])
+)
 def test_order_does_not_matter_and_parts_sum_to_the_whole(order, count, batch, context):
     chosen = order[:count]
     one, other = bill(chosen, batch=batch, context=context), bill(sorted(chosen), batch=batch, context=context)
@@ -156,7 +170,13 @@ def test_unknown_evidence_is_refused():
 
 
 def test_the_chapter_changes_its_mind(copy):
-    pairs = ("model=llama-3.1-70b", "batch=4096", "context_tokens=0", "measures=sparse_attention,moe,photonic,analog", "constants=article")
+    pairs = (
+        "model=llama-3.1-70b",
+        "batch=4096",
+        "context_tokens=0",
+        "measures=sparse_attention,moe,photonic,analog",
+        "constants=article",
+    )
     options = [word for pair in pairs for word in ("-p", pair)]
     done = copy.llmpower("run", "three-layer-mitigations", *options, "--out", "busy")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -164,4 +184,6 @@ def test_the_chapter_changes_its_mind(copy):
     assert "Here arithmetic sets the time:" in page
     assert "Saving arithmetic alone saves none of the static energy" not in page
     assert "what the mixture still saves is arithmetic, hardly a byte" in page
-    assert "nan" not in json.loads((copy.folder / "busy" / "results.json").read_text(encoding="utf-8")).__repr__().lower()
+    assert (
+        "nan" not in json.loads((copy.folder / "busy" / "results.json").read_text(encoding="utf-8")).__repr__().lower()
+    )

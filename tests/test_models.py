@@ -41,7 +41,11 @@ def recount(net):
         assert len(blocks) == net.n_layers and blocks.count("*") == net.n_full_layers
         one, state = mamba(net)
         assert blocks.count("M") * state == net.state_values
-        body = blocks.count("M") * one + blocks.count("*") * attention(net) + blocks.count("-") * 2 * net.d_model * net.d_ff
+        body = (
+            blocks.count("M") * one
+            + blocks.count("*") * attention(net)
+            + blocks.count("-") * 2 * net.d_model * net.d_ff
+        )
         return embeddings + body + (len(blocks) + 1) * net.d_model, 0
     norms, expert, router = 2 * net.d_model, 3 * net.d_model * net.moe_d_ff, net.d_model * net.n_experts
     if net.entity.startswith("gpt-oss"):
@@ -83,7 +87,14 @@ def test_layers_and_experts_are_consistent(net):
 @pytest.mark.parametrize(
     ("name", "active"),
     # Publishers' own figures, in billions: model cards of Qwen3, gpt-oss (input embedding left out), Mixtral, DeepSeek-V3.
-    [("qwen3-30b-a3b", 3.3), ("qwen3-235b-a22b", 22), ("gpt-oss-20b", 3.6), ("gpt-oss-120b", 5.1), ("mixtral-8x7b", 12.9), ("deepseek-v3", 37)],
+    [
+        ("qwen3-30b-a3b", 3.3),
+        ("qwen3-235b-a22b", 22),
+        ("gpt-oss-20b", 3.6),
+        ("gpt-oss-120b", 5.1),
+        ("mixtral-8x7b", 12.9),
+        ("deepseek-v3", 37),
+    ],
 )
 def test_active_parameters_are_what_the_publisher_says(name, active):
     net = catalog.model(name)

@@ -24,8 +24,11 @@ def test_every_default_is_valid_and_documented(path):
 def test_text_of_the_command_line_becomes_numbers_and_canonical_names():
     given = {"batch": "64", "model": "Qwen3-32B", "accelerator": "H200", "context_tokens": "4096"}
     assert parameters.resolve(CHAPTER, given) == {
-        "batch": 64, "model": "qwen3-32b", "accelerator": "h200-sxm", "context_tokens": 4096,
-    }  # fmt: skip
+        "batch": 64,
+        "model": "qwen3-32b",
+        "accelerator": "h200-sxm",
+        "context_tokens": 4096,
+    }
 
 
 def test_what_equals_the_default_changes_nothing():
@@ -33,7 +36,14 @@ def test_what_equals_the_default_changes_nothing():
 
 
 def test_all_problems_are_named_at_once():
-    given = {"btach": 1, "batch": 0, "model": "llama-3.1-7b", "context_tokens": "many", "constants": "medium", "kv_format": "fp7"}
+    given = {
+        "btach": 1,
+        "batch": 0,
+        "model": "llama-3.1-7b",
+        "context_tokens": "many",
+        "constants": "medium",
+        "kv_format": "fp7",
+    }
     problems = "\n".join(problems_of(given))
     assert "btach: no such parameter of decode-breakdown; did you mean batch?" in problems
     assert "batch: got 0; allowed is a whole number from 1 to 1,000,000 [count]" in problems
@@ -60,7 +70,9 @@ def scenario(tmp_path, text):
 
 def test_a_scenario_file(tmp_path):
     read = build.read_scenario(
-        scenario(tmp_path, "title: Ours\nparameters:\n  accelerator: H200\nchapters:\n  decode-breakdown:\n    batch: 64\n")
+        scenario(
+            tmp_path, "title: Ours\nparameters:\n  accelerator: H200\nchapters:\n  decode-breakdown:\n    batch: 64\n"
+        )
     )
     assert read == build.Scenario("Ours", {"accelerator": "H200"}, {"decode-breakdown": {"batch": 64}})
     assert build.resolve_all(BOOK, read)["decode-breakdown"] == {"accelerator": "h200-sxm", "batch": 64}
@@ -96,7 +108,9 @@ def test_a_scenario_file_that_is_not_there():
 
 
 def test_all_problems_of_a_scenario_are_named():
-    wrong = build.Scenario(None, {"nothing": 1, "batch": 0}, {"decode-brekdown": {}, "decode-breakdown": {"kv_format": "x"}})
+    wrong = build.Scenario(
+        None, {"nothing": 1, "batch": 0}, {"decode-brekdown": {}, "decode-breakdown": {"kv_format": "x"}}
+    )
     with pytest.raises(parameters.ParameterError) as caught:
         build.resolve_all(BOOK, wrong)
     text = "\n".join(caught.value.problems)

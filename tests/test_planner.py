@@ -19,8 +19,17 @@ CASES = [
     dict(model="llama-3.1-70b", accelerator="h100-sxm", queries_per_day=1e7, batch=64),
     dict(model="llama-3.1-8b", accelerator="h200", queries_per_day=10, tokens_per_s_per_user=50, prompt_tokens=0),
     dict(model="qwen3-30b-a3b", accelerator="b200", queries_per_day=1e9, batch=256, weight_format="fp8", pue=1.1),
-    dict(model="deepseek-v3", accelerator="b200", queries_per_day=1e8, tokens_per_s_per_user=20, weight_format="fp8", parallelism="ep"),
-    dict(model="llama-3.1-405b", accelerator="a100", queries_per_day=1e6, batch=8, host_power_w=3000, output_tokens=2000),
+    dict(
+        model="deepseek-v3",
+        accelerator="b200",
+        queries_per_day=1e8,
+        tokens_per_s_per_user=20,
+        weight_format="fp8",
+        parallelism="ep",
+    ),
+    dict(
+        model="llama-3.1-405b", accelerator="a100", queries_per_day=1e6, batch=8, host_power_w=3000, output_tokens=2000
+    ),
 ]
 GIVEN = dict(
     prompt_tokens=500, output_tokens=500, peak_to_average=1.23, max_load=0.7, accelerators_per_server=8, host_power_w=2150, pue=1.2,
@@ -39,7 +48,10 @@ def simple_machine(monkeypatch):
         return forecast.Step(**parts | {"time_s": 0.032, "energy_j": 0.032 * 1200})
 
     monkeypatch.setattr(forecast, "step", step)
-    known = {"j_per_token": {"low_ratio": 0.9, "high_ratio": 1.1}, "tokens_per_s": {"low_ratio": 1.0, "high_ratio": 1.0}}
+    known = {
+        "j_per_token": {"low_ratio": 0.9, "high_ratio": 1.1},
+        "tokens_per_s": {"low_ratio": 1.0, "high_ratio": 1.0},
+    }
     monkeypatch.setattr(estimator, "_spans", lambda kind, moe: {name: spans[name] | known[name] for name in known})
 
 
@@ -173,12 +185,18 @@ def test_what_is_given_is_certain_and_what_is_not_is_listed():
     # The context follows from the lengths and is told as a note.
     assert optional - assumed == {"batch", "tokens_per_s_per_user", "context_tokens"}
     assert any("context" in note for note in least.notes)
-    most = plan("llama-3.1-70b", "h100-sxm", 1e7, batch=64, n_accelerators=2, kv_format="bf16", parallelism="tp", **GIVEN)
+    most = plan(
+        "llama-3.1-70b", "h100-sxm", 1e7, batch=64, n_accelerators=2, kv_format="bf16", parallelism="tp", **GIVEN
+    )
     assert {one.name for one in most.assumptions} == {"idle_w", "estimate"}
     # The same values, but certain; of the site only the energy of the accelerators is not.
     own = most.estimate
     assert most.j_per_token_at_work.high - most.j_per_token_at_work.central == pytest.approx(
-        1.2 * (estimator.estimate("llama-3.1-70b", "h100-sxm", 2, 64, 500, 500).j_per_token * (own.spans["j_per_token"]["high_ratio"] - 1))
+        1.2
+        * (
+            estimator.estimate("llama-3.1-70b", "h100-sxm", 2, 64, 500, 500).j_per_token
+            * (own.spans["j_per_token"]["high_ratio"] - 1)
+        )
     )
     assert most.mean_mw.central == pytest.approx(least.mean_mw.central)
     assert least.mean_mw.low < most.mean_mw.low < most.mean_mw.high < least.mean_mw.high
@@ -193,7 +211,9 @@ def test_what_is_given_is_used():
     # 1.2 x 2 / 8 x 2150 W for each copy.
     more = (base.j_per_token_at_work.central - bare.j_per_token_at_work.central) * base.tokens_per_s.central
     assert more == pytest.approx(645)
-    dry = plan("llama-3.1-70b", "h100-sxm", 1e9, batch=64, **GIVEN | {"site_water_l_per_kwh": 0, "grid_water_l_per_kwh": 0})
+    dry = plan(
+        "llama-3.1-70b", "h100-sxm", 1e9, batch=64, **GIVEN | {"site_water_l_per_kwh": 0, "grid_water_l_per_kwh": 0}
+    )
     assert (dry.water_m3_per_year.low, dry.water_m3_per_year.high) == (0, 0)
 
 
@@ -214,7 +234,10 @@ def test_what_is_given_is_used():
         ({"tokens_per_s_per_user": 20}, "batch, tokens_per_s_per_user: give one of them"),
         ({"batch": None, "tokens_per_s_per_user": -1}, "tokens_per_s_per_user: got -1; "),
         ({"n_accelerators": 2.5}, "n_accelerators: got 2.5; allowed is a whole number"),
-        ({"n_accelerators": 1}, "n_accelerators: got 1; llama-3.1-70b with 64 sequences of 750 tokens misses 76.8 GB on 1 x h100-sxm; 2 would do"),
+        (
+            {"n_accelerators": 1},
+            "n_accelerators: got 1; llama-3.1-70b with 64 sequences of 750 tokens misses 76.8 GB on 1 x h100-sxm; 2 would do",
+        ),
         ({"prompt_tokens": math.nan}, "prompt_tokens: got nan; "),
         ({"output_tokens": "many"}, "output_tokens: got 'many'; "),
         ({"context_tokens": -1}, "context_tokens: got -1; "),
@@ -226,7 +249,10 @@ def test_what_is_given_is_used():
         ({"electricity_usd_per_kwh": 0}, "electricity_usd_per_kwh: got 0; "),
         ({"carbon_g_per_kwh": -1}, "carbon_g_per_kwh: got -1; "),
         ({"site_water_l_per_kwh": -1}, "site_water_l_per_kwh: got -1; "),
-        ({"grid_water_l_per_kwh": "wet"}, "grid_water_l_per_kwh: got 'wet'; allowed is a number from 0 to 1,000 [L/kWh]"),
+        (
+            {"grid_water_l_per_kwh": "wet"},
+            "grid_water_l_per_kwh: got 'wet'; allowed is a number from 0 to 1,000 [L/kWh]",
+        ),
     ],
 )
 def test_each_wrong_input(change, said):
@@ -238,12 +264,32 @@ def test_each_wrong_input(change, said):
 
 def test_all_wrong_inputs_at_once():
     with pytest.raises(ParameterError) as error:
-        plan("lama", "h1000", math.nan, "fp3", kv_format="x", parallelism="y", n_accelerators=0, pue=0, max_load=0, context_tokens="z")
+        plan(
+            "lama",
+            "h1000",
+            math.nan,
+            "fp3",
+            kv_format="x",
+            parallelism="y",
+            n_accelerators=0,
+            pue=0,
+            max_load=0,
+            context_tokens="z",
+        )
     named = {problem.partition(":")[0] for problem in error.value.problems}
     assert named == {
-        "model", "accelerator", "queries_per_day", "weight_format", "kv_format", "parallelism", "n_accelerators", "pue", "max_load",
-        "context_tokens", "batch, tokens_per_s_per_user",
-    }  # fmt: skip
+        "model",
+        "accelerator",
+        "queries_per_day",
+        "weight_format",
+        "kv_format",
+        "parallelism",
+        "n_accelerators",
+        "pue",
+        "max_load",
+        "context_tokens",
+        "batch, tokens_per_s_per_user",
+    }
 
 
 def test_a_speed_that_cannot_be_had_is_told_with_the_best_that_can():

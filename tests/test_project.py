@@ -65,7 +65,9 @@ def test_versions_agree():
 
 
 def test_the_project_is_clean_by_its_own_check():
-    done = subprocess.run([sys.executable, "-m", "llmpower", "check"], cwd=BOOK, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "llmpower", "check"], cwd=BOOK, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

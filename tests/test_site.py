@@ -56,7 +56,16 @@ def test_no_traceback_raw_role_or_path_in_a_page(site, name):
     assert not re.search(r"(?<![\w/])/(?:home|root|tmp|work|Users)/\w", text)
     assert "Traceback (most recent call last)" not in text
     words = body(text)
-    for raw in (r"\{[a-z:]+\}`", r"\]\(", r"```", r"\$[A-Za-z]_", r"\bNone\b(?! (?:of|is|belongs) )", r"\bnan\b", r"<IPython", r"Unknown (role|directive)"):
+    for raw in (
+        r"\{[a-z:]+\}`",
+        r"\]\(",
+        r"```",
+        r"\$[A-Za-z]_",
+        r"\bNone\b(?! (?:of|is|belongs) )",
+        r"\bnan\b",
+        r"<IPython",
+        r"Unknown (role|directive)",
+    ):
         found = re.search(raw, words)
         assert not found, f"{raw} in {words[max(0, found.start() - 60) : found.end() + 60]!r}"
 
@@ -89,7 +98,10 @@ def test_a_shared_link_shows_title_description_and_card(site, name):
     assert tags["og:image:alt"]
     # The first bytes of a PNG file hold its size.
     card = (site / tags["og:image"]).read_bytes()
-    assert card[:8] == b"\x89PNG\r\n\x1a\n" and (int.from_bytes(card[16:20]), int.from_bytes(card[20:24])) == (1200, 630)
+    assert card[:8] == b"\x89PNG\r\n\x1a\n" and (int.from_bytes(card[16:20]), int.from_bytes(card[20:24])) == (
+        1200,
+        630,
+    )
     icon = re.search(r'<link rel="icon" href="([^"?]+)', head).group(1)
     assert ((site / f"{name}.html").parent / icon).is_file()
 

@@ -51,7 +51,9 @@ def test_shares_of_the_ledger():
     }
     for name, printed in ledger.items():
         for batch, share in zip((1, 32, 256), printed):
-            energy = llmpower.step.step_energy(llmpower.step.counts("llama-3.1-70b", batch, 0), batch, llmpower.step.constants()[name])
+            energy = llmpower.step.step_energy(
+                llmpower.step.counts("llama-3.1-70b", batch, 0), batch, llmpower.step.constants()[name]
+            )
             assert energy.movement_share == pytest.approx(share, abs=0.001)
 
 
@@ -62,7 +64,10 @@ def test_a_mixture_reads_more_as_the_batch_grows():
         assert step.expert_share == pytest.approx(share)
         assert step.weight_read_bytes == pytest.approx(2 * (net.params_shared + share * net.params_routed))
     # Arithmetic per token does not grow: two experts, whatever the batch.
-    assert llmpower.step.counts("mixtral-8x7b", 64, 0).linear_flop == llmpower.step.counts("mixtral-8x7b", 1, 0).linear_flop
+    assert (
+        llmpower.step.counts("mixtral-8x7b", 64, 0).linear_flop
+        == llmpower.step.counts("mixtral-8x7b", 1, 0).linear_flop
+    )
 
 
 def test_latent_attention_keeps_576_values_a_layer():

@@ -52,7 +52,10 @@ def lab(light):
     """CIE L*a*b* under D65, of linear sRGB."""
     matrix = ((0.4124, 0.3576, 0.1805), (0.2126, 0.7152, 0.0722), (0.0193, 0.1192, 0.9505))
     white = (0.9505, 1, 1.089)
-    x, y, z = (t ** (1 / 3) if t > 0.008856 else 7.787 * t + 16 / 116 for t in (v / w for v, w in zip(times(matrix, light), white)))
+    x, y, z = (
+        t ** (1 / 3) if t > 0.008856 else 7.787 * t + 16 / 116
+        for t in (v / w for v, w in zip(times(matrix, light), white))
+    )
     return 116 * y - 16, 500 * (x - y), 200 * (y - z)
 
 
@@ -138,7 +141,13 @@ def words(figure):
     """What can be read in a figure, with the box it takes."""
     found = [one for one in figure.findobj(matplotlib.text.Text) if one.get_visible() and one.get_text().strip()]
     # Tick labels outside the limits are kept but not drawn.
-    ticks = {label for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()) for label in (tick.label1, tick.label2)}
+    ticks = {
+        label
+        for axes in figure.axes
+        for axis in (axes.xaxis, axes.yaxis)
+        for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks())
+        for label in (tick.label1, tick.label2)
+    }
     drawn = {label for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for label in _within(axis)}
     return [(one.get_text(), one, one.get_window_extent()) for one in found if one not in ticks or one in drawn]
 
@@ -160,7 +169,10 @@ def test_figures_are_narrow_and_their_lettering_is_large(figures):
 def test_no_word_of_a_figure_is_cut_off(figures):
     for place, figure in figures.items():
         for text, _, box in words(figure):
-            assert box.x0 >= -1 and box.y0 >= -1 and box.x1 <= figure.bbox.x1 + 1 and box.y1 <= figure.bbox.y1 + 1, (place, text)
+            assert box.x0 >= -1 and box.y0 >= -1 and box.x1 <= figure.bbox.x1 + 1 and box.y1 <= figure.bbox.y1 + 1, (
+                place,
+                text,
+            )
 
 
 def test_words_of_a_figure_do_not_lie_on_each_other(figures):
@@ -186,4 +198,6 @@ def test_every_axis_is_named(figures):
 def _counts(axis):
     """Whether an axis shows numbers alone, and not names that speak for themselves."""
     labels = [label.get_text() for label in _within(axis) if label.get_visible()]
-    return all(re.match(r"[×÷−-]?\$?[\d\\]", label) and "\n" not in label for label in filter(None, labels)) and any(labels)
+    return all(re.match(r"[×÷−-]?\$?[\d\\]", label) and "\n" not in label for label in filter(None, labels)) and any(
+        labels
+    )

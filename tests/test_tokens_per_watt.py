@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 import llmpower
 from llmpower import catalog, machines
 from llmpower.claims import claim
-from llmpower.step import counts, memory_fit, step_bound
 from llmpower.formulas import efficiency
+from llmpower.step import counts, memory_fit, step_bound
 
 CHAPTER = "chapters/tokens-per-watt.ipynb"
 positive = st.floats(1e-3, 1e6)
@@ -21,7 +21,13 @@ DDR5 = 76.8e9
 
 def test_the_articles_quotients_by_hand():
     # Lines 183, 188, 193, 198 and 203: 10.8/70, 50/40, 8/30, 768/700, 24/700.
-    for speed, watts, by_hand in ((10.8, 70, 0.1543), (50, 40, 1.25), (8, 30, 0.2667), (768, 700, 1.0971), (24, 700, 0.03429)):
+    for speed, watts, by_hand in (
+        (10.8, 70, 0.1543),
+        (50, 40, 1.25),
+        (8, 30, 0.2667),
+        (768, 700, 1.0971),
+        (24, 700, 0.03429),
+    ):
         assert efficiency.tokens_per_j(speed, watts) == pytest.approx(by_hand, rel=1e-3)
 
 
@@ -49,7 +55,9 @@ def test_measured_runs_are_those_of_their_sources():
     points = llmpower.measured_points()
     assert 1 / points["mlenergy-70b-h100x4-batch-32"].tokens_per_j == pytest.approx(1.206875, rel=1e-5)
     assert 1 / points["mlenergy-8b-h100-batch-691"].tokens_per_j == pytest.approx(0.071348, rel=1e-4)
-    assert points["argonne-8b-h100-tensorrt-batch-32"].tokens_per_j == pytest.approx(32 * 1024 / 12.492752647 / 447.9871, rel=1e-5)
+    assert points["argonne-8b-h100-tensorrt-batch-32"].tokens_per_j == pytest.approx(
+        32 * 1024 / 12.492752647 / 447.9871, rel=1e-5
+    )
     # Geerling's issue: 20.89 tokens/s at 30.1 W.
     assert points["geerling-8b-m4"].tokens_per_j == pytest.approx(0.694, rel=1e-3)
 
@@ -60,12 +68,20 @@ RUNS = {name: one for name, one in llmpower.measured_points().items() if isinsta
 @pytest.mark.parametrize("name", [name for name, one in RUNS.items() if one.stored_format != "q4_0"])
 def test_no_measured_run_beats_the_bound(name):
     run = RUNS[name]
-    assert run.tokens_per_j < run.bound.most_tokens_per_j().low * 1.5 and run.tokens_per_j < run.bound.most_tokens_per_j().central
+    assert (
+        run.tokens_per_j < run.bound.most_tokens_per_j().low * 1.5
+        and run.tokens_per_j < run.bound.most_tokens_per_j().central
+    )
     assert run.tokens_per_s < run.bound.tokens_per_s
 
 
 def test_lone_requests_read_a_few_gigabytes_per_joule_whatever_the_machine():
-    for name in ("argonne-8b-h100-vllm-batch-1", "splitwise-70b-a100x2-batch-1", "geerling-8b-m4", "substrate-8b-rtx-4060-laptop"):
+    for name in (
+        "argonne-8b-h100-vllm-batch-1",
+        "splitwise-70b-a100x2-batch-1",
+        "geerling-8b-m4",
+        "substrate-8b-rtx-4060-laptop",
+    ):
         assert 2.5e9 < RUNS[name].bytes_per_token * RUNS[name].tokens_per_j < 6e9
 
 
@@ -126,7 +142,15 @@ def test_arrays_and_a_cap_below_idle():
 
 
 def test_the_chapter_says_that_nothing_is_split_when_all_fits(copy):
-    pairs = ("devices=rtx-4090,H200", "models=qwen3-4b", "batches=4", "context_tokens=0", "power_cap_w=20", "idle_hours=0", "system_memory_bandwidth=2000")
+    pairs = (
+        "devices=rtx-4090,H200",
+        "models=qwen3-4b",
+        "batches=4",
+        "context_tokens=0",
+        "power_cap_w=20",
+        "idle_hours=0",
+        "system_memory_bandwidth=2000",
+    )
     options = [part for pair in pairs for part in ("-p", pair)]
     done = copy.llmpower("run", "tokens-per-watt", *options, "--out", "fits")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -40,7 +40,14 @@ for line in (
     registry.define(line)
 
 # SI unit of the table of quantities -> pint.
-SI = {"1": "dimensionless", "": "dimensionless", "mm2": "1e-6 metre**2", "m2": "metre**2", "m3": "metre**3", "m3/J": "metre**3 / joule"}
+SI = {
+    "1": "dimensionless",
+    "": "dimensionless",
+    "mm2": "1e-6 metre**2",
+    "m2": "metre**2",
+    "m3": "metre**3",
+    "m3/J": "metre**3 / joule",
+}
 
 
 def quantity(text):

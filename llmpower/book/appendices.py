@@ -65,14 +65,20 @@ def _html(heads, rows):
     """A table as HTML: over a thousand rows as Markdown would take the renderer ten seconds."""
     lines = ["```{raw} html", '<div class="pst-scrollable-table-container"><table class="table facts">']
     lines += ["<thead><tr>", *(f'<th scope="col">{head}</th>' for head in heads), "</tr></thead>"]
-    lines += ["<tbody>", *("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows), "</tbody></table></div>"]
+    lines += [
+        "<tbody>",
+        *("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows),
+        "</tbody></table></div>",
+    ]
     return "\n".join([*lines, "```"])
 
 
 def _value(fact):
     factor = catalog.UNITS[fact.printed.rpartition(" ")[2]][1] if fact.unit != "text" else 1
     ends = ["" if end is None else f"{end / factor:g}" for end in (fact.low, fact.high)]
-    return html.escape(fact.printed.removesuffix(" year").removesuffix(" 1")) + (f" ({ends[0]} to {ends[1]})" if any(ends) else "")
+    return html.escape(fact.printed.removesuffix(" year").removesuffix(" 1")) + (
+        f" ({ends[0]} to {ends[1]})" if any(ends) else ""
+    )
 
 
 def _source(keys):
@@ -126,7 +132,13 @@ def sources():
     for name, found in tables.items():
         parts += [f"## {_TABLES[name]}", _html(heads, [_row(fact) for fact in found])]
     rows = [
-        [f"<code>{net.entity}</code>", f"{net.params_total:,}", _source(net.source), html.escape(net.where), _seen(net.verified)]
+        [
+            f"<code>{net.entity}</code>",
+            f"{net.params_total:,}",
+            _source(net.source),
+            html.escape(net.where),
+            _seen(net.verified),
+        ]
         for net in models
     ]
     parts += ["## Models", _html(["model", "parameters", "source", "where", "seen"], rows)]
@@ -235,7 +247,9 @@ def status(book, runs):
     """
     reference, rows = _read_json(book / RUN_TIMES), []
     for chapter, folder in runs.items():
-        tables = [name.removeprefix("table:") for name in _read_json(folder / "inputs.json") if name.startswith("table:")]
+        tables = [
+            name.removeprefix("table:") for name in _read_json(folder / "inputs.json") if name.startswith("table:")
+        ]
         time = reference["run_s"].get(chapter)
         link = f"[]({_notebook(book, chapter).relative_to(book).as_posix()})"
         shown = len(_read_json(folder / "results.json")["numbers"])
@@ -244,7 +258,9 @@ def status(book, runs):
     parts = [
         "# Status of this edition",
         "Every chapter was executed for this build, or kept from a run with the same code, parameters, facts and packages.",
-        markdown_table(["chapter", "run time [s]", "numbers shown", "tables of facts read", "newest fact seen on"], rows),
+        markdown_table(
+            ["chapter", "run time [s]", "numbers shown", "tables of facts read", "newest fact seen on"], rows
+        ),
         f"Run times are those of the reference edition, executed on {reference['date']} with Python {reference['python']} "
         f"on {reference['cores']} cores, all chapters in one go; they include the start of the kernel.\n"
         "They are not measured anew for each build, so that two builds of one commit are alike to the byte.\n"
@@ -304,7 +320,9 @@ def citing(book, runs):
     released = citation.get("date-released")
     authors = "; ".join(_author(one) for one in citation["authors"])
     edition = f"version {citation['version']}, {released or 'not yet released'}"
-    when = "" if released else "\nNo edition has been released yet: add the commit you built from, or the day you read it."
+    when = (
+        "" if released else "\nNo edition has been released yet: add the commit you built from, or the day you read it."
+    )
     return (
         f"# How to cite\n\n{authors}: *{citation['title']}*, {edition}.{when}\n\n```bibtex\n{bibtex(citation)}\n```\n\n"
         "The same stands in `CITATION.cff`, which reference managers read.\n"

@@ -55,7 +55,9 @@ def find_book(folder):
     for place in [start, *start.parents] if folder is None else [start]:
         if (place / "_toc.yml").is_file() and (place / "chapters").is_dir():
             return place
-    raise BookError(f"no book in {folder or 'this folder or above it'}: it has no _toc.yml; say where it is with --book DIR")
+    raise BookError(
+        f"no book in {folder or 'this folder or above it'}: it has no _toc.yml; say where it is with --book DIR"
+    )
 
 
 class _Loader(yaml.SafeLoader):
@@ -140,7 +142,9 @@ def read_scenario(path):
     problems = []
     content = {} if content is None else content
     if not isinstance(content, dict):
-        raise ParameterError([f"{path}: expected `title:`, `parameters:` and `chapters:`, got {type(content).__name__}"])
+        raise ParameterError(
+            [f"{path}: expected `title:`, `parameters:` and `chapters:`, got {type(content).__name__}"]
+        )
     for key in content:
         if key not in ("title", "parameters", "chapters"):
             problems.append(f"{path}: unknown key {key!r}; allowed are title, parameters, chapters")
@@ -319,7 +323,9 @@ def _card(folder, title, path):
 
     numbers = json.loads((folder / "results.json").read_text(encoding="utf-8"))["numbers"]
     labels = {"share_one": "one short request", "share_many": "32 short requests", "share_long": "32 long requests"}
-    cases = [(label, Range(*(numbers[name][end] for end in ("low", "value", "high")))) for name, label in labels.items()]
+    cases = [
+        (label, Range(*(numbers[name][end] for end in ("low", "value", "high")))) for name, label in labels.items()
+    ]
     card(title, claim("C01").value, cases, path)
 
 
@@ -338,7 +344,9 @@ def _fingerprint(book, stage, without=(), also=()):
     files = sorted(path for path in stage.rglob("*") if path.is_file())
     content = [(path.relative_to(stage).as_posix(), path.suffix not in without and run.digest(path)) for path in files]
     content += [("card", run.digest(run.PACKAGE / "figures" / "index.py"))]
-    content += [(f"module:{name}", run.digest(run.PACKAGE / "book" / f"{name}.py")) for name in ("downloads", "pdf", "plain")]
+    content += [
+        (f"module:{name}", run.digest(run.PACKAGE / "book" / f"{name}.py")) for name in ("downloads", "pdf", "plain")
+    ]
     content += [("also", sorted(also))]
     content += [("packages", run.digest(book / "requirements.lock")), ("python", sys.version)]
     content += [(name, run.digest(run.PACKAGE / "book" / name)) for name in ("accessible.py", "speed.py")]
@@ -379,7 +387,15 @@ def _workplace(book, stage, out):
 
 def _render(stage, made, builder="html"):
     """Let Jupyter Book make the pages; BookError with what it told if it cannot."""
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(stage), "--path-output", str(made)]
+    command = [
+        sys.executable,
+        "-c",
+        "from jupyter_book.cli.main import main; main()",
+        "build",
+        str(stage),
+        "--path-output",
+        str(made),
+    ]
     # -n: a broken reference is a warning; -W: a warning is an error; --keep-going: show all of them.
     command += ["-n", "-W", "--keep-going", "-q", "--builder", builder]
     # What follows the order of a set is then the same in every build.
@@ -399,7 +415,10 @@ def _publish(book, stage, folders, changed, also, out, say):
     """Render the staged book and what can be downloaded; the former site gives way when all of it is whole."""
     begun, files, paper = time.monotonic(), stage.parent / downloads.FOLDER, stage.parent / "paper"
     say("publishing with Jupyter Book")
-    config, notebooks = _yaml(stage / "_config.yml"), {name: folder / "executed.ipynb" for name, folder in folders.items()}
+    config, notebooks = (
+        _yaml(stage / "_config.yml"),
+        {name: folder / "executed.ipynb" for name, folder in folders.items()},
+    )
     edition = f"edition {downloads.edition()}" + (", with a reader's own parameters" if changed else "")
     if "pdf" in also:
         pdf.stage_for_paper(shutil.copytree(stage, paper))
@@ -465,7 +484,9 @@ def output_folder(out, *names):
 
 def _published(html):
     """Hash of what files a site has, and how large they are."""
-    files = sorted((path.relative_to(html).as_posix(), path.stat().st_size) for path in html.rglob("*") if path.is_file())
+    files = sorted(
+        (path.relative_to(html).as_posix(), path.stat().st_size) for path in html.rglob("*") if path.is_file()
+    )
     return hashlib.sha256(json.dumps(files).encode()).hexdigest()
 
 
@@ -516,7 +537,9 @@ def build(book, out=None, scenario=Scenario(), jobs=None, say=print, also=()):
             say("publishing: nothing to do, the site is up to date")
         else:
             seal.write_text("")
-            _kept_card(folders["index"], scenario.title or _yaml(book / "_config.yml")["title"], stage / "_static" / "card.png")
+            _kept_card(
+                folders["index"], scenario.title or _yaml(book / "_config.yml")["title"], stage / "_static" / "card.png"
+            )
             _publish(book, stage, folders, any(values.values()), also, out, say)
             seal.write_text(f"{mark} {_published(out / 'html')}")
     return out / "html" / "index.html", folders

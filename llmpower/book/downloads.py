@@ -56,9 +56,14 @@ def link(stage, pages, notebooks, site):
         name, up = pathlib.Path(page).name, "../" * page.count("/") + FOLDER
         if name in notebooks:
             notebook = nbformat.read(notebooks[name], as_version=4)
-            offers = {f"{name}.ipynb": "notebook for a plain Jupyter", f"{name}.executed.ipynb": "executed notebook, as it ran for this page"}
+            offers = {
+                f"{name}.ipynb": "notebook for a plain Jupyter",
+                f"{name}.executed.ipynb": "executed notebook, as it ran for this page",
+            }
             offers |= {**_link_figures(notebook, name, up), **(site if page == pages[0] else {})}
-            links = [f'<li><a href="{up}/{file}" download>{html.escape(label)}</a></li>' for file, label in offers.items()]
+            links = [
+                f'<li><a href="{up}/{file}" download>{html.escape(label)}</a></li>' for file, label in offers.items()
+            ]
             text = "\n".join(["## Downloads", "", '<ul class="downloads">', *links, "</ul>"])
             notebook.cells.append(nbformat.v4.new_markdown_cell(text, id="downloads"))
             nbformat.write(notebook, stage / f"{page}.ipynb")
@@ -99,7 +104,9 @@ def tables(notebook):
 
 def _figures(notebook):
     """Figures of a notebook: the cell and what its metadata says."""
-    return [(cell, cell.metadata.mystnb.figure) for cell in notebook.cells if "figure" in cell.metadata.get("mystnb", {})]
+    return [
+        (cell, cell.metadata.mystnb.figure) for cell in notebook.cells if "figure" in cell.metadata.get("mystnb", {})
+    ]
 
 
 def _link_figures(notebook, name, up):
@@ -110,7 +117,9 @@ def _link_figures(notebook, name, up):
             file, caption = f"{name}.{figure.name}.csv", figure.caption
             offers[file] = f"data of the figure “{caption}” (CSV)"
             label = html.escape(f"data (CSV) of the figure “{caption}”")
-            figure.caption += f' · <a class="figure-data" href="{up}/{file}" download aria-label="{label}">data (CSV)</a>'
+            figure.caption += (
+                f' · <a class="figure-data" href="{up}/{file}" download aria-label="{label}">data (CSV)</a>'
+            )
     return offers
 
 
@@ -123,7 +132,9 @@ def _known(stage, executed, pages):
         address = f"{name}.ipynb" if inside else ""
         heading = re.search(r"^# (.+)$", text, re.MULTILINE).group(1)
         known["ref"] |= {page: (heading, address), name: (heading, address)}
-        known["ref"] |= {label: (title, address) for label, title in re.findall(r"^\(([\w-]+)\)=\n+#+ (.+)$", text, re.MULTILINE)}
+        known["ref"] |= {
+            label: (title, address) for label, title in re.findall(r"^\(([\w-]+)\)=\n+#+ (.+)$", text, re.MULTILINE)
+        }
         exercises = re.findall(r"^`{3,}\{exercise\} (.+)\n:label: ([\w-]+)$", text, re.MULTILINE)
         known["ref"] |= {label: (title, address) for title, label in exercises}
         if inside:
@@ -149,7 +160,11 @@ def _printed(cell):
 
 def _of(name, known):
     """What names mean inside one chapter, where its own numbers need no prefix."""
-    own = {key.partition("::")[2]: text for key, text in known["glue"].items() if f"/{key}".partition(".ipynb::")[0].endswith(f"/{name}")}
+    own = {
+        key.partition("::")[2]: text
+        for key, text in known["glue"].items()
+        if f"/{key}".partition(".ipynb::")[0].endswith(f"/{name}")
+    }
     return {**known, "glue": {**known["glue"], **own}}
 
 
@@ -164,7 +179,9 @@ def _citations(path):
         names = [name.replace("\xa0", " ") for name in names] or [key]
         several = len(names) > 2 or names[-1] == "others"
         authors = names[0] + (" et al." if several else f" and {names[1]}" if len(names) == 2 else "")
-        address = re.search(r"https?://[^\s}]+", entry.fields.get("howpublished", "") + " " + entry.fields.get("url", ""))
+        address = re.search(
+            r"https?://[^\s}]+", entry.fields.get("howpublished", "") + " " + entry.fields.get("url", "")
+        )
         doi = f"https://doi.org/{entry.fields['doi']}" if "doi" in entry.fields else ""
         found[key] = (authors, entry.fields["year"], doi or (address.group().replace("\\", "") if address else ""))
     return found
@@ -186,7 +203,9 @@ def for_plain_jupyter(notebook, known, head):
     -------
     notebook : nbformat.NotebookNode
     """
-    setup = nbformat.v4.new_code_cell(_SETUP.format(known=pprint.pformat(_named(notebook, known), width=120, sort_dicts=False)))
+    setup = nbformat.v4.new_code_cell(
+        _SETUP.format(known=pprint.pformat(_named(notebook, known), width=120, sort_dicts=False))
+    )
     setup.metadata["jupyter"] = {"source_hidden": True}
     cells = [nbformat.v4.new_markdown_cell(head), setup]
     for cell in notebook.cells:
@@ -201,7 +220,10 @@ def _named(notebook, known):
     code = "\n".join("\n".join([cell.source, *_printed(cell)]) for cell in notebook.cells if cell.cell_type == "code")
     words = set(re.findall(r"[\w:./-]+", code))
     own = run.shown(notebook)
-    return {kind: {key: one for key, one in known[kind].items() if key in words and not (kind == "glue" and key in own)} for kind in plain.KINDS}
+    return {
+        kind: {key: one for key, one in known[kind].items() if key in words and not (kind == "glue" and key in own)}
+        for kind in plain.KINDS
+    }
 
 
 def _text_cells(source, known):

@@ -219,9 +219,7 @@ def resolve(path, given):
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}? " if near else ""
-            problems.append(
-                f"{name}: no such parameter of {pathlib.Path(path).stem}; {hint}it has {', '.join(known)}"
-            )
+            problems.append(f"{name}: no such parameter of {pathlib.Path(path).stem}; {hint}it has {', '.join(known)}")
             continue
         checked, wrong = _checked(known[name], value)
         problems += wrong

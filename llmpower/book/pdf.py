@@ -131,7 +131,10 @@ def stage_for_paper(stage):
     sources = stage / "sources.md"
     if sources.is_file():
         summary = sources.read_text(encoding="utf-8").partition("\n## ")[0]
-        sources.write_text(summary + "\n\nThe rows themselves stand in the site and in the folder `data/` of the book.\n", encoding="utf-8")
+        sources.write_text(
+            summary + "\n\nThe rows themselves stand in the site and in the folder `data/` of the book.\n",
+            encoding="utf-8",
+        )
 
 
 def write(site, target, title, lines):
@@ -155,13 +158,30 @@ def write(site, target, title, lines):
     """
     contents, article = _contents(_article((site / "index.html").read_text(encoding="utf-8")))
     footer = html.escape(re.sub(r'(["\\])', r"\\\1", title), quote=False)
-    words = {"unfinished": _UNFINISHED, "style": _STYLE, "footer": footer, "title": html.escape(title), "lines": "".join(f"<p>{html.escape(line)}</p>" for line in lines), "contents": contents, "article": article}
+    words = {
+        "unfinished": _UNFINISHED,
+        "style": _STYLE,
+        "footer": footer,
+        "title": html.escape(title),
+        "lines": "".join(f"<p>{html.escape(line)}</p>" for line in lines),
+        "contents": contents,
+        "article": article,
+    }
     (site / "print.html").write_text(_PAGE.format(**words), encoding="utf-8")
     with tempfile.TemporaryDirectory() as profile:
         command = [browser(), "--headless", "--disable-gpu", "--no-first-run", f"--user-data-dir={profile}"]
         # The page is our own, and in containers there is no sandbox.
-        command += ["--no-sandbox", "--disable-background-networking", "--no-pdf-header-footer", "--generate-pdf-document-outline"]
-        command += ["--virtual-time-budget=120000", f"--print-to-pdf={site / 'print.pdf'}", (site / "print.html").as_uri()]
+        command += [
+            "--no-sandbox",
+            "--disable-background-networking",
+            "--no-pdf-header-footer",
+            "--generate-pdf-document-outline",
+        ]
+        command += [
+            "--virtual-time-budget=120000",
+            f"--print-to-pdf={site / 'print.pdf'}",
+            (site / "print.html").as_uri(),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     made = (site / "print.pdf").read_bytes() if (site / "print.pdf").is_file() else b""
     if not made.rstrip().endswith(b"%%EOF") or _UNFINISHED.encode() in made:
@@ -189,7 +209,9 @@ def _contents(article):
         later = found.start() > chapters
         chapter, section = later and found[1] == "2", found[1] == ("3" if later else "2")
         if chapter or section and texts.count(found[2]) == 1:
-            entries.append(f'<li class="{"chapter" if chapter else "section"}"><a href="#contents-{number}">{found[2]}</a></li>')
+            entries.append(
+                f'<li class="{"chapter" if chapter else "section"}"><a href="#contents-{number}">{found[2]}</a></li>'
+            )
             marked += [article[last : found.start()], f'<span id="contents-{number}"></span>']
             last = found.start()
     return "".join(entries), "".join([*marked, article[last:]])

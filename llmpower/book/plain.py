@@ -5,7 +5,10 @@ import re
 # What a text may name: numbers, sources, figures and pages, equations.
 KINDS = ("glue", "cite", "ref", "eq")
 _ROLE = re.compile(r"\{([a-z]+(?::[a-z]+)?)\}`([^`]*)`")
-_FENCE = re.compile(r"^(?P<fence>`{3,}|:{3,})\{(?P<name>[\w-]+)\}[ \t]*(?P<title>.*)\n(?P<body>(?:.*\n)*?)(?P=fence)[ \t]*$", re.MULTILINE)
+_FENCE = re.compile(
+    r"^(?P<fence>`{3,}|:{3,})\{(?P<name>[\w-]+)\}[ \t]*(?P<title>.*)\n(?P<body>(?:.*\n)*?)(?P=fence)[ \t]*$",
+    re.MULTILINE,
+)
 _OPTION = re.compile(r"^:([\w-]+):[ \t]*(.*)\n", re.MULTILINE)
 # Emphasis that holds a number; the number needs none of its own there.
 _STRONG = re.compile(r"\*\*[^*\n]*\{glue:text\}[^*\n]*\*\*")
@@ -38,7 +41,9 @@ def resolve(text, known):
     text = _LABEL.sub("", text)
     while _FENCE.search(text):
         text = _FENCE.sub(lambda found: _directive(found, known), text)
-    text = _STRONG.sub(lambda found: re.sub(r"\{glue:text\}`([^`]*)`", lambda one: _glued(one[1], known), found[0]), text)
+    text = _STRONG.sub(
+        lambda found: re.sub(r"\{glue:text\}`([^`]*)`", lambda one: _glued(one[1], known), found[0]), text
+    )
     return _ROLE.sub(lambda found: _role(*found.groups(), known), text)
 
 

@@ -30,7 +30,10 @@ def strip_images(notebook):
 
 def _record(path, folders):
     """Store how long the chapters took, for the status page."""
-    times = {name: json.loads((folder / "run-time.json").read_text(encoding="utf-8"))["run_s"] for name, folder in folders.items()}
+    times = {
+        name: json.loads((folder / "run-time.json").read_text(encoding="utf-8"))["run_s"]
+        for name, folder in folders.items()
+    }
     edition = {
         "date": datetime.date.today().isoformat(),
         "python": platform.python_version(),

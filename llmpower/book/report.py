@@ -255,7 +255,9 @@ def table(columns, rows):
     rows : list of list of str
         Cells, already formatted; roles resolve.
     """
-    frame = pandas.DataFrame([[_tied(cell) if _NUMBER.match(cell) else cell for cell in row] for row in rows], columns=columns)
+    frame = pandas.DataFrame(
+        [[_tied(cell) if _NUMBER.match(cell) else cell for cell in row] for row in rows], columns=columns
+    )
     _print(frame.to_markdown(index=False, disable_numparse=True, colalign=alignment(rows)))
 
 

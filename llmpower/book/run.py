@@ -115,11 +115,17 @@ def execute(path, values, folder):
         os.environ["PYTHONHASHSEED"] = "0"
         try:
             papermill.execute_notebook(
-                work / path.name, work / "out.ipynb", parameters=values, kernel_name="python3", cwd=work,
-                progress_bar=False, log_output=False, start_timeout=300,
+                work / path.name,
+                work / "out.ipynb",
+                parameters=values,
+                kernel_name="python3",
+                cwd=work,
+                progress_bar=False,
+                log_output=False,
+                start_timeout=300,
                 # Saving the whole notebook after each cell takes longer than most cells.
                 request_save_on_cell_execute=False,
-            )  # fmt: skip
+            )
         except papermill.PapermillExecutionError as error:
             # Counted in the author's notebook, without the cell that papermill adds for changed parameters.
             cell = f"cell {error.cell_index + 1 - bool(values)}"
@@ -193,8 +199,14 @@ def _data():
 
 def lock_digest(path):
     """Hash of the lock file of the book a chapter belongs to: the nearest one above it."""
-    return next((digest(place / "requirements.lock") for place in pathlib.Path(path).resolve().parents
-                 if (place / "requirements.lock").is_file()), "")
+    return next(
+        (
+            digest(place / "requirements.lock")
+            for place in pathlib.Path(path).resolve().parents
+            if (place / "requirements.lock").is_file()
+        ),
+        "",
+    )
 
 
 def fresh(path, folder):

@@ -38,7 +38,11 @@ def waterfall(steps_w, drawn_w):
     total = sum(steps_w.values())
     factor, unit = _watts(total)
     labels, reached, top = [], 0.0, total / factor
-    rows = [*((STEPS[name][0], watts) for name, watts in steps_w.items()), ("to be built", total), ("drawn on average", drawn_w)]
+    rows = [
+        *((STEPS[name][0], watts) for name, watts in steps_w.items()),
+        ("to be built", total),
+        ("drawn on average", drawn_w),
+    ]
     data(["step", f"power [{unit}]"], [(label, watts / factor) for label, watts in rows])
     for place, (name, watts) in enumerate(steps_w.items()):
         label, color = STEPS[name]
@@ -81,7 +85,10 @@ def sites(megawatts, lines, traffic, marks):
         Label of a kind of site -> its power. [MW]
     """
     rows = [(label, *row) for label, queries in lines for row in zip(megawatts, queries)]
-    rows += [*((label, None, queries) for label, queries in traffic.items()), *((label, power, None) for label, power in marks.items())]
+    rows += [
+        *((label, None, queries) for label, queries in traffic.items()),
+        *((label, power, None) for label, power in marks.items()),
+    ]
     data(["line", "site_power [MW]", "queries [1/day]"], rows)
     plot = axes(4.2)
     plot.set_xscale("log")
@@ -100,9 +107,14 @@ def sites(megawatts, lines, traffic, marks):
         # Where no line can be: above all of them on the left, or below them on the right.
         left = queries > 2 * max(line[0] for _, line in lines)
         direct(
-            plot, megawatts[0 if left else -1], queries, label, GREY, xytext=(6 if left else -6, 9),
+            plot,
+            megawatts[0 if left else -1],
+            queries,
+            label,
+            GREY,
+            xytext=(6 if left else -6, 9),
             ha="left" if left else "right",
-        )  # fmt: skip
+        )
     for label, power in marks.items():
         plot.axvline(power, color=GREY, linewidth=1, linestyle=":")
         aside = {"rotation": 90, "xytext": (-3, 0), "ha": "right", "va": "bottom"}
@@ -125,7 +137,12 @@ def tornado(bars, central):
     central : float
         Result with all inputs at their own values. [usd]
     """
-    columns = ["input", "low_end", "high_end", *(f"electricity_cost{end} [USD per 1e6 tokens]" for end in ("", "_at_low_end", "_at_high_end"))]
+    columns = [
+        "input",
+        "low_end",
+        "high_end",
+        *(f"electricity_cost{end} [USD per 1e6 tokens]" for end in ("", "_at_low_end", "_at_high_end")),
+    ]
     data(columns, [(*bar[:3], central, *bar[3:]) for bar in bars])
     plot = axes(1.1 + 0.36 * len(bars))
     results = [value for bar in bars for value in bar[3:]] + [central]
@@ -138,12 +155,16 @@ def tornado(bars, central):
         (far, far_text, _), (near, near_text, _) = ends
         right_of = far > central
         same_side = (near > central) == right_of and near != central
-        for value, label, outward in ((far, far_text, right_of), (central if same_side else near, near_text, not right_of)):
-            direct(
-                plot, value, place, label, INK, xytext=(5 if outward else -5, 0), ha="left" if outward else "right"
-            )
+        for value, label, outward in (
+            (far, far_text, right_of),
+            (central if same_side else near, near_text, not right_of),
+        ):
+            direct(plot, value, place, label, INK, xytext=(5 if outward else -5, 0), ha="left" if outward else "right")
     plot.axvline(central, color=GREY, linewidth=1.2)
-    for across, label, color, side in ((0, "low end of the input", BLUE, "left"), (1, "high end of the input", ORANGE, "right")):
+    for across, label, color, side in (
+        (0, "low end of the input", BLUE, "left"),
+        (1, "high end of the input", ORANGE, "right"),
+    ):
         direct(plot, across, 1, label, color, xycoords="axes fraction", xytext=(0, 9), ha=side)
     plot.set_xscale("log")
     room = max((right / left) ** 0.26, 1.2)

@@ -131,9 +131,7 @@ def dark(generations, shares, projected, chosen):
     for label, x, y, lower in inside:
         plot.plot([x], [y], "D", color=RED, markersize=6, zorder=5)
         if lower:
-            plot.annotate(
-                "", (x, min(y + 0.12, 1)), (x, y), arrowprops={"arrowstyle": "->", "color": RED},
-            )  # fmt: skip
+            plot.annotate("", (x, min(y + 0.12, 1)), (x, y), arrowprops={"arrowstyle": "->", "color": RED})
         direct(plot, x, y, label, RED, xytext=(0, -12), ha="center", va="top")
     if generations[0] < chosen < generations[-1]:
         plot.axvline(chosen, color=GREY, linewidth=1, linestyle=":")

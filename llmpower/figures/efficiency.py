@@ -48,7 +48,11 @@ def bytes_per_joule(lines, article, lone, batched, gigabyte):
     low, high = 0.08, 260
     rows = [(f"{value / gigabyte:g} GB/J", None, x, value / gigabyte / x) for value in lines for x in (low, high)]
     rows += [(name, None, x / gigabyte, y) for name, (_, points, *_) in batched.items() for x, y in points]
-    rows += [(name, label, x / gigabyte, y) for name, points in (("alone", lone), ("the article", article)) for x, y, label, _ in points]
+    rows += [
+        (name, label, x / gigabyte, y)
+        for name, points in (("alone", lone), ("the article", article))
+        for x, y, label, _ in points
+    ]
     data(["series", "label", "read_per_token [GB]", "tokens_per_joule [1/J]"], rows)
     plot.set_xlim(low, high), plot.set_ylim(0.02, 30)
     for value in lines:
@@ -59,7 +63,9 @@ def bytes_per_joule(lines, article, lone, batched, gigabyte):
         direct(plot, x, k / x, f"{k:g} GB/J", GREY, xytext=(0, 0), rotation=-37, ha="center")
     for label, (color, points, at, (dx, dy, align)) in batched.items():
         color = {"blue": BLUE, "green": GREEN}[color]
-        plot.plot([x / gigabyte for x, _ in points], [y for _, y in points], "o-", color=color, markersize=4, linewidth=1.3)
+        plot.plot(
+            [x / gigabyte for x, _ in points], [y for _, y in points], "o-", color=color, markersize=4, linewidth=1.3
+        )
         x, y = points[at]
         direct(plot, x / gigabyte, y, label, color, xytext=(dx, dy), ha=align)
     for points, mark, color in ((lone, "o", BLUE), (article, "D", RED)):
@@ -95,7 +101,16 @@ def against_batch(groups, article):
         plot.plot([b for b, _ in points], [y for _, y in points], "o", color=color, markersize=5)
         plot.plot([b for b, _ in more], [y for _, y in more], "s", color=color, markersize=5, markerfacecolor="white")
         direct(plot, batches[-1], bound[-1].central, label.replace(" on ", "\non "), color)
-    direct(plot, groups[0][2][2], groups[0][3][2].high, "bound from sourced constants,\nwith its range", BLUE, xytext=(-4, 46), ha="left", arrowprops={"arrowstyle": "-", "color": BLUE, "linewidth": 0.8})
+    direct(
+        plot,
+        groups[0][2][2],
+        groups[0][3][2].high,
+        "bound from sourced constants,\nwith its range",
+        BLUE,
+        xytext=(-4, 46),
+        ha="left",
+        arrowprops={"arrowstyle": "-", "color": BLUE, "linewidth": 0.8},
+    )
     for batch, value, label, offset in article:
         plot.plot([batch], [value], "D", color=RED, zorder=5, clip_on=False)
         direct(plot, batch, value, label, RED, xytext=offset)
@@ -120,7 +135,12 @@ def speeds(sizes, curves, claims, gigabyte):
     gigabyte : float
         Bytes that the axis counts in. [B]
     """
-    rows = [(name, size / gigabyte, speed) for name, values in curves for size, speed in zip(sizes, values) if speed == speed]
+    rows = [
+        (name, size / gigabyte, speed)
+        for name, values in curves
+        for size, speed in zip(sizes, values)
+        if speed == speed
+    ]
     rows += [(f"claim: {label}", size / gigabyte, speed) for size, speed, label, _ in claims]
     data(["series", "weights_read_per_token [GB]", "tokens_per_second [1/s]"], rows)
     plot = axes(4.2)

@@ -6,7 +6,11 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, RED, apart, axes, data, direct, vertical
 
-COOLING = {"air": (BLUE, "o", "sold for air"), "liquid": (ORANGE, "s", "liquid only"), "": (GREY, "D", "cooling not in our facts")}
+COOLING = {
+    "air": (BLUE, "o", "sold for air"),
+    "liquid": (ORANGE, "s", "liquid only"),
+    "": (GREY, "D", "cooling not in our facts"),
+}
 
 
 def history(points, ceiling, forecast):
@@ -22,18 +26,40 @@ def history(points, ceiling, forecast):
         The article's range for the next generation. [W]
     """
     rows = [
-        (point.name, int(point.year), point.tdp_w, *((point.low_w, point.high_w) if point.low_w < point.high_w else (None, None)),
-         COOLING[point.cooling][2], "vendor" if point.vendor_power else "other")
+        (
+            point.name,
+            int(point.year),
+            point.tdp_w,
+            *((point.low_w, point.high_w) if point.low_w < point.high_w else (None, None)),
+            COOLING[point.cooling][2],
+            "vendor" if point.vendor_power else "other",
+        )
         for point in points
-    ]  # fmt: skip
-    rows += [("the article's ceiling for air", None, ceiling, *[None] * 4), ("the article's forecast", None, None, *forecast, None, None)]
-    data(["accelerator", "year", "rated_power [W]", "rated_power_low [W]", "rated_power_high [W]", "cooling", "rated_by"], rows)
+    ]
+    rows += [
+        ("the article's ceiling for air", None, ceiling, *[None] * 4),
+        ("the article's forecast", None, None, *forecast, None, None),
+    ]
+    data(
+        [
+            "accelerator",
+            "year",
+            "rated_power [W]",
+            "rated_power_low [W]",
+            "rated_power_high [W]",
+            "cooling",
+            "rated_by",
+        ],
+        rows,
+    )
     plot = axes(5.0)
     top = 1.12 * max(point.high_w for point in points)
     years = sorted({point.year for point in points})
     for column, year in enumerate(years):
         labels, looks = {}, {}
-        for point in sorted((point for point in points if point.year == year), key=lambda one: (not one.cooling, not one.vendor_power)):
+        for point in sorted(
+            (point for point in points if point.year == year), key=lambda one: (not one.cooling, not one.vendor_power)
+        ):
             color, marker, _ = COOLING[point.cooling]
             # Marks of equal height stand side by side; equal marks are one.
             same = looks.setdefault(point.tdp_w, [])
@@ -41,7 +67,9 @@ def history(points, ceiling, forecast):
             if look not in same:
                 same.append(look)
                 here = column - 0.2 * (len(same) - 1)
-                plot.plot([here], [point.tdp_w], marker, color=color, fillstyle="full" if point.vendor_power else "none")
+                plot.plot(
+                    [here], [point.tdp_w], marker, color=color, fillstyle="full" if point.vendor_power else "none"
+                )
                 if point.low_w < point.high_w:
                     plot.plot([here, here], [point.low_w, point.high_w], color=color, alpha=0.35, linewidth=6)
             labels.setdefault((point.tdp_w, point.label), color)
@@ -120,7 +148,12 @@ def _index_axis(plot, ticks, label):
 
 def _lines(plot, years, names, lines, distance):
     """Lines with a label at the right end of each, kept apart by a distance in octaves."""
-    rows = [(label, *row) for label, values, *_ in lines for row in zip(names, map(int, years), values) if row[2] is not None]
+    rows = [
+        (label, *row)
+        for label, values, *_ in lines
+        for row in zip(names, map(int, years), values)
+        if row[2] is not None
+    ]
     data(["series", "accelerator", "year", f"over_the_{names[0]} [1]"], rows)
     ends = []
     for label, values, color, style in lines:
@@ -175,6 +208,8 @@ def efficiency(years, names, lines, article):
     styles = ((BLUE, "o-"), (GREEN, "o-"), (GREY, "o:"))
     rows = [(label, values, color, style) for (label, values), (color, style) in zip(lines, styles)]
     _lines(plot, years, names, [*rows, ("the article", article, RED, "D--")], 0.3)
-    _index_axis(plot, [2.0**power for power in range(-3, 9)], f"performance per watt, over the {names[0]} (logarithmic)")
+    _index_axis(
+        plot, [2.0**power for power in range(-3, 9)], f"performance per watt, over the {names[0]} (logarithmic)"
+    )
     plot.set_xlim(years[0] - 0.3, years[-1] + 2.9)
     plot.set_xticks(years, [f"{year:.0f}\n{name}" for year, name in zip(years, names)])

@@ -14,9 +14,15 @@ def _percent(share):
 def _shares(plot, printed, cases, scale):
     """A row for each case: its range, its share, and the article's share across all of them."""
     for place, (_, share) in enumerate(reversed(cases)):
-        plot.plot([share.low, share.high], [place, place], color=BLUE, linewidth=9 * scale, alpha=0.3, solid_capstyle="butt")
+        plot.plot(
+            [share.low, share.high], [place, place], color=BLUE, linewidth=9 * scale, alpha=0.3, solid_capstyle="butt"
+        )
         plot.plot([share.central], [place], "o", color=BLUE, markersize=8 * scale)
-        aside = {"xytext": (-9 * scale, 13 * scale), "ha": "right"} if share.central > 0.9 else {"xytext": (0, 13 * scale), "ha": "center"}
+        aside = (
+            {"xytext": (-9 * scale, 13 * scale), "ha": "right"}
+            if share.central > 0.9
+            else {"xytext": (0, 13 * scale), "ha": "center"}
+        )
         direct(plot, share.central, place, _percent(share.central), BLUE, **aside)
     plot.axvline(printed, color=RED, linewidth=2 * scale)
     plot.set_yticks(range(len(cases)), [label for label, _ in reversed(cases)])
@@ -25,7 +31,9 @@ def _shares(plot, printed, cases, scale):
     plot.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     plot.set_xlabel("share of dynamic energy that moves data (%)")
     plot.grid(axis="y", visible=False)
-    direct(plot, printed, len(cases) - 0.15, f"the article: {_percent(printed)}", RED, xytext=(-5 * scale, 3), ha="right")
+    direct(
+        plot, printed, len(cases) - 0.15, f"the article: {_percent(printed)}", RED, xytext=(-5 * scale, 3), ha="right"
+    )
 
 
 def headline(printed, cases):
@@ -64,7 +72,9 @@ def card(title, printed, cases, path):
         figure.get_layout_engine().set(rect=(0.03, 0.04, 0.94, 0.68))
         _shares(plot, printed, cases, 1.1)
         figure.text(0.05, 0.9, title, fontsize=24, color=INK, va="center")
-        figure.text(0.05, 0.785, "Where do the watts go when a language model answers?", fontsize=12.5, color=GREY, va="center")
+        figure.text(
+            0.05, 0.785, "Where do the watts go when a language model answers?", fontsize=12.5, color=GREY, va="center"
+        )
         figure.add_artist(plt.Rectangle((0, 0.72), 0.012, 0.28, color=RED, linewidth=0))
         figure.savefig(path, dpi=200)
         plt.close(figure)

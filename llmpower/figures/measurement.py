@@ -51,7 +51,12 @@ def roofs(intensity, roof, name, rated_w, points):
     compute = np.where(roof.compute <= 2.5 * roof.bandwidth, roof.compute, np.nan) / TERA
     power = [getattr(roof.power, end) / TERA for end in ("low", "central", "high")]
     names = ("bandwidth", "arithmetic", "power, dear", "power, typical", "power, cheap")
-    rows = [(label, x, y, None, None) for label, line in zip(names, (bandwidth, compute, *power)) for x, y in zip(intensity, line) if y == y]
+    rows = [
+        (label, x, y, None, None)
+        for label, line in zip(names, (bandwidth, compute, *power))
+        for x, y in zip(intensity, line)
+        if y == y
+    ]
     rows += [(f"measured: {family}", x, y / TERA, u, v / TERA) for family, *four in points for x, y, u, v in zip(*four)]
     data(["series", "intensity [FLOP/B]", "speed [TFLOP/s]", "least_intensity [FLOP/B]", "least_speed [TFLOP/s]"], rows)
     plot = axes(4.6)
@@ -66,12 +71,36 @@ def roofs(intensity, roof, name, rated_w, points):
         plot.plot(intensity, line, color=GREY, linewidth=1, linestyle=(0, (5, 3)), zorder=2)
     plot.plot(intensity, rates, color=INK, linewidth=1.4, zorder=3)
     # Red only where it is the lowest of the three.
-    plot.plot(intensity, np.where(power[1] < rates * (1 - 1e-9), power[1], np.nan), color=RED, linewidth=2.6, zorder=4, solid_capstyle="round")
+    plot.plot(
+        intensity,
+        np.where(power[1] < rates * (1 - 1e-9), power[1], np.nan),
+        color=RED,
+        linewidth=2.6,
+        zorder=4,
+        solid_capstyle="round",
+    )
     for family, x, y, least_x, least_y in points:
         color = COLORS.get(family, GREY)
         # What a prompt may have added that nobody counted.
-        plot.plot([least_x, x], [np.asarray(least_y) / TERA, np.asarray(y) / TERA], color=color, linewidth=0.9, alpha=0.3, zorder=4.5)
-        plot.plot(x, np.asarray(y) / TERA, SHAPES.get(family, "o"), color=color, markersize=4.6, alpha=0.85, markeredgecolor="white", markeredgewidth=0.5, zorder=5)
+        plot.plot(
+            [least_x, x],
+            [np.asarray(least_y) / TERA, np.asarray(y) / TERA],
+            color=color,
+            linewidth=0.9,
+            alpha=0.3,
+            zorder=4.5,
+        )
+        plot.plot(
+            x,
+            np.asarray(y) / TERA,
+            SHAPES.get(family, "o"),
+            color=color,
+            markersize=4.6,
+            alpha=0.85,
+            markeredgecolor="white",
+            markeredgewidth=0.5,
+            zorder=5,
+        )
     _roof_words(plot, intensity, bandwidth, compute, power, rated_w)
     if points:
         _key(plot, [family for family, *_ in points], 0.74, 0.06 + 0.058 * (len(points) - 1), SHAPES)
@@ -86,16 +115,31 @@ def _roof_words(plot, intensity, bandwidth, compute, power, rated_w):
     place = int(0.06 * len(intensity))
     box = plot.get_position()
     # The line rises by a decade each decade; on paper by what the axes make of it.
-    angle = np.degrees(np.arctan((box.height * plot.figure.get_figheight()) / (box.width * plot.figure.get_figwidth()) / slope))
+    angle = np.degrees(
+        np.arctan((box.height * plot.figure.get_figheight()) / (box.width * plot.figure.get_figwidth()) / slope)
+    )
     direct(
-        plot, intensity[place], bandwidth[place], "bandwidth", GREY, xytext=(-3, 9), rotation=angle, rotation_mode="anchor",
-    )  # fmt: skip
+        plot,
+        intensity[place],
+        bandwidth[place],
+        "bandwidth",
+        GREY,
+        xytext=(-3, 9),
+        rotation=angle,
+        rotation_mode="anchor",
+    )
     direct(plot, intensity[-1], compute[-1], "arithmetic", GREY, xytext=(-2, 9), ha="right")
     bend = int(np.argmin(power[1] / np.fmin(bandwidth, compute)))
     direct(
-        plot, intensity[bend], power[1][bend], f"power:\n{rated_w:,.0f} W", RED, xytext=(34, -58), ha="left",
+        plot,
+        intensity[bend],
+        power[1][bend],
+        f"power:\n{rated_w:,.0f} W",
+        RED,
+        xytext=(34, -58),
+        ha="left",
         arrowprops={"arrowstyle": "-", "color": RED, "linewidth": 0.8, "shrinkB": 1},
-    )  # fmt: skip
+    )
 
 
 def against(rows, flagged, share):
@@ -111,9 +155,14 @@ def against(rows, flagged, share):
     share : float
         Half the width of the band beside the diagonal. [1]
     """
-    groups = [("mixture of experts" if sparse else "dense", *three) for _, sparse, *three in rows] + [("contradicts its neighbours", *flagged)]
+    groups = [("mixture of experts" if sparse else "dense", *three) for _, sparse, *three in rows] + [
+        ("contradicts its neighbours", *flagged)
+    ]
     what = ["id", "network", "weight_format", "accelerator", "accelerators [count]", "task", "batch [count]"]
-    data([*what, "kind", "measured [J]", "predicted [J]"], [(*run, kind, x, y) for kind, *three in groups for run, x, y in zip(*three)])
+    data(
+        [*what, "kind", "measured [J]", "predicted [J]"],
+        [(*run, kind, x, y) for kind, *three in groups for run, x, y in zip(*three)],
+    )
     plot = axes(4.8)
     _logs(plot)
     every = np.concatenate([np.concatenate([x, y]) for *_, x, y in [*rows, flagged]])
@@ -124,9 +173,21 @@ def against(rows, flagged, share):
     plot.plot(*flagged[1:], "x", color=GREY, markersize=4, markeredgewidth=0.9, zorder=2)
     for family, sparse, _, x, y in rows:
         mark = "D" if sparse else "o"
-        plot.plot(x, y, mark, color=COLORS.get(family, GREY), markersize=3.6 if sparse else 4.4, alpha=0.8, markeredgecolor="white", markeredgewidth=0.4, zorder=3)
+        plot.plot(
+            x,
+            y,
+            mark,
+            color=COLORS.get(family, GREY),
+            markersize=3.6 if sparse else 4.4,
+            alpha=0.8,
+            markeredgecolor="white",
+            markeredgewidth=0.4,
+            zorder=3,
+        )
     _key(plot, list(dict.fromkeys(family for family, *_ in rows)), 0.04, 0.955)
-    for place, (mark, word) in enumerate((("o", "dense"), ("D", "mixture of experts"), ("x", "contradicts its neighbours"))):
+    for place, (mark, word) in enumerate(
+        (("o", "dense"), ("D", "mixture of experts"), ("x", "contradicts its neighbours"))
+    ):
         height = 0.16 - 0.058 * place
         plot.plot([0.5], [height], mark, transform=plot.transAxes, color=GREY, markersize=4.2)
         direct(plot, 0.5, height, word, GREY, xycoords="axes fraction", xytext=(7, 0))
@@ -203,7 +264,9 @@ def drawn(rows, idle_w, own_w):
         plot.axvline(value, color=GREY, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
         direct(plot, value, len(rows) - 0.2, word, GREY, xytext=(4, 0))
     for place, (_, span) in enumerate(reversed(rows)):
-        plot.plot([span.low, span.high], [place, place], color=BLUE, linewidth=5, alpha=0.35, solid_capstyle="butt", zorder=2)
+        plot.plot(
+            [span.low, span.high], [place, place], color=BLUE, linewidth=5, alpha=0.35, solid_capstyle="butt", zorder=2
+        )
         plot.plot([span.central], [place], "o", color=BLUE, markersize=6, zorder=3)
     plot.set_yticks(range(len(rows)), [name for name, _ in reversed(rows)])
     plot.set_xlim(0, None)

@@ -27,12 +27,22 @@ def waterfall(labels, bills, products, texts):
     """
     much, parts = axes(ncols=2, sharey=True, width_ratios=(1.15, 1), height=1.3 + 0.36 * len(labels))
     sums = [sum(one.values()) for one in bills]
-    rows = [(label, whole, product, *(one[name] / whole for name in PARTS)) for label, one, whole, product in zip(labels, bills, sums, products)]
-    columns = ["measures", "energy_per_token [J]", "single_effects_multiplied [J]", *(f"share_of_{name} [1]" for name in PARTS)]
+    rows = [
+        (label, whole, product, *(one[name] / whole for name in PARTS))
+        for label, one, whole, product in zip(labels, bills, sums, products)
+    ]
+    columns = [
+        "measures",
+        "energy_per_token [J]",
+        "single_effects_multiplied [J]",
+        *(f"share_of_{name} [1]" for name in PARTS),
+    ]
     data(columns, rows)
     for place, (one, whole, product, text) in enumerate(zip(bills, sums, products, texts)):
         much.plot([product, whole], [place, place], color=GREY, linewidth=1.2)
-        much.plot([whole], [place], "o", color=INK, markersize=10, markerfacecolor="white", markeredgewidth=1.8, zorder=4)
+        much.plot(
+            [whole], [place], "o", color=INK, markersize=10, markerfacecolor="white", markeredgewidth=1.8, zorder=4
+        )
         if place:
             much.plot([product], [place], "D", color=RED, markersize=6, markeredgecolor="white", zorder=5)
         direct(much, max(whole, product), place, text, INK, xytext=(11, 0))
@@ -94,7 +104,11 @@ def against_batch(batches, traffic, whole, printed, label):
     label : str
         Name of that share.
     """
-    rows = [(name, *row) for name, values in (("weight traffic", traffic), ("whole energy", whole)) for row in zip(batches, values)]
+    rows = [
+        (name, *row)
+        for name, values in (("weight traffic", traffic), ("whole energy", whole))
+        for row in zip(batches, values)
+    ]
     data(["what", "batch [count]", "left [1]"], [*rows, (label, None, printed)])
     plot = axes()
     band(plot, batches, whole, GREEN)
@@ -132,7 +146,9 @@ def sparse(contexts, saved):
     plot.axhline(0, color=GREY, linewidth=1)
     plot.set_xscale("log", base=2)
     plot.set_xlim(contexts[0], contexts[-1])
-    plot.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1024:,.0f}K" if value >= 1024 else f"{value:,.0f}"))
+    plot.xaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: f"{value / 1024:,.0f}K" if value >= 1024 else f"{value:,.0f}")
+    )
     low, high = plot.get_ylim()
     plot.set_ylim(min(low, -0.03), max(high, 0.1))
     ends.sort()
@@ -154,7 +170,10 @@ def operations(rows):
         differ also what each of them is. [J/FLOP]
     """
     table = [(name, kind, low * 1e12, high * 1e12, *(ends or ("", ""))) for name, low, high, kind, *ends in rows]
-    data(["machine", "kind", "energy_per_operation_low [pJ]", "energy_per_operation_high [pJ]", "low_is", "high_is"], table)
+    data(
+        ["machine", "kind", "energy_per_operation_low [pJ]", "energy_per_operation_high [pJ]", "low_is", "high_is"],
+        table,
+    )
     colors = {"digital": BLUE, "other": RED}
     plot = axes(1.0 + 0.44 * len(rows))
     for place, (_, low, high, kind, *ends) in enumerate(rows):

@@ -106,7 +106,9 @@ def data(columns, rows):
     """
     ranged = [any(hasattr(row[place], "central") for row in rows) for place in range(len(columns))]
     heads = [head for name, three in zip(columns, ranged) for head in (_three_heads(name) if three else [name])]
-    cells = [[cell for value, three in zip(row, ranged) for cell in (_three(value) if three else [value])] for row in rows]
+    cells = [
+        [cell for value, three in zip(row, ranged) for cell in (_three(value) if three else [value])] for row in rows
+    ]
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([heads, *([_cell(value) for value in row] for row in cells)])
     _behind[:] = [text.getvalue()]
