@@ -16,7 +16,8 @@ import numpy as np
 
 import llmpower
 from benchmarks.build import write
-from llmpower import calibration, ranges, validation
+from llmpower import ranges
+from llmpower.evidence import exam, fit
 
 _HEADING = "## The estimator"
 _ACCELERATORS = ("h100-sxm", "h200-sxm", "b200", "a100-sxm-80gb")
@@ -122,18 +123,17 @@ def speed(rounds):
 
 def accuracy():
     """Tables of errors: held out, and never fitted."""
-    table = calibration.accuracy_table()
+    table = fit.accuracy_table()
     rows = ["| held out | runs | number | J/token | tokens/s |", "|:--|:--|--:|--:|--:|"]
     for split, kind in dict.fromkeys((split, kind) for split, kind, _ in table):
         pair = [table[split, kind, quantity] for quantity in ("j_per_token", "tokens_per_s")]
         errors = " | ".join(f"{one['median_pct']} / {one['mean_pct']} / {one['p90_pct']}" for one in pair)
         rows.append(f"| {split} | {kind} | {pair[0]['n']:.0f} | {errors} |")
     rows += ["", "| never fitted, by machine and software | number | J/token | tokens/s |", "|:--|--:|--:|--:|"]
-    unseen = validation.other_runs().query("anomaly == ''")
+    unseen = exam.other_runs().query("anomaly == ''")
     for (accelerator, software), group in unseen.groupby(["accelerator", "software"], sort=False):
         errors = [
-            " / ".join(f"{value:.1f}" for value in calibration.summary(group[name]))
-            for name in ("energy_error", "speed_error")
+            " / ".join(f"{value:.1f}" for value in fit.summary(group[name])) for name in ("energy_error", "speed_error")
         ]
         rows.append(f"| {accelerator}, {software} | {len(group)} | {' | '.join(errors)} |")
     return "\n".join(rows)

@@ -150,30 +150,33 @@ def _check(arguments):
 
 
 def _estimate(arguments):
-    from llmpower import estimator, layout
+    from llmpower import text
+    from llmpower.estimate import estimate
 
-    found = estimator.estimate(**_given(arguments))
+    found = estimate(**_given(arguments))
     several, elastic = isinstance(arguments.batch, list), {}
     if arguments.sensitivity:
-        from llmpower import catalog, ranges
+        from llmpower import ranges
+        from llmpower.facts import catalog
 
         if several:
             raise catalog.ParameterError(["sensitivity: got several batches; allowed is one"])
         elastic = {name: ranges.elasticities(found, name) for name in ("j_per_token", "tokens_per_s")}
     if arguments.json:
-        return _json(layout.estimate_record(found) | ({"elasticities": elastic} if elastic else {}))
-    _say(layout.batches_text(found) if several else layout.estimate_text(found))
+        return _json(text.estimate_record(found) | ({"elasticities": elastic} if elastic else {}))
+    _say(text.batches_text(found) if several else text.estimate_text(found))
     if elastic:
-        _say(f"\n{layout.sensitivity_text(elastic)}")
+        _say(f"\n{text.sensitivity_text(elastic)}")
 
 
 def _plan(arguments):
-    from llmpower import layout, planner
+    from llmpower import text
+    from llmpower.plan import plan
 
-    found = planner.plan(**_given(arguments))
+    found = plan(**_given(arguments))
     if arguments.json:
-        return _json(layout.plan_record(found))
-    _say(layout.plan_text(found))
+        return _json(text.plan_record(found))
+    _say(text.plan_text(found))
 
 
 def _given(arguments):
@@ -192,20 +195,21 @@ def _json(record):
 
 
 def _calibrate(arguments):
-    from llmpower import catalog, layout
+    from llmpower import text
     from llmpower.book.build import find_book
+    from llmpower.facts import catalog
 
     book = find_book(arguments.book)
     if (book / "data").resolve() != catalog.DATA.resolve():
         raise catalog.ParameterError(
             [f"calibrate: this llmpower reads another folder than {book / 'data'}; use the one installed from there"]
         )
-    from llmpower import calibration, validation
+    from llmpower.evidence import exam, fit
 
     _say("fitting, and fitting again without each architecture and each accelerator: this takes minutes")
-    calibration.calibrate(_say)
-    validation.write(_say)
-    _say(layout.accuracy_text(calibration.accuracy_table()))
+    fit.calibrate(_say)
+    exam.write(_say)
+    _say(text.accuracy_text(fit.accuracy_table()))
     _say("wrote data/calibration.csv, accuracy.csv, predictions.csv and studies.csv")
 
 
@@ -437,7 +441,7 @@ def main(argv=None):
 
 def _code(error):
     """Exit code for the errors we expect; None for one that is ours to mend."""
-    from llmpower.catalog import FactError, ParameterError
+    from llmpower.facts.catalog import FactError, ParameterError
 
     # Told at once: the book's software takes a second to load.
     if isinstance(error, ParameterError):

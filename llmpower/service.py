@@ -8,11 +8,13 @@ import functools
 import math
 from dataclasses import dataclass
 
-from llmpower import catalog, step
-from llmpower.claims import claim
-from llmpower.estimator import estimate
+from llmpower.estimate import estimate
+from llmpower.facts import catalog
+from llmpower.facts.claims import claim
 from llmpower.formulas import datacenter
 from llmpower.ranges import Range
+from llmpower.step.bound import counts as count
+from llmpower.step.bound import memory_fit, step_bound
 
 YEAR_S = 365 * 86400
 # Line 118 of the article multiplies by it.
@@ -131,11 +133,11 @@ def speed(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, 
     speed : Speed
     """
     context = datacenter.mean_context_tokens(prompt_tokens_per_query, output_tokens_per_query)
-    counts = step.counts(model, batch, context)
-    together = step.memory_fit(counts, batch, accelerator, 1).accelerators_needed
-    bound = step.step_bound(counts, batch, accelerator, together)
+    counts = count(model, batch, context)
+    together = memory_fit(counts, batch, accelerator, 1).accelerators_needed
+    bound = step_bound(counts, batch, accelerator, together)
     # A prompt's tokens see half of it on average.
-    flop = step.counts(model, 1, prompt_tokens_per_query / 2).flop
+    flop = count(model, 1, prompt_tokens_per_query / 2).flop
     peak = catalog.accelerator(accelerator).get("dense_bf16_flop_per_s", math.inf)
     prefill, alone = datacenter.prefill_tokens_per_s(peak, flop), bound.tokens_per_s / together
     served = datacenter.served_tokens_per_s(prompt_tokens_per_query, output_tokens_per_query, prefill, alone)

@@ -2,7 +2,7 @@
 
 import inspect
 
-from llmpower.catalog import quantities
+from llmpower.facts.catalog import quantities
 
 
 def symbols(function):

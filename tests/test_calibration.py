@@ -5,8 +5,9 @@ import re
 import numpy
 import pytest
 
-from llmpower import calibration, catalog
-from llmpower.calibration import TERMS, fit, serving_runs
+from llmpower.evidence import fit as fitting
+from llmpower.evidence.fit import TERMS, fit, serving_runs
+from llmpower.facts import catalog
 
 
 @pytest.fixture(scope="module")
@@ -33,26 +34,26 @@ def test_the_fit_recovers_constants_that_are_known(runs):
         "operation_tdp_share": 0.3,
     }
     made = serving_runs()
-    time, energy = made.predict(calibration.fixed() | known)
+    time, energy = made.predict(fitting.fixed() | known)
     made.columns["tokens_per_s"] = made.columns["batch"] / time
     made.columns["j_per_token"] = energy / made.columns["batch"]
-    found = calibration._flat(fit(made))
-    for name, value in calibration._flat(known).items():
+    found = fitting._flat(fit(made))
+    for name, value in fitting._flat(known).items():
         assert found[name] == pytest.approx(value, rel=0.05), name
 
 
 def test_the_table_holds_what_the_fit_gives(runs):
     """A change detector: run `llmpower calibrate` after a change of the forecast or of the runs."""
-    values = calibration._flat(fit(runs))
+    values = fitting._flat(fit(runs))
     for key, value in values.items():
         entity, _, name = key.rpartition(":")
-        assert calibration.table()[entity or "fitted", name].value == pytest.approx(value, rel=0.005), key
+        assert fitting.table()[entity or "fitted", name].value == pytest.approx(value, rel=0.005), key
 
 
 def test_constants_are_few_bounded_and_explained():
-    facts = [fact for (entity, _), fact in calibration.table().items()]
+    facts = [fact for (entity, _), fact in fitting.table().items()]
     assert len(facts) <= 25
-    for accelerator in calibration.fitted_accelerators():
+    for accelerator in fitting.fitted_accelerators():
         assert sum(fact.entity == accelerator for fact in facts) <= 10
     for fact in facts:
         quantity = catalog.quantities()[fact.quantity]
@@ -79,37 +80,37 @@ def test_the_fit_does_not_see_what_is_held_out(runs):
     """Wrong measurements of one network must not change how it is predicted."""
     out = numpy.flatnonzero(runs.architecture == "qwen3-8b")
     rest = numpy.flatnonzero(runs.architecture != "qwen3-8b")
-    before = calibration._flat(fit(runs, rest))
+    before = fitting._flat(fit(runs, rest))
     spoiled = serving_runs()
     spoiled.columns["j_per_token"] = spoiled.columns["j_per_token"].copy()
     spoiled.columns["j_per_token"][out] *= 10
-    assert calibration._flat(fit(spoiled, rest)) == before
+    assert fitting._flat(fit(spoiled, rest)) == before
 
 
 def test_leaving_a_term_out_sets_its_neutral_value(runs):
-    values = fit(runs, names=calibration.ALWAYS)
+    values = fit(runs, names=fitting.ALWAYS)
     assert values["sequence_time_s"] == values["imbalance"] == values["padding_rows"] == 0
     assert values["cache_energy_j_per_byte"] == values["weight_energy_j_per_byte"]
     assert values["expert_prompt_flop_share"] == values["expert_flop_share"] == values["dense_flop_share"]
-    assert set(calibration.LEFT_OUT) | set(calibration.ALWAYS) == set(TERMS)
+    assert set(fitting.LEFT_OUT) | set(fitting.ALWAYS) == set(TERMS)
 
 
 def test_a_machine_without_a_fit_gets_scaled_constants():
-    a100, kind = calibration.constants("a100-sxm-80gb")
+    a100, kind = fitting.constants("a100-sxm-80gb")
     assert kind == "scaled"
-    gaps = [calibration.table()[name, "layer_time_s"].value for name in ("h100-sxm", "b200")]
+    gaps = [fitting.table()[name, "layer_time_s"].value for name in ("h100-sxm", "b200")]
     assert a100.layer_time_s == pytest.approx((gaps[0] * gaps[1]) ** 0.5)
     # GDDR6X takes 7.25 pJ/bit in the device, HBM3 3.92 and HBM3E 3.44: 7.25 - sqrt(3.92 x 3.44) = 3.578 pJ/bit more.
-    gddr, _ = calibration.constants("rtx-4090")
-    fitted = calibration.table()["fitted", "weight_energy_j_per_byte"].value
+    gddr, _ = fitting.constants("rtx-4090")
+    fitted = fitting.table()["fitted", "weight_energy_j_per_byte"].value
     assert gddr.weight_energy_j_per_byte - fitted == pytest.approx(3.578 * 8e-12, rel=1e-3)
 
 
 def test_summary_of_errors():
     # Absolute values 1, 2, 3, 4, 10 %: median 3, mean 4, 90 % of the way from rank 1 to 5 lies at 4.6: 4 + 0.6 x 6 = 7.6.
-    assert calibration.summary(numpy.array([0.01, -0.02, 0.03, -0.04, 0.10])) == pytest.approx((3, 4, 7.6))
+    assert fitting.summary(numpy.array([0.01, -0.02, 0.03, -0.04, 0.10])) == pytest.approx((3, 4, 7.6))
 
 
 def test_accuracy_has_every_split():
-    splits = {split for split, _, _ in calibration.accuracy_table()}
+    splits = {split for split, _, _ in fitting.accuracy_table()}
     assert splits == {"architectures", "architectures, terms chosen in each fold", "accelerators"}

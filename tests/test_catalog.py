@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from llmpower import catalog
-from llmpower.claims import claims
+from llmpower.facts import catalog
+from llmpower.facts.claims import claims
 
 TIDY = catalog.tidy_tables()
 HEADER = "entity,quantity,value,low,high,unit,kind,source,where,verified,note"

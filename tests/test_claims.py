@@ -5,11 +5,11 @@ import re
 
 import pytest
 
-from llmpower import step
 from llmpower.book.build import find_book
-from llmpower.catalog import UnknownName
-from llmpower.claims import claim, claims, coverage
+from llmpower.facts.catalog import UnknownName
+from llmpower.facts.claims import claim, claims, coverage
 from llmpower.formulas import decode
+from llmpower.step import bound
 
 
 def test_all_statements_are_there():
@@ -77,7 +77,7 @@ def test_an_unknown_statement():
 
 def test_joules_were_printed_as_millijoules():
     """Verdict `unit slip` of C30, C34, C37, C39, C40: the factors give a thousand times the printed result."""
-    per_byte, per_flop = step.constants()["article"]
+    per_byte, per_flop = bound.constants()["article"]
     sums = {
         "C30": decode.movement_energy_j(claim("C28").si, per_byte),
         "C34": decode.compute_energy_j(claim("C32").si, per_flop),
@@ -102,11 +102,11 @@ def test_the_articles_own_batch_contradicts_its_headline():
 
 def test_the_cache_is_larger_than_printed():
     # C36: 2 x 80 x 8 x 128 x 2 B x 32,768 = 10.74 GB.
-    assert step.counts("llama-3.1-70b", 1, 32768).kv_cache_bytes == pytest.approx(10.74e9, rel=0.001)
+    assert bound.counts("llama-3.1-70b", 1, 32768).kv_cache_bytes == pytest.approx(10.74e9, rel=0.001)
     assert claim("C36").value == 8 and claim("C36").verdict == "contradicted by source"
 
 
 def test_one_h100_cannot_hold_the_model():
     # C81, C84: 140 GB of weights against 80 GB of memory.
-    case = step.counts("llama-3.1-70b", 1, 0)
-    assert not step.memory_fit(case, 1, "h100-sxm", 1).fits
+    case = bound.counts("llama-3.1-70b", 1, 0)
+    assert not bound.memory_fit(case, 1, "h100-sxm", 1).fits

@@ -8,7 +8,9 @@ import sys
 
 import pytest
 
-from llmpower import calibration, catalog, cli, estimate, layout, planner, service, validation
+from llmpower import cli, estimate, plan, service, text
+from llmpower.evidence import exam, fit
+from llmpower.facts import catalog
 from tests.conftest import BOOK
 
 RUN = "llama-3.1-70b h100-sxm --n-accelerators 4 --batch 64 --prompt-tokens 200 --output-tokens 400"
@@ -30,7 +32,7 @@ def say(capsys):
 
 
 def printed(value):
-    return layout.three(value)
+    return text.three(value)
 
 
 def readable(text):
@@ -69,7 +71,7 @@ def test_estimate_tells_what_a_reader_needs(say):
     shares = [float(line.split()[-2]) for line in lines.partition("J/token\n  w")[2].splitlines()[:5]]
     assert sum(shares) == pytest.approx(100, abs=0.3)
     assert f"a step takes {printed(1000 * found.step_s)} ms, bound by {found.bound}" in lines
-    known = calibration.accuracy_table()[calibration.EXAMS["fitted"], "dense", "j_per_token"]
+    known = fit.accuracy_table()[fit.EXAMS["fitted"], "dense", "j_per_token"]
     assert (
         f"{known['n']:.0f} measured runs of dense networks, each predicted by terms chosen and constants fitted without its architecture"
         in " ".join(lines.split())
@@ -81,7 +83,7 @@ def test_estimate_tells_what_a_reader_needs(say):
 
 def test_estimate_of_a_machine_that_was_never_fitted_says_so(say):
     _, out, _ = say("estimate qwen3-30b-a3b a100 --batch 64 --n-accelerators 2 --parallelism ep --boundary facility")
-    known = calibration.accuracy_table()["accelerators", "moe", "tokens_per_s"]
+    known = fit.accuracy_table()["accelerators", "moe", "tokens_per_s"]
     assert (
         f"{known['n']:.0f} measured runs of expert networks, each predicted by constants fitted on the other accelerator; this one"
         in " ".join(out.split())
@@ -172,7 +174,7 @@ def test_json_has_nothing_where_there_is_no_number(say):
 def test_plan_tells_what_a_planner_needs(say):
     code, out, err = say(f"plan {SERVICE}")
     assert (code, err) == (0, "")
-    found = planner.plan("llama-3.1-70b", "h100-sxm", 1e7, batch=64)
+    found = plan.plan("llama-3.1-70b", "h100-sxm", 1e7, batch=64)
     assert out == str(found) + "\n"
     assert len(out.splitlines()) <= 45
     assert "10,000,000 queries a day, each with a prompt of 500 and an answer of 500 tokens" in readable(out)
@@ -199,7 +201,7 @@ def test_a_small_service_is_told_in_small_units(say):
         " ".join(line.split())
         for line in say("plan llama-3.1-8b h100-sxm --queries-per-day 10 --batch 8")[1].splitlines()
     ]
-    found = planner.plan("llama-3.1-8b", "h100-sxm", 10, batch=8)
+    found = plan.plan("llama-3.1-8b", "h100-sxm", 10, batch=8)
     # One server of eight: (8 x 700 W + 2150 W) x 1.2 = 9.3 kW.
     assert (
         f"power to build for {printed(1000 * found.site_mw.low)} 9.30 {printed(1000 * found.site_mw.high)} kW" in lines
@@ -209,7 +211,7 @@ def test_a_small_service_is_told_in_small_units(say):
 
 def test_plan_as_json(say):
     code, out, _ = say(f"plan {SERVICE} --pue 1.1 --json")
-    record, found = json.loads(out), planner.plan("llama-3.1-70b", "h100-sxm", 1e7, batch=64, pue=1.1)
+    record, found = json.loads(out), plan.plan("llama-3.1-70b", "h100-sxm", 1e7, batch=64, pue=1.1)
     assert code == 0
     for name in (
         "tokens_per_s_per_user",
@@ -264,7 +266,7 @@ def test_the_help_tells_the_defaults_that_hold(say):
     told = dict(re.findall(r"--([a-z0-9-]+) [A-Z]+ [^-]*?\(default: ([\d.]+)", text))
     known = {
         name.replace("_", "-"): service.typed(service.fact(*place).value, catalog.quantities()[name].unit)
-        for name, place in planner._DEFAULTS.items()
+        for name, place in plan._DEFAULTS.items()
     }
     assert set(told) == set(known)
     for name, value in known.items():
@@ -286,13 +288,13 @@ def test_wrong_arguments_are_told_without_the_books_software():
 
 def test_calibrate_shows_progress_and_errors(say, monkeypatch):
     monkeypatch.chdir(BOOK)
-    monkeypatch.setattr(calibration, "calibrate", lambda tell: tell("[1/2] half way"))
-    monkeypatch.setattr(validation, "write", lambda tell: tell("[2/2] held out"))
+    monkeypatch.setattr(fit, "calibrate", lambda tell: tell("[1/2] half way"))
+    monkeypatch.setattr(exam, "write", lambda tell: tell("[2/2] held out"))
     code, out, _ = say("calibrate")
     assert code == 0
     lines = out.splitlines()
     assert "this takes minutes" in lines[0] and lines[1:3] == ["[1/2] half way", "[2/2] held out"]
-    known = calibration.accuracy_table()["architectures", "all", "j_per_token"]
+    known = fit.accuracy_table()["architectures", "all", "j_per_token"]
     row = [
         "architectures",
         "all",
@@ -305,7 +307,7 @@ def test_calibrate_shows_progress_and_errors(say, monkeypatch):
 
 
 def test_calibrate_needs_the_checkout_it_belongs_to(say, monkeypatch, tmp_path):
-    for part, name in ((calibration, "calibrate"), (validation, "write")):
+    for part, name in ((fit, "calibrate"), (exam, "write")):
         monkeypatch.setattr(part, name, lambda tell: pytest.fail("began to fit"))
     monkeypatch.chdir(tmp_path)
     code, out, err = say("calibrate")

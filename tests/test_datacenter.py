@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from llmpower import ranges, service
 from llmpower.book.parameters import parameters
-from llmpower.catalog import UnknownName, quantities
-from llmpower.claims import claim
+from llmpower.facts.catalog import UnknownName, quantities
+from llmpower.facts.claims import claim
 from llmpower.formulas import datacenter
 from tests.conftest import BOOK
 

@@ -6,7 +6,7 @@ import numpy
 import pytest
 import sympy
 
-from llmpower import elementwise
+from llmpower.formulas import elementwise
 from tests.units import registry
 
 ONE = {"exp": math.exp, "log": math.log, "sqrt": math.sqrt}

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmpower import catalog, progress
-from llmpower.claims import claim
+from llmpower.chips import generations
+from llmpower.facts import catalog
+from llmpower.facts.claims import claim
 from llmpower.formulas import escalator
 
 grown = st.floats(1.001, 1e4)
@@ -23,10 +24,10 @@ def test_the_articles_factors_by_hand():
     # The slip: 6/30.
     assert escalator.quotient_share(6, 30) == pytest.approx(claim("C27").value)
     # Kept 30 to 50 with 3.33 times the power: 9 to 15 times the efficiency, as the ledger has it.
-    found = progress.repairs()["efficiency"]
+    found = generations.repairs()["efficiency"]
     assert (found.efficiency.low, found.efficiency.high) == pytest.approx((9, 15))
     # Kept 6 and 30 to 50: ln 6 / ln 50 = 0.4580 and ln 6 / ln 30 = 0.5268, the ledger's 46 to 53 %.
-    found = progress.repairs()["power"]
+    found = generations.repairs()["power"]
     assert (found.share.low, found.share.high) == pytest.approx((0.4580, 0.5268), abs=1e-4)
     # 300 W x 5 and x 8.33.
     assert escalator.implied_tdp_w(300, found.power.high) == pytest.approx(2500)
@@ -40,7 +41,7 @@ def test_ratings_from_v100_to_b200_as_the_ledger_of_claims_has_them():
         ("fp4", 72, 21.6),
         ("bandwidth", 8.89, 2.67),
     ):
-        found = progress.gains("v100-sxm2-32gb", "b200", metric)
+        found = generations.gains("v100-sxm2-32gb", "b200", metric)
         assert found.performance.central == pytest.approx(performance, rel=2e-3)
         assert found.efficiency.central == pytest.approx(per_watt, rel=2e-3)
         assert found.performance.low <= found.performance.central <= found.performance.high
@@ -48,23 +49,23 @@ def test_ratings_from_v100_to_b200_as_the_ledger_of_claims_has_them():
 
 def test_watts_per_transistor_by_hand():
     # 300 / 21.1e9 = 14.22 nW and 1000 / 208e9 = 4.81 nW: 0.338, as C19 has it.
-    first, last = (progress.board(name, "bf16", 1e6).w_per_transistor for name in ("v100-sxm2-32gb", "b200"))
+    first, last = (generations.board(name, "bf16", 1e6).w_per_transistor for name in ("v100-sxm2-32gb", "b200"))
     assert first == pytest.approx(14.22e-9, rel=1e-3)
     assert last / first == pytest.approx(0.338, rel=1e-3)
 
 
 def test_measured_gain_as_the_ledger_of_claims_has_it():
     # C23: 1.05 at batch 8, 1.11 at 32, 1.98 at the best of each.
-    found = {one.label: one.gain for one in progress.measured_gains()}
+    found = {one.label: one.gain for one in generations.measured_gains()}
     assert (found["8"], found["32"], found["most"]) == pytest.approx((1.05, 1.11, 1.98), abs=5e-3)
     # Power times mean time between tokens, over the batch: 1765.4 W x 16.57 ms / 7.99 = 3.66 J, within a few
     # percent of the 3.76 J that the same rows print, which divide by the output of the whole run.
-    assert progress.measured_gains()[0].energy_j[0] == pytest.approx(1765.428 * 0.016573 / 7.98667, rel=0.04)
+    assert generations.measured_gains()[0].energy_j[0] == pytest.approx(1765.428 * 0.016573 / 7.98667, rel=0.04)
 
 
 def test_what_the_small_batch_leaves_of_the_promise():
     # 3.75871/3.569266 x 1698.02/1765.428 = 1.0129 times the tokens a second from 2 x 8/(4 x 3.35) = 1.194 times the bandwidth.
-    lone = progress.measured_gains()[0]
+    lone = generations.measured_gains()[0]
     assert (lone.speed_gain, lone.bandwidth_gain) == pytest.approx((1.0129, 1.1940), abs=1e-4)
     # Draw and speed together are the gap between the ratings' 8/3.35/(1000/700) = 1.672 and the measured 1.053.
     gap = lone.rating_use[1] / lone.rating_use[0] * lone.bandwidth_gain / lone.speed_gain
@@ -72,7 +73,7 @@ def test_what_the_small_batch_leaves_of_the_promise():
 
 
 def test_powers_that_are_no_ratings_are_told_apart():
-    found = {one.name: one for one in progress.power_history()}
+    found = {one.name: one for one in generations.power_history()}
     assert {name for name, one in found.items() if not one.vendor_power} == {"tpu-v4", "gh200", "rubin"}
     assert (found["gh200"].low_w, found["gh200"].high_w) == (700, 900)
 
@@ -114,27 +115,27 @@ def test_at_a_fixed_budget_the_rating_of_one_board_cancels(budget, rate, tdp, fa
 
 
 def test_every_pair_and_metric_has_an_answer():
-    for first, last, metric in itertools.product(RATED, RATED, progress.GAIN_METRICS):
-        found = progress.gains(first, last, metric)
+    for first, last, metric in itertools.product(RATED, RATED, generations.GAIN_METRICS):
+        found = generations.gains(first, last, metric)
         assert found.direction in ("up", "down", "apart", "none")
         assert (found.share is None) == (found.direction in ("apart", "none"))
         if found.share:
             assert 0 <= found.share.low <= found.share.central <= found.share.high <= 1
         assert math.isfinite(found.efficiency.central) and found.efficiency.low <= found.efficiency.high
-    for name, metric in itertools.product(RATED, progress.GAIN_METRICS):
-        assert progress.board(name, metric, 1000).whole >= 0
+    for name, metric in itertools.product(RATED, generations.GAIN_METRICS):
+        assert generations.board(name, metric, 1000).whole >= 0
 
 
 def test_a_missing_peak_falls_back_and_says_so():
     # The V100 knows no 4-bit numbers: its 16-bit peak counts. The M4 has no peak in the facts: bandwidth counts for both.
-    mixed = progress.gains("v100-sxm2-32gb", "b200", "fp4")
+    mixed = generations.gains("v100-sxm2-32gb", "b200", "fp4")
     assert mixed.words == ("16-bit peak", "4-bit peak") and mixed.fallback and not mixed.same_definition
-    bare = progress.gains("m4", "b200", "bf16")
+    bare = generations.gains("m4", "b200", "bf16")
     assert bare.words == ("memory bandwidth", "memory bandwidth") and bare.fallback
-    assert not progress.gains("h100-sxm", "b200", "fp8").fallback
-    assert progress.gains("h100-sxm", "h100-sxm", "bf16").direction == "none"
-    assert progress.gains("h100-pcie", "h100-sxm", "bf16").direction == "apart"
-    assert progress.gains("b200", "v100-sxm2-32gb", "bf16").direction == "down"
+    assert not generations.gains("h100-sxm", "b200", "fp8").fallback
+    assert generations.gains("h100-sxm", "h100-sxm", "bf16").direction == "none"
+    assert generations.gains("h100-pcie", "h100-sxm", "bf16").direction == "apart"
+    assert generations.gains("b200", "v100-sxm2-32gb", "bf16").direction == "down"
 
 
 def test_the_text_of_the_chapter_takes_its_other_branches(copy):

@@ -1,5 +1,6 @@
 """The estimator against calculations on paper, its properties, its messages and its speed."""
 
+import importlib
 import math
 import re
 import subprocess
@@ -12,9 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmpower import calibration, catalog, estimate, estimator, forecast, ranges, validation
-from llmpower.catalog import ParameterError
+from llmpower import estimate, ranges
+from llmpower.evidence import exam, fit
+from llmpower.facts import catalog
+from llmpower.facts.catalog import ParameterError
+from llmpower.step import served
 
+estimator = importlib.import_module("llmpower.estimate")
 # Round numbers instead of fitted ones, so that a step can be worked out on paper.
 ROUND = {
     "reached_bandwidth_share": 0.9, "dense_flop_share": 0.8, "overlap": 0.8, "plateau_tdp_share": 0.975,
@@ -193,10 +198,8 @@ def test_machines_without_runs_say_that_they_are_scaled():
     assert fitted.calibration == "fitted" and not any("scaled" in note for note in fitted.notes)
     assert scaled.calibration == "scaled" and any("scaled from b200 and h100-sxm" in note for note in scaled.notes)
     # Two machines differ, and their errors are those of machines that were held out.
-    assert scaled.spans["j_per_token"] == calibration.accuracy_table()["accelerators", "dense", "j_per_token"]
-    assert (
-        fitted.spans["j_per_token"] == calibration.accuracy_table()[calibration.EXAMS["fitted"], "dense", "j_per_token"]
-    )
+    assert scaled.spans["j_per_token"] == fit.accuracy_table()["accelerators", "dense", "j_per_token"]
+    assert fitted.spans["j_per_token"] == fit.accuracy_table()[fit.EXAMS["fitted"], "dense", "j_per_token"]
 
 
 # What does not fit
@@ -256,7 +259,7 @@ def test_pieces_make_the_whole(monkeypatch, shape):
         return found.j_per_token, found.tokens_per_s, found.energy_by_part["interconnect"]
 
     whole = run()
-    monkeypatch.setattr(forecast, "_PIECE", 64)
+    monkeypatch.setattr(served, "_PIECE", 64)
     for one, other in zip(whole, run()):
         assert one.shape == {"list": (1000,), "grid": (7, 1000)}[shape]
         numpy.testing.assert_allclose(one, other, rtol=1e-12)
@@ -264,14 +267,14 @@ def test_pieces_make_the_whole(monkeypatch, shape):
 
 def test_an_estimate_leaves_nothing_behind_for_a_fit():
     estimate("llama-3.1-70b", "h100-sxm", 4), estimate("qwen3-30b-a3b", "h200-sxm")
-    assert math.isnan(forecast.machine("h200-sxm", "bf16").reached)
-    assert len(calibration.Runs("validation.csv")) > 0
+    assert math.isnan(served.machine("h200-sxm", "bf16").reached)
+    assert len(fit.Runs("validation.csv")) > 0
 
 
 def test_fits_and_estimates_compute_alike():
     """The arrays that constants are fitted and checked with, against one `estimate` after the other."""
-    runs = calibration.Runs("validation.csv")
-    c, table = runs.columns, validation.other_runs().set_index("id")
+    runs = fit.Runs("validation.csv")
+    c, table = runs.columns, exam.other_runs().set_index("id")
     compared = 0
     for row in range(0, len(runs), 7):
         one = estimate(

@@ -7,17 +7,19 @@ import numpy as np
 import pytest
 
 import llmpower
-from llmpower import calibration, catalog, validation
+from llmpower.evidence import exam, fit
+from llmpower.facts import catalog
 from llmpower.figures import measurement as figures
+from llmpower.step import spill
 from tests.conftest import BOOK
 
 CHAPTER = BOOK / "chapters" / "model-against-measurement.ipynb"
-RUNS = validation.roof_runs()
+RUNS = exam.roof_runs()
 
 
 def test_the_power_roof_by_hand():
     # H100 at 300 FLOP/B: a byte takes max(1/3.35e12, 300/989.4e12) = 303 fs, but 93.44 + 300 x 0.52 = 249.4 pJ over 700 - 69 W are 395 fs.
-    found = validation.roof("h100-sxm", np.array([1.0, 300.0]))
+    found = exam.roof("h100-sxm", np.array([1.0, 300.0]))
     assert found.bandwidth == pytest.approx([3.35e12, 300 * 3.35e12], rel=0.01)
     assert found.compute == pytest.approx([989.4e12, 989.4e12], rel=0.01)
     assert found.power.central[1] == pytest.approx(300 / 395.3e-15, rel=0.005)
@@ -29,20 +31,20 @@ def test_the_power_roof_by_hand():
 def test_no_measured_run_stands_above_its_power_roof(accelerator):
     some = RUNS[RUNS["accelerator"] == accelerator]
     # Two runs of one set-up differ by less than this in speed, nine times in ten.
-    slack = validation.repeats()["tokens_per_s"].quantile(0.9)
+    slack = exam.repeats()["tokens_per_s"].quantile(0.9)
     assert 0.01 < slack < 0.1
     # A run may stand above it only by the prompts that are counted and perhaps were in a cache.
     assert ((some["over_central"] <= 1 + slack) | (some["over_least"] <= 1)).all()
-    fitted = some[some["id"].isin(validation.held_out()["id"])]
+    fitted = some[some["id"].isin(exam.held_out()["id"])]
     assert fitted.empty or fitted["over_central"].max() <= 1 + slack
     assert some["over_high"].max() <= some["over_central"].max() <= some["over_low"].max()
 
 
 def test_only_the_b200_comes_near_its_power_where_power_binds():
     # By hand: 700 - 69 W over 3.35 TB/s leave 188.36 pJ for a byte; 93.44 of it is the byte, the rest 182.5 operations of 0.52 pJ.
-    assert validation.power_binds_from("h100-sxm") == pytest.approx(182.5, abs=0.1)
-    low, high = validation.power_binds_from("h100-sxm") * np.array([0.999, 1.001])
-    ratio = [validation.roof("h100-sxm", np.array([one])) for one in (low, high)]
+    assert exam.power_binds_from("h100-sxm") == pytest.approx(182.5, abs=0.1)
+    low, high = exam.power_binds_from("h100-sxm") * np.array([0.999, 1.001])
+    ratio = [exam.roof("h100-sxm", np.array([one])) for one in (low, high)]
     assert [bool(one.power.central[0] < 0.9999 * one.bandwidth[0]) for one in ratio] == [False, True]
     bound = RUNS[RUNS["power_binds"]]
     closest = bound.groupby("accelerator")["over_central"].max()
@@ -51,13 +53,13 @@ def test_only_the_b200_comes_near_its_power_where_power_binds():
 
 
 def test_a_machine_with_power_to_spare_never_meets_the_power_roof(monkeypatch):
-    monkeypatch.setattr(validation, "idle_w", lambda accelerator: -1e6)
-    assert validation.power_binds_from("h100-sxm") == float("inf")
+    monkeypatch.setattr(exam, "idle_w", lambda accelerator: -1e6)
+    assert exam.power_binds_from("h100-sxm") == float("inf")
 
 
 def test_the_price_of_a_busy_board_by_hand():
     # 13 runs on an H100 above 665 W: 688 W in the median, of which 69 idle; bytes and operations at the laboratory's prices leave half unexplained.
-    one = validation.priced()[validation.priced()["accelerator"] == "h100-sxm"]
+    one = exam.priced()[exam.priced()["accelerator"] == "h100-sxm"]
     assert len(one) == 13 and one["power_w"].median() == pytest.approx(688, abs=1) and (one["idle_w"] == 69).all()
     assert one["explained"].median() == pytest.approx(0.47, abs=0.02)
 
@@ -69,8 +71,8 @@ def test_the_roof_covers_every_accelerator_with_dense_runs():
 
 def test_counts_of_a_mixture_by_hand():
     # Qwen3-235B in 16 bit, 8 sequences of 224 + 6368 tokens, nearly no prompts.
-    runs = calibration.Runs(keep=lambda c: np.array([id == "mlenergy_v3-0010" for id in c["id"]]))
-    n_bytes, n_flop = validation.counts(runs)
+    runs = fit.Runs(keep=lambda c: np.array([id == "mlenergy_v3-0010" for id in c["id"]]))
+    n_bytes, n_flop = exam.counts(runs)
     # Experts: 94 layers x 128 x 3 x 4096 x 1536 x 2 bytes = 454 GB, of which 1 - (15/16)^8 = 40.3 % are touched: 183 GB.
     # The rest but the input embedding: 14 GB. Caches: 2 x 4 x 128 x 94 x 2 bytes x 6592 x 8 = 10 GB.
     assert n_bytes[0] == pytest.approx(207e9, rel=0.02)
@@ -88,13 +90,13 @@ def test_not_every_chat_prompt_can_have_been_computed():
 
 
 def test_predictions_are_there_for_every_run_and_none_saw_its_own_architecture():
-    table = validation.held_out()
-    runs = calibration.serving_runs(anomalies=True)
+    table = exam.held_out()
+    runs = fit.serving_runs(anomalies=True)
     assert list(table["id"]) == list(runs.columns["id"])
     # Fitted again without Maverick, the constants give the committed predictions of Maverick.
     clean = np.array([not mark for mark in runs.columns["anomaly"]])
     out = np.flatnonzero(runs.architecture == "llama-4-maverick")
-    values = calibration.fit(runs, np.flatnonzero((runs.architecture != "llama-4-maverick") & clean))
+    values = fit.fit(runs, np.flatnonzero((runs.architecture != "llama-4-maverick") & clean))
     time, energy = runs.predict(values, runs.parts(out))
     assert energy / runs.columns["batch"][out] == pytest.approx(
         table["predicted_j_per_token"].to_numpy()[out], rel=0.005
@@ -107,18 +109,16 @@ def test_predictions_are_there_for_every_run_and_none_saw_its_own_architecture()
 @pytest.mark.parametrize("what, split", [("architecture", "architectures"), ("accelerator", "accelerators")])
 @pytest.mark.parametrize("column, quantity", [("energy_error", "j_per_token"), ("speed_error", "tokens_per_s")])
 def test_predictions_have_the_errors_of_the_accuracy_table(what, split, column, quantity):
-    table = validation.held_out(what)
+    table = exam.held_out(what)
     clean = table[table["anomaly"] == ""]
-    row = calibration.accuracy_table()[split, "all", quantity]
+    row = fit.accuracy_table()[split, "all", quantity]
     assert len(clean) == row["n"]
-    found = calibration.summary(clean[column])
-    assert found == pytest.approx([row["median_pct"], row["mean_pct"], row["p90_pct"]], abs=0.15), (
-        "run validation.write()"
-    )
+    found = fit.summary(clean[column])
+    assert found == pytest.approx([row["median_pct"], row["mean_pct"], row["p90_pct"]], abs=0.15), "run exam.write()"
 
 
 def test_twins_are_held_out_together():
-    table = validation.held_out()
+    table = exam.held_out()
     groups = table.groupby("architecture")["model"].agg(set)
     assert groups["llama-3.1-70b"] == {"llama-3.1-70b", "llama-3.3-70b"}
     assert groups["qwen3-30b-a3b"] == {"qwen3-30b-a3b", "qwen3-coder-30b-a3b"}
@@ -127,7 +127,7 @@ def test_twins_are_held_out_together():
 
 def test_repeats_are_the_known_pairs():
     # Llama 3.1 and 3.3 on four H100 at batch 8: 218.3 and 216.0 tokens a second in the file, 1 % apart.
-    pairs = validation.repeats()
+    pairs = exam.repeats()
     assert 20 <= len(pairs) <= 40
     assert pairs["tokens_per_s"].median() == pytest.approx(0.022, abs=0.005)
     assert pairs["j_per_token"].median() == pytest.approx(0.025, abs=0.005)
@@ -138,32 +138,31 @@ def test_a_reading_finds_the_prices_that_made_the_watts(monkeypatch):
     bytes_per_s, flop_per_s = random.uniform(0.5e12, 3e12, 50), random.uniform(1e13, 3e14, 50)
     made = 150 + 100e-12 * bytes_per_s + 0.5e-12 * flop_per_s
     monkeypatch.setattr(
-        validation, "_boards", lambda accelerator: (made, bytes_per_s, flop_per_s, {"made up": np.arange(50)})
+        exam, "_boards", lambda accelerator: (made, bytes_per_s, flop_per_s, {"made up": np.arange(50)})
     )
-    found = validation.reading("h100-sxm", "made up")
+    found = exam.reading("h100-sxm", "made up")
     assert (found.static_w, found.j_per_byte, found.j_per_flop) == pytest.approx((150, 100e-12, 0.5e-12), rel=1e-3)
     assert found.error < 1e-6
-    held = validation.reading("h100-sxm", "made up", j_per_byte=50e-12)
+    held = exam.reading("h100-sxm", "made up", j_per_byte=50e-12)
     assert held.j_per_byte == pytest.approx(50e-12) and held.error > 0.01 and held.static_w > 150
 
 
-@pytest.mark.parametrize("accelerator", calibration.fitted_accelerators())
+@pytest.mark.parametrize("accelerator", fit.fitted_accelerators())
 def test_static_power_is_not_identified(accelerator):
-    shares = [one.static_share for one in validation.readings(accelerator)]
+    shares = [one.static_share for one in exam.readings(accelerator)]
     assert max(shares) > 2 * min(shares) and max(shares) > 0.6
     assert all(
-        one.static_w >= validation.idle_w(accelerator) * (1 - 1e-6) and one.error < 0.1
-        for one in validation.readings(accelerator)
+        one.static_w >= exam.idle_w(accelerator) * (1 - 1e-6) and one.error < 0.1 for one in exam.readings(accelerator)
     )
 
 
 def test_drawing_networks_at_random_contradicts_itself():
-    ends = validation.drawn("h100-sxm", draws=100)
+    ends = exam.drawn("h100-sxm", draws=100)
     # Dense networks and mixtures of experts exclude each other, though each is fitted within a tenth.
     assert ends["dense networks"].high < ends["mixtures of experts"].low
     assert all(one.low <= one.central <= one.high for one in ends.values())
     # One network at a time: some ask for less power than nothing.
-    assert min(validation.alone("h100-sxm").values()) < 0 < max(validation.alone("h100-sxm").values())
+    assert min(exam.alone("h100-sxm").values()) < 0 < max(exam.alone("h100-sxm").values())
 
 
 def test_measured_share_is_that_of_the_estimate_inside_its_interval():
@@ -174,13 +173,13 @@ def test_measured_share_is_that_of_the_estimate_inside_its_interval():
         "batch": 32,
         "context_tokens": 4096,
     }
-    share = llmpower.measured_share(**case)
+    share = exam.measured_share(**case)
     parts = llmpower.estimate(**case).energy_by_part
     moved = parts["weights"] + parts["kv"] + parts["interconnect"]
     assert share.central == pytest.approx(moved / sum(parts.values()))
     assert share.low < share.central < share.high < llmpower.claim("C01").value
     # More tokens share the weights: less of the power moves data.
-    assert share.central < llmpower.measured_share(**{**case, "batch": 1}).central
+    assert share.central < exam.measured_share(**{**case, "batch": 1}).central
 
 
 def test_the_three_shares_are_those_of_the_estimate_and_leave_the_static_one_open():
@@ -191,49 +190,50 @@ def test_the_three_shares_are_those_of_the_estimate_and_leave_the_static_one_ope
         "batch": 32,
         "context_tokens": 4096,
     }
-    static, movement, compute = llmpower.measured_parts(**case)
+    static, movement, compute = exam.measured_parts(**case)
     parts = llmpower.estimate(**case).energy_by_part
     assert (static.central, compute.central) == pytest.approx(
         (parts["static"] / sum(parts.values()), parts["compute"] / sum(parts.values()))
     )
-    assert movement == llmpower.measured_share(**case)
+    assert movement == exam.measured_share(**case)
     assert static.high > 2 * static.low
     # What one reading gives to power that always flows it takes from bytes.
     assert static.low + movement.high < 1 and static.high + movement.low < 1
-    assert llmpower.measured_parts(**case, kv_format="fp8")[1].central < movement.central
+    assert exam.measured_parts(**case, kv_format="fp8")[1].central < movement.central
 
 
 def test_readings_of_another_machine_keep_the_share_of_the_rating():
     case = ("llama-3.1-8b", 1, 8, 2048)
-    rows = validation.divided(case[0], "h200-sxm", *case[1:])
+    rows = exam.divided(case[0], "h200-sxm", *case[1:])
     # An H200 has the rating and the arithmetic of an H100, so the same static watts and prices.
     static = {name: watts for name, watts, _, _ in rows}
-    assert static["all runs, h100-sxm"] == pytest.approx(validation.reading("h100-sxm", "all runs").static_w)
-    assert len(rows) == 1 + 7 * len(calibration.fitted_accelerators())
+    assert static["all runs, h100-sxm"] == pytest.approx(exam.reading("h100-sxm", "all runs").static_w)
+    assert len(rows) == 1 + 7 * len(fit.fitted_accelerators())
 
 
 def test_enough_is_the_fewest_that_fit():
     # 141 GB of weights and 32 x 4096 tokens x 0.328 MB = 43 GB of caches: two H100 with 80 GB are too few.
-    assert validation.enough("llama-3.1-70b", "h100-sxm", 1, 32, 4096) == 3
-    assert validation.enough("llama-3.1-70b", "h100-sxm", 4, 32, 4096) == 4
-    assert validation.enough("llama-3.1-70b", "m4", 1, 1, 0) is None
+    assert exam.enough("llama-3.1-70b", "h100-sxm", 1, 32, 4096) == 3
+    assert exam.enough("llama-3.1-70b", "h100-sxm", 4, 32, 4096) == 4
+    assert exam.enough("llama-3.1-70b", "m4", 1, 1, 0) is None
     # 24 sequences keep 32.2 GB at 16 bit and 16.1 GB at 8, where two boards leave 19.
-    assert [
-        validation.enough("llama-3.1-70b", "h100-sxm", 1, 24, 4096, kv_format=cache) for cache in ("bf16", "fp8")
-    ] == [3, 2]
+    assert [exam.enough("llama-3.1-70b", "h100-sxm", 1, 24, 4096, kv_format=cache) for cache in ("bf16", "fp8")] == [
+        3,
+        2,
+    ]
     # One board needs no link to others, of which the catalog knows none here.
-    assert validation.enough("llama-3.1-8b", "rtx-4090", 1, 1, 1000) == 1
-    assert validation.enough("llama-3.1-70b", "rtx-4090", 1, 1, 1000) is None
+    assert exam.enough("llama-3.1-8b", "rtx-4090", 1, 1, 1000) == 1
+    assert exam.enough("llama-3.1-70b", "rtx-4090", 1, 1, 1000) is None
 
 
 def test_other_runs_are_other_networks_or_other_laboratories():
-    table, fitted = validation.other_runs(), calibration.serving_runs(anomalies=True)
+    table, fitted = exam.other_runs(), fit.serving_runs(anomalies=True)
     assert not set(table["id"]) & set(fitted.columns["id"])
     assert np.isfinite(table["predicted_j_per_token"]).all() and len(table) > 60
 
 
 def test_the_range_covers_what_estimate_says_it_covers():
-    table = validation.other_runs()
+    table = exam.other_runs()
     # An H100 run of a dense network, against the range of the estimate with the same label.
     run = table[(table["accelerator"] == "h100-sxm") & (table["kind"] == "dense")].iloc[0]
     spans = llmpower.estimate("llama-3.1-8b", "h100-sxm", batch=8, prompt_tokens=100, output_tokens=100).spans[
@@ -242,29 +242,27 @@ def test_the_range_covers_what_estimate_says_it_covers():
     ratio = run["tokens_per_s"] / run["predicted_tokens_per_s"]
     assert run["speed_inside"] == (spans["low_ratio"] <= ratio <= spans["high_ratio"])
     ours = table["id"].str.startswith("mlenergy")
-    assert validation.covered() == pytest.approx(
-        (table[ours]["speed_inside"].mean(), table[~ours]["speed_inside"].mean())
-    )
+    assert exam.covered() == pytest.approx((table[ours]["speed_inside"].mean(), table[~ours]["speed_inside"].mean()))
     # Other laboratories run other software: fewer than the eight of ten of the held-out runs.
-    assert validation.covered()[1] < validation.covered()[0] < 0.95
+    assert exam.covered()[1] < exam.covered()[0] < 0.95
 
 
 def test_a_product_is_forecast_at_the_plateau_and_below_its_bound():
     # 700 W / 794.5 TFLOP/s = 0.881 pJ; 0.975 of it = 0.859 pJ.
-    found = validation.product("h100-sxm")
+    found = exam.product("h100-sxm")
     assert found.bound_j_per_flop == pytest.approx(0.881e-12, rel=1e-3)
     assert found.capped_j_per_flop <= 0.8591e-12 < found.bound_j_per_flop
 
 
 def test_more_constants_err_less_and_none_errs_most():
-    none = calibration.summary(validation.without_constants()[0])[1]
-    ladder = [validation.studies()[f"{count} constants", "all", "j_per_token"]["mean_pct"] for count in (4, 8, 10)]
+    none = fit.summary(exam.without_constants()[0])[1]
+    ladder = [exam.studies()[f"{count} constants", "all", "j_per_token"]["mean_pct"] for count in (4, 8, 10)]
     assert none > ladder[0] > ladder[1] > ladder[2]
 
 
 def test_prompt_shares_change_only_the_prompts_of_chats_without_recurrence():
-    runs = calibration.serving_runs()
-    other = validation._with_prompt_share(runs, 1.0)
+    runs = fit.serving_runs()
+    other = exam._with_prompt_share(runs, 1.0)
     chat = (runs.columns["task"] == "lm-arena-chat") & (runs.net.recurrent == 0)
     assert (other.prompt[chat] == pytest.approx(runs.columns["prompt_tokens"][chat])) and (
         other.prompt[~chat] == runs.prompt[~chat]
@@ -276,7 +274,7 @@ def test_figures_draw_every_point_they_are_given():
     intensity = np.geomspace(1, 2000, 50)
     ten, one = np.array([10.0, 20.0]), np.array([5.0])
     points = [("Llama", ten, ten * 2e12, ten / 2, ten * 1e12), ("Unknown", one, one * 2e12, one, one * 2e12)]
-    figures.roofs(intensity, validation.roof("h100-sxm", intensity), "H100", 700, points)
+    figures.roofs(intensity, exam.roof("h100-sxm", intensity), "H100", 700, points)
     plot = plt.gca()
     drawn = [
         line.get_xydata() for line in plot.lines if line.get_transform() == plot.transData and line.get_marker() == "o"
@@ -298,17 +296,17 @@ def _shown(notebook):
 
 def test_the_committed_chapter_shows_what_the_code_finds():
     numbers = _shown(json.loads(CHAPTER.read_text(encoding="utf-8")))
-    clean = validation.held_out()
+    clean = exam.held_out()
     clean = clean[clean["anomaly"] == ""]
     assert numbers["middle"]["value"] == pytest.approx(clean["energy_error"].abs().median())
     assert numbers["inside"]["value"] == pytest.approx((clean["energy_error"].abs() < 0.2).mean())
     assert numbers["article_case"]["value"] == pytest.approx(
-        llmpower.measured_share("llama-3.1-70b", "h100-sxm", 4, 1, 0).central
+        exam.measured_share("llama-3.1-70b", "h100-sxm", 4, 1, 0).central
     )
 
 
 def test_published_errors_are_those_of_the_abstracts():
-    points = llmpower.measured_points()
+    points = spill.measured_points()
     assert points["predictor-liminal"].mean_error == 0.076
     fact = points["predictor-energylens"]["mean_error"]
     assert (fact.low, fact.value) == (0.0925, 0.1319)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from pybtex.database import parse_file
 
-from llmpower import catalog
-from llmpower.measurements import measurements, serving_window
+from llmpower.facts import catalog
+from llmpower.facts.runs import measurements, serving_window
 
 TABLES = ["measurements.csv", "validation.csv"]
 

@@ -7,16 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import llmpower
-from llmpower import mitigate
 from llmpower.formulas import mitigations
+from llmpower.step import measures as joined
 
 share = st.floats(0, 1)
 MEASURES = ("process_shrink", "backside_power", "sparse_attention", "quantization", "moe", "pim", "photonic", "analog")
-PRICE = llmpower.prices("h100-idle", "h100-sxm")["typical"]
+PRICE = joined.prices("h100-idle", "h100-sxm")["typical"]
 
 
 def bill(measures=(), model="mixtral-8x7b", batch=1, context=32768, quantized="q4_k_m", price=PRICE):
-    return llmpower.bill(model, "h100-sxm", batch, context, measures, quantized, price)
+    return joined.bill(model, "h100-sxm", batch, context, measures, quantized, price)
 
 
 def test_the_articles_sixteenth_and_its_small_network():
@@ -29,22 +29,22 @@ def test_the_articles_sixteenth_and_its_small_network():
 def test_mixtral_touches_more_than_a_quarter():
     # 32 x 3 x 4096 x 14336 x 8 = 45.097 G routed; 46.703 G in all less 0.131 G of looked-up embedding.
     # Alone: (46.572 - 45.097 x 3/4)/46.572 = 12.749/46.572 = 0.2737; the ledger counts the embedding: 0.276.
-    assert llmpower.touched("mixtral-8x7b", 1) == pytest.approx(0.2737, abs=2e-4)
+    assert joined.touched("mixtral-8x7b", 1) == pytest.approx(0.2737, abs=2e-4)
     # The ledger's union of experts, shared weights included: 0.46, 0.69, 0.90, 0.99.
     for batch, printed in ((2, 0.46), (4, 0.69), (8, 0.90), (16, 0.99)):
-        assert llmpower.touched("mixtral-8x7b", batch) == pytest.approx(printed, abs=0.006)
+        assert joined.touched("mixtral-8x7b", batch) == pytest.approx(printed, abs=0.006)
 
 
 def test_deepseeks_own_count_of_its_sparse_attention():
     # Saved per layer of its cache of 576 values: 0.873 at 131,072 and 0.639 at 8,192 tokens, in data/mitigations.csv.
     for context, entity in ((131072, "sparse-attention-dsa-128k"), (8192, "sparse-attention-dsa-8k")):
         left = mitigations.sparse_kv_bytes(context, 2048, 1, 128, 576, 2) / (context * 576 * 2)
-        assert 1 - left == pytest.approx(llmpower.evidence(entity).saved_share, abs=5e-4)
+        assert 1 - left == pytest.approx(joined.evidence(entity).saved_share, abs=5e-4)
 
 
 def test_lightmatters_operation():
     # (78 + 1.6) W / 65.5 Tera-operations a second = 1.215 pJ, printed as 1.22.
-    fact = llmpower.evidence("photonic")
+    fact = joined.evidence("photonic")
     parts = (
         mitigations.power_energy_j_per_op(watts, fact.dense_flop_per_s)
         for watts in (fact.optical_power_w, fact.power_w)
@@ -57,7 +57,7 @@ def test_lightmatters_operation():
 
 def test_computing_in_memory_by_hand():
     # 1.21 + 2.24 = 3.45 pJ/bit stay of 11.68 (0.705 saved) and of 18.00 (0.808 saved).
-    stays = llmpower.bank_energy_j_per_byte()
+    stays = joined.bank_energy_j_per_byte()
     assert 1 - stays / (11.68 * 8e-12) == pytest.approx(0.7046, abs=1e-4)
     assert 1 - stays / (18.0 * 8e-12) == pytest.approx(0.8083, abs=1e-4)
 
@@ -159,14 +159,14 @@ def test_memory_that_computes_reads_weights_once_per_sequence_or_leaves_them():
 
 def test_idle_is_that_of_the_accelerator_where_a_source_says_it():
     for machine, quantity in (("h100-sxm", "idle_w"), ("m4", "idle_w"), ("mi300x", "power_w")):
-        fact, _ = llmpower.static_power("idle", machine)
+        fact, _ = joined.static_power("idle", machine)
         assert fact.quantity == quantity
         assert fact.value == {"h100-sxm": 69.0, "m4": 4.0, "mi300x": 71.0}[machine]
 
 
 def test_unknown_evidence_is_refused():
     with pytest.raises(llmpower.catalog.UnknownName):
-        mitigate.evidence("warp-drive")
+        joined.evidence("warp-drive")
 
 
 def test_the_chapter_changes_its_mind(copy):

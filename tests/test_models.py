@@ -2,7 +2,7 @@
 
 import pytest
 
-from llmpower import catalog
+from llmpower.facts import catalog
 
 MODELS = [catalog.model(name) for name in catalog.names("model")]
 # Order of blocks in the two hybrids (M Mamba-2, - feed-forward, * attention), from their configurations.

@@ -1,6 +1,7 @@
 """Plans against a calculation by hand, and against themselves."""
 
 import dataclasses
+import importlib
 import inspect
 import math
 import re
@@ -8,10 +9,11 @@ import re
 import numpy as np
 import pytest
 
-from llmpower import estimator, forecast, plan
-from llmpower.catalog import ParameterError
-from llmpower.planner import Plan
+from llmpower import plan
+from llmpower.facts.catalog import ParameterError
+from llmpower.plan import Plan
 from llmpower.ranges import Range
+from llmpower.step import served
 from tests.conftest import BOOK
 
 RESULTS = [field.name for field in dataclasses.fields(Plan) if field.type is Range]
@@ -36,18 +38,20 @@ GIVEN = dict(
     electricity_usd_per_kwh=0.0861, carbon_g_per_kwh=367, site_water_l_per_kwh=0.38, grid_water_l_per_kwh=7.6,
 )  # fmt: skip
 
+estimator = importlib.import_module("llmpower.estimate")
+
 
 @pytest.fixture
 def simple_machine(monkeypatch):
     """Estimates of two accelerators that take 32 ms a step and 600 W each, whose energy is known to a tenth."""
-    real, spans = forecast.step, estimator._spans("fitted", False)
+    real, spans = served.step, estimator._spans("fitted", False)
 
     def step(*run):
         found = real(*run)
-        parts = {name: getattr(found, name) for name in forecast.Step.__annotations__}
-        return forecast.Step(**parts | {"time_s": 0.032, "energy_j": 0.032 * 1200})
+        parts = {name: getattr(found, name) for name in served.Step.__annotations__}
+        return served.Step(**parts | {"time_s": 0.032, "energy_j": 0.032 * 1200})
 
-    monkeypatch.setattr(forecast, "step", step)
+    monkeypatch.setattr(served, "step", step)
     known = {
         "j_per_token": {"low_ratio": 0.9, "high_ratio": 1.1},
         "tokens_per_s": {"low_ratio": 1.0, "high_ratio": 1.0},

@@ -5,9 +5,9 @@ import math
 import numpy
 import pytest
 
-import llmpower.step
-from llmpower import catalog
-from llmpower.claims import ARTICLE_CASE
+import llmpower.step.bound
+from llmpower.facts import catalog
+from llmpower.facts.claims import ARTICLE_CASE
 
 
 def test_the_articles_case_by_hand():

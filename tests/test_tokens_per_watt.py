@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import llmpower
-from llmpower import catalog, machines
-from llmpower.claims import claim
+from llmpower.facts import catalog
+from llmpower.facts.claims import claim
 from llmpower.formulas import efficiency
-from llmpower.step import counts, memory_fit, step_bound
+from llmpower.step import spill
+from llmpower.step.bound import counts, memory_fit, step_bound
 
 CHAPTER = "chapters/tokens-per-watt.ipynb"
 positive = st.floats(1e-3, 1e6)
@@ -33,13 +34,13 @@ def test_the_articles_quotients_by_hand():
 
 def test_two_claimed_speeds_are_above_their_bound():
     # 8 GB at 256 GB/s and 11.85 GB at 76.8 GB/s: 31.25 ms + 154.30 ms = 185.55 ms; 19.85 GB at 120 GB/s: 165.42 ms.
-    assert llmpower.split_speed(19.85e9, 8e9, 256e9, DDR5) == pytest.approx(1 / 0.18555, rel=1e-4)
-    assert llmpower.split_speed(19.85e9, 32e9, 120e9, DDR5) == pytest.approx(6.045, rel=1e-3)
+    assert spill.split_speed(19.85e9, 8e9, 256e9, DDR5) == pytest.approx(1 / 0.18555, rel=1e-4)
+    assert spill.split_speed(19.85e9, 32e9, 120e9, DDR5) == pytest.approx(6.045, rel=1e-3)
     # The ledger leaves 7 GB for weights: 27.34 ms + 167.32 ms.
-    assert llmpower.split_speed(19.85e9, 7e9, 256e9, DDR5) == pytest.approx(5.137, rel=1e-3)
+    assert spill.split_speed(19.85e9, 7e9, 256e9, DDR5) == pytest.approx(5.137, rel=1e-3)
     assert claim("C73").si > 2 * 5.137 and claim("C78").si > 6.045
     # The 4B model's 50 tokens/s are possible: 256/3.4 = 75.3.
-    assert claim("C75").si < llmpower.split_speed(3.4e9, 8e9, 256e9, DDR5) == pytest.approx(75.29, rel=1e-3)
+    assert claim("C75").si < spill.split_speed(3.4e9, 8e9, 256e9, DDR5) == pytest.approx(75.29, rel=1e-3)
 
 
 def test_the_factor_of_the_article_is_size():
@@ -52,7 +53,7 @@ def test_the_factor_of_the_article_is_size():
 
 def test_measured_runs_are_those_of_their_sources():
     # ML.ENERGY prints 1.206875 and 0.071348 J per token; Argonne 447.987 W and 12.4928 s for 32 x 1024 tokens.
-    points = llmpower.measured_points()
+    points = spill.measured_points()
     assert 1 / points["mlenergy-70b-h100x4-batch-32"].tokens_per_j == pytest.approx(1.206875, rel=1e-5)
     assert 1 / points["mlenergy-8b-h100-batch-691"].tokens_per_j == pytest.approx(0.071348, rel=1e-4)
     assert points["argonne-8b-h100-tensorrt-batch-32"].tokens_per_j == pytest.approx(
@@ -62,7 +63,7 @@ def test_measured_runs_are_those_of_their_sources():
     assert points["geerling-8b-m4"].tokens_per_j == pytest.approx(0.694, rel=1e-3)
 
 
-RUNS = {name: one for name, one in llmpower.measured_points().items() if isinstance(one, machines.Measured)}
+RUNS = {name: one for name, one in spill.measured_points().items() if isinstance(one, spill.Measured)}
 
 
 @pytest.mark.parametrize("name", [name for name, one in RUNS.items() if one.stored_format != "q4_0"])
@@ -86,32 +87,32 @@ def test_lone_requests_read_a_few_gigabytes_per_joule_whatever_the_machine():
 
 
 def test_where_everything_fits_the_bound_is_the_one_of_the_decode_chapter():
-    one = llmpower.deliver("llama-3.1-8b", "h100-sxm", 8, 2048, "bf16", DDR5)
+    one = spill.deliver("llama-3.1-8b", "h100-sxm", 8, 2048, "bf16", DDR5)
     other = step_bound(counts("llama-3.1-8b", 8, 2048), 8, "h100-sxm", 1)
     assert one.tokens_per_s == pytest.approx(other.tokens_per_s) and not one.spills
     assert memory_fit(counts("llama-3.1-8b", 8, 2048), 8, "h100-sxm", 1).fits
 
 
 def test_a_machine_that_shares_its_memory_spills_nowhere():
-    one = llmpower.deliver("llama-3.1-70b", "m4", 1, 0, "bf16", DDR5)
+    one = spill.deliver("llama-3.1-70b", "m4", 1, 0, "bf16", DDR5)
     assert not one.runs and one.tokens_per_s == 0 and one.rated_tokens_per_j == 0
-    assert llmpower.deliver("llama-3.1-70b", "h100-sxm", 1, 0, "bf16", DDR5).spills
+    assert spill.deliver("llama-3.1-70b", "h100-sxm", 1, 0, "bf16", DDR5).spills
 
 
 @pytest.mark.parametrize("name", catalog.names("accelerator"))
 def test_every_machine_of_the_catalog_delivers(name):
-    one = llmpower.deliver("qwen3-4b", name, 1, 0, "q4_k_m", DDR5)
+    one = spill.deliver("qwen3-4b", name, 1, 0, "q4_k_m", DDR5)
     assert one.runs and 0 < one.tokens_per_s < 5e6
     assert one.rated_tokens_per_j is None or one.rated_tokens_per_j > 0
 
 
 @given(positive, positive, positive, positive, st.floats(1.01, 10))
 def test_a_split_is_no_faster_than_the_faster_memory_and_grows_with_either(n_bytes, memory, fast, slow, factor):
-    speed = llmpower.split_speed(n_bytes, memory, fast, slow)
+    speed = spill.split_speed(n_bytes, memory, fast, slow)
     assert speed <= max(fast, slow) / n_bytes * (1 + 1e-9)
     assert speed >= min(fast, slow) / n_bytes * (1 - 1e-9)
-    assert llmpower.split_speed(n_bytes, memory, factor * fast, slow) >= speed * (1 - 1e-12)
-    assert llmpower.split_speed(n_bytes, memory, fast, factor * slow) >= speed * (1 - 1e-12)
+    assert spill.split_speed(n_bytes, memory, factor * fast, slow) >= speed * (1 - 1e-12)
+    assert spill.split_speed(n_bytes, memory, fast, factor * slow) >= speed * (1 - 1e-12)
 
 
 @given(positive, positive)
@@ -136,9 +137,9 @@ def test_idle_power_only_lowers_the_bound(energy, idle, time):
 
 
 def test_arrays_and_a_cap_below_idle():
-    speeds = llmpower.split_speed(numpy.array([4e9, 8e9, 16e9]), 8e9, 256e9, DDR5)
+    speeds = spill.split_speed(numpy.array([4e9, 8e9, 16e9]), 8e9, 256e9, DDR5)
     assert list(speeds) == sorted(speeds, reverse=True) and speeds[0] == pytest.approx(64)
-    assert llmpower.deliver("qwen3-4b", "h100-sxm", 1, 0, "q4_k_m", DDR5).capped_time_s(35.0) == math.inf
+    assert spill.deliver("qwen3-4b", "h100-sxm", 1, 0, "q4_k_m", DDR5).capped_time_s(35.0) == math.inf
 
 
 def test_the_chapter_says_that_nothing_is_split_when_all_fits(copy):

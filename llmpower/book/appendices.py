@@ -7,11 +7,11 @@ import platform
 
 import yaml
 
-from llmpower import catalog
-from llmpower import claims as claims_module
 from llmpower.book.parameters import read_notebook, resolve, used_table
 from llmpower.book.report import alignment, unit_text
-from llmpower.claims import claims
+from llmpower.facts import catalog
+from llmpower.facts import claims as claims_module
+from llmpower.facts.claims import claims
 
 _TABLES = {
     "accelerators.csv": "Accelerators and systems",

@@ -317,7 +317,7 @@ def _stage(book, folders, scenario, changed, stage):
 def _card(folder, title, path):
     """Draw the picture of a shared link from the numbers of the front page."""
     # Slow to load, and needed only when the site is made anew.
-    from llmpower.claims import claim
+    from llmpower.facts.claims import claim
     from llmpower.figures.index import card
     from llmpower.ranges import Range
 

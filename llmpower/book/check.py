@@ -3,11 +3,11 @@
 import ast
 import re
 
-from llmpower import catalog
 from llmpower.book import run
 from llmpower.book.build import chapters, missing_parts, pages
 from llmpower.book.parameters import ChapterError, comment, parameters, parameters_cell, read_notebook
-from llmpower.claims import claims
+from llmpower.facts import catalog
+from llmpower.facts.claims import claims
 
 _UNIT = r"(?:[kMGT]?(?:W|Wh|B|J|FLOP)(?:/\w+)?|[mµnp]J|pJ/\w+|GiB|%|percent|tokens?/s|nm|mm2|watts?|joules?|bytes?|gigabytes?)"
 _TYPED = re.compile(rf"(?<![\w.])\d[\d.,]*\s?{_UNIT}(?![\w-])")

@@ -9,8 +9,9 @@ import zipfile
 
 import nbformat
 
-from llmpower import __version__, catalog
+from llmpower import __version__
 from llmpower.book import plain, run
+from llmpower.facts import catalog
 
 FOLDER = "downloads"
 # What the front page offers of the whole site, if it was asked for: file and label.

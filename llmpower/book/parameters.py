@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import nbformat
 
-from llmpower import catalog
-from llmpower.catalog import ParameterError
+from llmpower.facts import catalog
+from llmpower.facts.catalog import ParameterError
 
 
 class BookError(RuntimeError):

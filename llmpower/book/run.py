@@ -18,7 +18,7 @@ _STORED = ("executed.ipynb", "results.json")
 _GLUE = "application/papermill.record/"
 # Asked of the kernel when a chapter is through, to know when it must run again.
 _TRACE = """import json, sys
-from llmpower import catalog
+from llmpower.facts import catalog
 print(json.dumps({
     "modules": sorted(name for name in sys.modules if name.partition(".")[0] == "llmpower"),
     "tables": sorted(catalog.tables_read),
@@ -192,7 +192,7 @@ def _module_file(module):
 
 
 def _data():
-    from llmpower import catalog
+    from llmpower.facts import catalog
 
     return catalog.DATA
 

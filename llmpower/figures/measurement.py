@@ -36,7 +36,7 @@ def roofs(intensity, roof, name, rated_w, points):
     ----------
     intensity : array
         Operations per byte, rising. [FLOP/B]
-    roof : llmpower.validation.Roof
+    roof : llmpower.evidence.exam.Roof
         Its ceilings there. [FLOP/s]
     name : str
         Of the accelerator.

@@ -5,7 +5,7 @@ Every function is pure: no check, no rounding, no default for a measured input.
 Names, symbols, units and ranges of all arguments stand in ``data/quantities.csv``.
 """
 
-from llmpower.elementwise import maximum, minimum
+from llmpower.formulas.elementwise import maximum, minimum
 
 
 def expert_share(n_experts, n_experts_per_token, batch):

@@ -5,7 +5,7 @@ Every function is pure: no check, no rounding, no default for a measured input.
 Names, symbols, units and ranges of all arguments stand in ``data/quantities.csv``.
 """
 
-from llmpower.elementwise import exp, log, minimum
+from llmpower.formulas.elementwise import exp, log, minimum
 
 
 def total_scale(scale_factor, generations):

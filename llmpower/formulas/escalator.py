@@ -5,7 +5,7 @@ Every function is pure: no check, no rounding, no default for a measured input.
 Names, symbols, units and ranges of all arguments stand in ``data/quantities.csv``.
 """
 
-from llmpower.elementwise import exp, log
+from llmpower.formulas.elementwise import exp, log
 
 
 def power_gain(first_tdp_w, last_tdp_w):

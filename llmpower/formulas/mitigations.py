@@ -1,6 +1,6 @@
 """What a measure saves: of a part, of the step, and per operation of other machines."""
 
-from llmpower.elementwise import minimum
+from llmpower.formulas.elementwise import minimum
 
 
 def effective_efficiency(layer_one_factor, layer_two_factor, layer_three_factor):

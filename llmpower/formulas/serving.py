@@ -4,7 +4,7 @@ The bound of `decode` says how fast a step can be; these say how long it takes
 and what the boards draw meanwhile, with constants fitted to measurements.
 """
 
-from llmpower.elementwise import maximum, minimum, sqrt
+from llmpower.formulas.elementwise import maximum, minimum, sqrt
 
 
 def prompts_per_step(batch, output_tokens):

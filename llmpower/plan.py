@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llmpower import catalog, estimator, service
+from llmpower import service
+from llmpower.estimate import _SERVERS, Estimate, estimate
+from llmpower.facts import catalog
 from llmpower.ranges import Range
 
 # Argument -> where its default stands in data/datacenter.csv.
@@ -79,11 +81,11 @@ class Plan:
     water_m3_per_year: Range
     assumptions: tuple
     notes: tuple
-    estimate: estimator.Estimate
+    estimate: Estimate
     bill: service.Bill
 
     def __str__(self):
-        from llmpower.layout import plan_text
+        from llmpower.text import plan_text
 
         return plan_text(self)
 
@@ -183,8 +185,8 @@ def plan(
     used = {name: _typed(name, fact.value) for name, fact in defaults.items()} | given
     size = {name: used[name] for name in ("prompt_tokens", "output_tokens")}
     n, batch = _sized(run | size, used)
-    found = _around(estimator.estimate(**run | size, n_accelerators=n, batch=batch, boundary="facility"), given, used)
-    board = estimator.estimate(**run | size, n_accelerators=n, batch=batch)
+    found = _around(estimate(**run | size, n_accelerators=n, batch=batch, boundary="facility"), given, used)
+    board = estimate(**run | size, n_accelerators=n, batch=batch)
     central, ends = _inputs(found, board, used, defaults)
 
     def results(inputs):
@@ -261,7 +263,7 @@ def _checked(given):
     count = 1.0 if "n_accelerators" in wrong else float(given.get("n_accelerators", 1))
     try:
         # Arrays are looked at without asking whether they fit.
-        estimator.estimate(**run, n_accelerators=np.array([count]))
+        estimate(**run, n_accelerators=np.array([count]))
     except catalog.ParameterError as error:
         problems += error.problems
     if problems:
@@ -283,12 +285,10 @@ def _sized(run, used):
     target, per_server = used.get("tokens_per_s_per_user"), int(used["accelerators_per_server"])
 
     def holds(n, batch):
-        return bool(estimator.estimate(**run, n_accelerators=np.array([float(n)]), batch=batch).fits[0])
+        return bool(estimate(**run, n_accelerators=np.array([float(n)]), batch=batch).fits[0])
 
     def speed(n, batch):
-        return float(
-            estimator.estimate(**run, n_accelerators=np.array([float(n)]), batch=batch).tokens_per_s_per_user[0]
-        )
+        return float(estimate(**run, n_accelerators=np.array([float(n)]), batch=batch).tokens_per_s_per_user[0])
 
     least = used.get("batch", 1)
     sizes = [int(used["n_accelerators"])] if "n_accelerators" in used else _sizes(run["accelerator"], per_server)
@@ -296,7 +296,7 @@ def _sized(run, used):
     outside = (n for n in sizes if n > per_server and holds(n, least))
     sizes = inside or [next(outside, sizes[-1])]
     # A copy that does not fit is told with what is missing.
-    estimator.estimate(**run, n_accelerators=sizes[0], batch=least)
+    estimate(**run, n_accelerators=sizes[0], batch=least)
     if target is None:
         return sizes[0], least
     most = int(catalog.quantities()["batch"].high)
@@ -414,7 +414,7 @@ def _assumptions(found, used, given, defaults):
     if "parallelism" not in given and found.n_accelerators > 1:
         yield own("parallelism", found.parallelism, "text", "every matrix is cut over the accelerators")
     if "host_power_w" not in given:
-        servers = estimator._SERVERS
+        servers = _SERVERS
         alike = [servers[found.accelerator]] if found.accelerator in servers else servers.values()
         keys = ";".join(service.fact(server, "host_power_w").source for server in alike)
         middle, *ends = _hosts(found, used)

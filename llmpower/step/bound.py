@@ -8,8 +8,8 @@ import bisect
 import math
 from dataclasses import dataclass
 
-from llmpower import catalog
-from llmpower.claims import claim
+from llmpower.facts import catalog
+from llmpower.facts.claims import claim
 from llmpower.formulas import decode
 
 # By convention a multiply and an add are two operations.

@@ -13,11 +13,13 @@ from types import SimpleNamespace
 import numpy as np
 import pandas
 
-from llmpower import calibration, catalog, forecast
-from llmpower.estimator import _spans, estimate
+from llmpower.estimate import _spans, estimate
+from llmpower.evidence import fit
+from llmpower.facts import catalog
 from llmpower.formulas import decode, serving
 from llmpower.ranges import Range
-from llmpower.step import constants
+from llmpower.step import served
+from llmpower.step.bound import constants
 
 FAMILIES = {
     "llama": "Llama", "qwen3": "Qwen3", "nemotron": "Nemotron", "gpt": "gpt-oss", "deepseek": "DeepSeek", "gemma": "Gemma",
@@ -26,10 +28,10 @@ FAMILIES = {
 SIXTEEN_BITS = ("bf16", "fp16")
 # Few terms that do most of the work; `layer_time_s` counts once for each fitted accelerator.
 LADDER = (
-    calibration.ALWAYS,
-    (*calibration.ALWAYS, "sequence_time_s", "expert_flop_share", "imbalance", "compute_tdp_share"),
+    fit.ALWAYS,
+    (*fit.ALWAYS, "sequence_time_s", "expert_flop_share", "imbalance", "compute_tdp_share"),
     (
-        *calibration.ALWAYS,
+        *fit.ALWAYS,
         "sequence_time_s",
         "expert_flop_share",
         "imbalance",
@@ -90,9 +92,7 @@ def held_out(what="architecture"):
     """
     found = pandas.DataFrame([row for _, row in catalog._rows("predictions.csv", None)])
     found = found[found["held_out"] == what].astype({"predicted_j_per_token": float, "predicted_tokens_per_s": float})
-    table = _frame(calibration.serving_runs(anomalies=True)).merge(
-        found.drop(columns="held_out"), on="id", validate="1:1"
-    )
+    table = _frame(fit.serving_runs(anomalies=True)).merge(found.drop(columns="held_out"), on="id", validate="1:1")
     return _with_errors(table)
 
 
@@ -105,9 +105,9 @@ def _with_errors(table):
 @functools.cache
 def studies():
     """Rows of ``data/studies.csv``: (study, runs, quantity) -> errors by column, held out by architecture."""
-    rows = catalog._rows("studies.csv", calibration._ACCURACY)
+    rows = catalog._rows("studies.csv", fit._ACCURACY)
     return {
-        (row["split"], row["runs"], row["quantity"]): {name: float(row[name]) for name in calibration._ACCURACY[3:]}
+        (row["split"], row["runs"], row["quantity"]): {name: float(row[name]) for name in fit._ACCURACY[3:]}
         for _, row in rows
     }
 
@@ -126,12 +126,12 @@ def other_runs():
         ("validation.csv", None),
         ("measurements.csv", lambda c: np.array([id.startswith("argonne") for id in c["id"]])),
     ):
-        runs = calibration.Runs(name, keep)
+        runs = fit.Runs(name, keep)
         table = _frame(runs)
         table["lacks"] = runs.columns.get("lacks", "")
         for accelerator in set(table["accelerator"]):
             place = np.flatnonzero(table["accelerator"] == accelerator)
-            found, _ = calibration.constants(accelerator)
+            found, _ = fit.constants(accelerator)
             values = {**vars(found), "layer_time_s": {accelerator: found.layer_time_s}}
             time, energy = runs.predict(values, runs.parts(place))
             table.loc[place, "predicted_tokens_per_s"] = table.loc[place, "batch"] / time
@@ -139,7 +139,7 @@ def other_runs():
         table = _with_errors(table)
         for error, quantity in (("energy_error", "j_per_token"), ("speed_error", "tokens_per_s")):
             spans = [
-                _spans(calibration.constants(name)[1], kind != "dense")[quantity]
+                _spans(fit.constants(name)[1], kind != "dense")[quantity]
                 for name, kind in zip(table["accelerator"], table["kind"])
             ]
             ends = [np.array([one[end] for one in spans]) for end in ("low_ratio", "high_ratio")]
@@ -174,7 +174,7 @@ def repeats():
     pairs : pandas.DataFrame
         Columns `first`, `second`, and the relative differences of `tokens_per_s`, `power_w` and `j_per_token`. [1]
     """
-    runs = calibration.serving_runs()
+    runs = fit.serving_runs()
     c, groups, rows = runs.columns, {}, []
     same = ("weight_format", "accelerator", "n_accelerators", "expert_parallel", "task", "max_batch")
     for place in range(len(runs)):
@@ -195,7 +195,7 @@ def counts(runs):
     """Bytes moved and operations of a mean step of each run, as the forecast counts them. [B], [FLOP]"""
     n_bytes, n_flop = np.empty(len(runs)), np.empty(len(runs))
     # With a joule for each byte, and the rating for operations at the peak rate, energies are counts.
-    some, _ = calibration.constants(calibration.fitted_accelerators()[0])
+    some, _ = fit.constants(fit.fitted_accelerators()[0])
     prices = {
         "weight_energy_j_per_byte": 1,
         "cache_energy_j_per_byte": 1,
@@ -204,7 +204,7 @@ def counts(runs):
     }
     unit_prices = SimpleNamespace(**{**vars(some), **prices, "plateau_tdp_share": math.inf})
     for place, _, net, unit, run in runs.parts():
-        step = forecast.step(net, unit, unit_prices, *run)
+        step = served.step(net, unit, unit_prices, *run)
         n_bytes[place], n_flop[place] = step.weights_j + step.kv_j, step.compute_j * unit.peak / unit.tdp
     return n_bytes, n_flop
 
@@ -316,7 +316,7 @@ def roof_runs():
                 for a, f, o in zip(c["accelerator"], c["weight_format"], c["output_tokens_per_prompt"])
             ]
         )
-        runs = calibration.Runs(name, keep)
+        runs = fit.Runs(name, keep)
         table = _frame(runs)
         for prefix, some in (
             ("least_", _with_prompt_share(runs, 0)),
@@ -351,10 +351,10 @@ def priced():
         three over the first [1].
     """
     parts, (per_byte, per_flop) = [], constants()["typical"]
-    wide = np.isin(calibration.serving_runs().columns["weight_format"].astype(str), SIXTEEN_BITS)
-    for accelerator in calibration.fitted_accelerators():
+    wide = np.isin(fit.serving_runs().columns["weight_format"].astype(str), SIXTEEN_BITS)
+    for accelerator in fit.fitted_accelerators():
         watts, bytes_per_s, flop_per_s, _ = _boards(accelerator)
-        on = calibration.serving_runs().columns["accelerator"] == accelerator
+        on = fit.serving_runs().columns["accelerator"] == accelerator
         rows = on & wide & (watts > _FREE_SHARE * catalog.accelerator(accelerator).tdp_w)
         parts.append(
             pandas.DataFrame(
@@ -396,7 +396,7 @@ def product(accelerator):
         Rating over measured speed, which the operation cannot exceed; the forecast's sum of static, arithmetic
         and operation terms; and that sum below the plateau.
     """
-    unit, (found, _) = catalog.accelerator(accelerator), calibration.constants(accelerator)
+    unit, (found, _) = catalog.accelerator(accelerator), fit.constants(accelerator)
     time = 1 / unit.reached_bf16_flop_per_s
     ideal = found.operation_tdp_share * unit.tdp_w / unit.dense_bf16_flop_per_s
     total = ideal + (found.static_tdp_share + found.compute_tdp_share) * unit.tdp_w * time
@@ -421,7 +421,7 @@ class Reading:
 @functools.cache
 def _boards(accelerator):
     """Boards below the power plateau: watts, bytes and operations per second, and masks of runs by name."""
-    runs = calibration.serving_runs()
+    runs = fit.serving_runs()
     (n_bytes, n_flop), c = counts(runs), runs.columns
     steps = c["tokens_per_s"] / c["batch"] / c["n_accelerators"]
     watts = c["power_w"] / c["n_accelerators"]
@@ -499,7 +499,7 @@ def drawn(accelerator, draws=300, seed=0):
     ends : dict
         Name of the `reading` -> 5th percentile, the reading itself, and 95th percentile. `Range` [W]
     """
-    random, architecture, found = np.random.default_rng(seed), calibration.serving_runs().architecture, {}
+    random, architecture, found = np.random.default_rng(seed), fit.serving_runs().architecture, {}
     for name, rows in _boards(accelerator)[-1].items():
         groups = [rows[architecture[rows] == group] for group in np.unique(architecture[rows])]
         chosen = [
@@ -527,7 +527,7 @@ def alone(accelerator, least_runs=6):
         By architecture; unconstrained least squares of the three terms.
     """
     watts, bytes_per_s, flop_per_s, sets = _boards(accelerator)
-    rows, architecture, found = sets["all runs"], calibration.serving_runs().architecture, {}
+    rows, architecture, found = sets["all runs"], fit.serving_runs().architecture, {}
     for group in np.unique(architecture[rows]):
         some = rows[architecture[rows] == group]
         if len(some) >= least_runs:
@@ -572,7 +572,7 @@ def divided(model, accelerator, n_accelerators, batch, context_tokens, weight_fo
     """
     run = {"context_tokens": context_tokens, "weight_format": weight_format, "kv_format": kv_format}
     found = estimate(model, accelerator, n_accelerators, batch, **run)
-    unit, (fitted, kind), step = catalog.accelerator(accelerator), calibration.constants(accelerator), found.step
+    unit, (fitted, kind), step = catalog.accelerator(accelerator), fit.constants(accelerator), found.step
     power = lambda energy: decode.power_w(energy, step.time_s) / n_accelerators
     rows = [
         (
@@ -589,7 +589,7 @@ def divided(model, accelerator, n_accelerators, batch, context_tokens, weight_fo
         / step.energy_j
     )
     n_flop = _step_flop(model, batch, context_tokens)
-    for like in [accelerator] if kind == "fitted" else calibration.fitted_accelerators():
+    for like in [accelerator] if kind == "fitted" else fit.fitted_accelerators():
         other = catalog.accelerator(like)
         rating = serving.board_power_w(1, 1 / other.tdp_w, unit.tdp_w)
         per_flop = rating * other.dense_bf16_flop_per_s / unit.dense_bf16_flop_per_s
@@ -655,7 +655,7 @@ def measured_share(model, accelerator, n_accelerators, batch, context_tokens, we
 
 
 def _step_flop(model, batch, context_tokens):
-    from llmpower.step import counts as of_step
+    from llmpower.step.bound import counts as of_step
 
     one = of_step(model, batch, context_tokens)
     return decode.step_flop(batch, one.linear_flop, one.attention_flop)
@@ -689,10 +689,10 @@ def enough(model, accelerator, n_accelerators, batch, context_tokens, weight_for
 
 def _with_prompt_share(runs, share):
     """Runs whose chat prompts were computed to another share than the constants say."""
-    other = calibration.Runs.__new__(calibration.Runs)
+    other = fit.Runs.__new__(fit.Runs)
     vars(other).update(vars(runs))
     other.prompt = runs.prompt * np.where(
-        runs.prompt < runs.columns["prompt_tokens"], share / calibration.fixed()["computed_prompt_share"], 1.0
+        runs.prompt < runs.columns["prompt_tokens"], share / fit.fixed()["computed_prompt_share"], 1.0
     )
     return other
 
@@ -705,7 +705,7 @@ def without_constants():
     energy, speed : array
         Predicted over measured less one, of J per token and tokens per second, of the runs that constants are fitted to.
     """
-    runs = calibration.serving_runs()
+    runs = fit.serving_runs()
     (n_bytes, n_flop), c, unit = counts(runs), runs.columns, runs.unit
     n = c["n_accelerators"]
     time = np.maximum(decode.memory_time_s(n_bytes, n, unit.bandwidth), decode.compute_time_s(n_flop, n, unit.peak))
@@ -715,9 +715,9 @@ def without_constants():
 
 def seen():
     """Errors of the constants as they stand, on the very runs they were fitted to: energy, speed."""
-    found = [vars(calibration.constants(name)[0]) for name in calibration.fitted_accelerators()]
-    gaps = {name: one["layer_time_s"] for name, one in zip(calibration.fitted_accelerators(), found)}
-    return calibration.serving_runs().errors({**found[0], "layer_time_s": gaps})
+    found = [vars(fit.constants(name)[0]) for name in fit.fitted_accelerators()]
+    gaps = {name: one["layer_time_s"] for name, one in zip(fit.fitted_accelerators(), found)}
+    return fit.serving_runs().errors({**found[0], "layer_time_s": gaps})
 
 
 def predict_held_out(kind):
@@ -728,13 +728,13 @@ def predict_held_out(kind):
     kind : {"architecture", "accelerator"}
         What is held out.
     """
-    runs = calibration.serving_runs(anomalies=True)
+    runs = fit.serving_runs(anomalies=True)
     groups = runs.architecture if kind == "architecture" else runs.columns["accelerator"].astype(str)
     clean = np.array([not mark for mark in runs.columns["anomaly"]])
     rows = {}
     for group in np.unique(groups):
         out = np.flatnonzero(groups == group)
-        time, energy = runs.predict(calibration.fit(runs, np.flatnonzero((groups != group) & clean)), runs.parts(out))
+        time, energy = runs.predict(fit.fit(runs, np.flatnonzero((groups != group) & clean)), runs.parts(out))
         for place, t, e in zip(out, time, energy):
             batch = runs.columns["batch"][place]
             rows[place] = [runs.columns["id"][place], kind, f"{e / batch:.6g}", f"{batch / t:.6g}"]
@@ -751,18 +751,16 @@ def write(say=print):
     """
     say("predictions with architectures and accelerators held out")
     rows = [*predict_held_out("architecture"), *predict_held_out("accelerator")]
-    calibration._write(
-        "predictions.csv", [["id", "held_out", "predicted_j_per_token", "predicted_tokens_per_s"], *rows]
-    )
-    runs, rows = calibration.serving_runs(), []
-    number = lambda names: len(names) + len(calibration.fitted_accelerators()) - 1
+    fit._write("predictions.csv", [["id", "held_out", "predicted_j_per_token", "predicted_tokens_per_s"], *rows])
+    runs, rows = fit.serving_runs(), []
+    number = lambda names: len(names) + len(fit.fitted_accelerators()) - 1
     tried = [(f"{number(names)} constants", runs, names) for names in LADDER]
-    tried += [(f"prompt share {share}", _with_prompt_share(runs, share), calibration.TERMS) for share in PROMPT_SHARES]
-    tried.append(("anomalies fitted", calibration.serving_runs(anomalies=True), calibration.TERMS))
+    tried += [(f"prompt share {share}", _with_prompt_share(runs, share), fit.TERMS) for share in PROMPT_SHARES]
+    tried.append(("anomalies fitted", fit.serving_runs(anomalies=True), fit.TERMS))
     for label, some, names in tried:
         say(f"held out: {label}")
-        energy, speed, _ = calibration.held_out(some, names=names)
+        energy, speed, _ = fit.held_out(some, names=names)
         for kind, mask in (("all", some.moe | True), ("dense", ~some.moe), ("moe", some.moe)):
-            rows += calibration._accuracy(label, kind, mask, energy, speed)
-    calibration._write("studies.csv", [calibration._ACCURACY, *rows])
+            rows += fit._accuracy(label, kind, mask, energy, speed)
+    fit._write("studies.csv", [fit._ACCURACY, *rows])
     held_out.cache_clear(), studies.cache_clear()

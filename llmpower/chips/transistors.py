@@ -7,7 +7,7 @@ A rule is a pair of exponents in ``data/scaling.csv``; processors stand in
 import functools
 from dataclasses import dataclass
 
-from llmpower import catalog
+from llmpower.facts import catalog
 from llmpower.formulas import dennard
 
 # By convention a swing is given per factor of ten in current.

@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from llmpower import catalog
-from llmpower.elementwise import minimum
+from llmpower.facts import catalog
 from llmpower.formulas import decode, serving
-from llmpower.step import FLOP_PER_MAC
+from llmpower.formulas.elementwise import minimum
+from llmpower.step.bound import FLOP_PER_MAC
 
 # What travels between accelerators are activations in 16 bit.
 ACTIVATION_BYTES = 2

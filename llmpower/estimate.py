@@ -12,9 +12,11 @@ import reprlib
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
-from llmpower import calibration, catalog, forecast
-from llmpower.elementwise import minimum
+from llmpower.evidence import fit
+from llmpower.facts import catalog
 from llmpower.formulas import datacenter, decode, serving
+from llmpower.formulas.elementwise import minimum
+from llmpower.step import served
 
 BOUNDARIES = ("accelerators", "server", "facility")
 PARALLELISMS = ("tp", "ep")
@@ -70,8 +72,8 @@ class Estimate:
 
     @functools.cached_property
     def step(self):
-        """Times and energies of a step by part, whether it fits or not. `forecast.Step`"""
-        return forecast.sweep(*self._run)
+        """Times and energies of a step by part, whether it fits or not. `served.Step`"""
+        return served.sweep(*self._run)
 
     @functools.cached_property
     def step_s(self):
@@ -156,7 +158,7 @@ class Estimate:
     @property
     def intervals(self):
         """Low and high ends of the fitted constants, by name; scaled with a constant that is."""
-        return calibration.intervals(self.accelerator, self._run[2])
+        return fit.intervals(self.accelerator, self._run[2])
 
     def vary(self, **changes):
         """The same run with some of its inputs changed, unchecked.
@@ -212,7 +214,7 @@ class Estimate:
         return Ends(self.host.pue[end] * (energy * board + host), speed * self.tokens_per_s, self._outside(power, end))
 
     def __str__(self):
-        from llmpower.layout import batches_text, estimate_text
+        from llmpower.text import batches_text, estimate_text
 
         if isinstance(self.fits, bool):
             return estimate_text(self)
@@ -220,7 +222,7 @@ class Estimate:
         return batches_text(self) if lines else repr(self)
 
 
-# Numbers of a run in the order in which `forecast.step` takes them, and quantity -> field of a machine.
+# Numbers of a run in the order in which `served.step` takes them, and quantity -> field of a machine.
 _RUN = ("batch", "context_tokens", "prompt_tokens", "output_tokens")
 _RATE_FIELDS = {
     "memory_bandwidth_bytes_per_s": "bandwidth", "dense_bf16_flop_per_s": "peak", "reached_bf16_flop_per_s": "reached",
@@ -245,7 +247,7 @@ def _host(accelerator, boundary):
     else:
         shares = [[w / catalog.accelerator(name).tdp_w for w in each(server)] for name, server in _SERVERS.items()]
         tdp = catalog.accelerator(accelerator).tdp_w
-        host = tuple(tdp * pick(column) for pick, column in zip((calibration._mean, min, max), zip(*shares)))
+        host = tuple(tdp * pick(column) for pick, column in zip((fit._mean, min, max), zip(*shares)))
         note = "host scaled with the rating from servers of eight H100 and eight B200"
     if boundary == "server":
         return Host(host, (1.0, 1.0, 1.0), note)
@@ -256,8 +258,8 @@ def _host(accelerator, boundary):
 @functools.cache
 def _unit(accelerator, weight_format):
     """Rates with what large products reach, and the constants for this machine."""
-    constants, kind = calibration.constants(accelerator)
-    unit = SimpleNamespace(**vars(forecast.machine(accelerator, weight_format)))
+    constants, kind = fit.constants(accelerator)
+    unit = SimpleNamespace(**vars(served.machine(accelerator, weight_format)))
     if math.isnan(unit.reached):
         unit.reached = unit.peak * constants.dense_flop_share
     return unit, constants, kind
@@ -267,8 +269,7 @@ def _unit(accelerator, weight_format):
 def _spans(kind, moe):
     group = "moe" if moe else "dense"
     return {
-        quantity: calibration.accuracy_table()[calibration.EXAMS[kind], group, quantity]
-        for quantity in ("j_per_token", "tokens_per_s")
+        quantity: fit.accuracy_table()[fit.EXAMS[kind], group, quantity] for quantity in ("j_per_token", "tokens_per_s")
     }
 
 
@@ -388,17 +389,17 @@ def _spread(parallelism, n_accelerators):
     if parallelism != "ep":
         return 0.0
     if isinstance(n_accelerators, float):
-        return forecast.normal_maximum(int(n_accelerators))
+        return served.normal_maximum(int(n_accelerators))
     import numpy as np
 
     counts, place = np.unique(n_accelerators, return_inverse=True)
-    return np.array([forecast.normal_maximum(int(count)) for count in counts])[place].reshape(n_accelerators.shape)
+    return np.array([served.normal_maximum(int(count)) for count in counts])[place].reshape(n_accelerators.shape)
 
 
 def _memory(net, unit, n, batch, context):
     """Bytes needed and there, of all accelerators."""
     stored = decode.stored_weight_bytes(net.params_total, net.params_routed, net.shared_bytes, net.routed_bytes)
-    kept, _ = forecast.cache_bytes(net, n, context)
+    kept, _ = served.cache_bytes(net, n, context)
     return decode.memory_needed_bytes(stored, kept, batch), n * unit.memory
 
 
@@ -466,7 +467,7 @@ def estimate(
     Constants are fitted to runs of one serving software (vLLM 0.11) on H100 and
     B200; `data/accuracy.csv` has the errors on architectures that were held out.
     Those errors belong to runs whose computed prompt tokens and mean contexts
-    were worked out from the benchmark's window (`calibration.Runs`: the share of
+    were worked out from the benchmark's window (`fit.Runs`: the share of
     chat prompts that no cache held, prompt plus generated tokens as context,
     experts spread where they were); with rougher inputs errors are larger.
     Products in 8 bit count at the 16-bit rate, which fits measured runs better.
@@ -536,10 +537,10 @@ def _estimate(model, accelerator, n, batch, prompt, output, context, weight_form
         notes.append(
             f"more than {_IN_A_SERVER} accelerators: where they stand in several servers, links are slower than counted, and this is too quick"
         )
-    net, (unit, constants, kind) = forecast.network(model, weight_format, kv_format), _unit(accelerator, weight_format)
+    net, (unit, constants, kind) = served.network(model, weight_format, kv_format), _unit(accelerator, weight_format)
     if kind == "scaled":
         notes.append(
-            f"no run on {accelerator} was fitted: constants scaled from {' and '.join(calibration.fitted_accelerators())}"
+            f"no run on {accelerator} was fitted: constants scaled from {' and '.join(fit.fitted_accelerators())}"
         )
     needed, there = _memory(net, unit, n, batch, context)
     fits = needed <= there

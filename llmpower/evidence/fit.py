@@ -14,8 +14,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from llmpower import catalog, forecast
-from llmpower.measurements import measurements
+from llmpower.facts import catalog
+from llmpower.facts.runs import measurements
+from llmpower.step import served
 
 # One network under several names is held out as one.
 ARCHITECTURES = {"llama-3.3-70b": "llama-3.1-70b", "qwen3-coder-30b-a3b": "qwen3-30b-a3b"}
@@ -160,14 +161,14 @@ class Runs:
             for name, values in columns.items()
         }
         c = self.columns
-        nets = [forecast.network(*pair, "bf16") for pair in zip(c["model"], c["weight_format"])]
-        units = [forecast.machine(*pair) for pair in zip(c["accelerator"], c["weight_format"])]
+        nets = [served.network(*pair, "bf16") for pair in zip(c["model"], c["weight_format"])]
+        units = [served.machine(*pair) for pair in zip(c["accelerator"], c["weight_format"])]
         self.net, self.unit = _stack(nets), _stack(units)
         self.unit.reached = _reached(self.unit.peak, self.unit.reached, fixed()["dense_flop_share"])
         self.moe = self.net.n_experts > 0
         self.architecture = np.array([ARCHITECTURES.get(name, name) for name in c["model"]])
         self.spread = np.array(
-            [forecast.normal_maximum(max(1, int(n))) for n in np.nan_to_num(c["expert_parallel"], nan=1)]
+            [served.normal_maximum(max(1, int(n))) for n in np.nan_to_num(c["expert_parallel"], nan=1)]
         )
         # A recurrent state cannot be found in a cache of prompts, so those networks compute every prompt.
         found = (c["task"] == "lm-arena-chat") & (self.net.recurrent == 0)
@@ -208,7 +209,7 @@ class Runs:
         for place, machines, net, unit, run in parts:
             own = SimpleNamespace(**values)
             own.layer_time_s = _gap(machines, gaps)
-            found = forecast.step(net, unit, own, *run)
+            found = served.step(net, unit, own, *run)
             time[place], energy[place] = found.time_s, found.energy_j
         return time, energy
 

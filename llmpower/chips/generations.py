@@ -7,8 +7,8 @@ It compares ratings, and says whenever two ratings do not mean the same thing.
 import math
 from dataclasses import dataclass
 
-from llmpower import catalog
-from llmpower.claims import claim
+from llmpower.facts import catalog
+from llmpower.facts.claims import claim
 from llmpower.formulas import escalator
 from llmpower.ranges import Range
 

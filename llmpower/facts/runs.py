@@ -10,7 +10,7 @@ import heapq
 
 import numpy as np
 
-from llmpower import catalog
+from llmpower.facts import catalog
 
 TEXT = ("id", "source", "published_model", "model", "weight_format", "accelerator", "software", "task", "anomaly")
 EXTRA_TEXT = ("where", "verified", "lacks")

@@ -9,10 +9,10 @@ import functools
 import math
 from dataclasses import dataclass, field
 
-from llmpower import catalog
+from llmpower.facts import catalog
 from llmpower.formulas import decode, efficiency
 from llmpower.ranges import Range, over
-from llmpower.step import constants, counts, step_energy
+from llmpower.step.bound import constants, counts, step_energy
 
 # Machines whose processor and graphics share one memory: nothing to spill into.
 _SHARED_MEMORY = ("soc",)

@@ -13,7 +13,7 @@ import io
 import pathlib
 from dataclasses import dataclass, field
 
-_HERE = pathlib.Path(__file__).parent
+_HERE = pathlib.Path(__file__).parent.parent
 # Inside the wheel the facts lie in the package, in a checkout at the top.
 DATA = next((path for path in (_HERE / "data", _HERE.parent / "data") if path.is_dir()), _HERE / "data")
 

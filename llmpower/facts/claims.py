@@ -3,7 +3,7 @@
 import functools
 from dataclasses import dataclass
 
-from llmpower.catalog import UNITS, UnknownName, _Cell, _rows
+from llmpower.facts.catalog import UNITS, UnknownName, _Cell, _rows
 
 # The set-up the article describes: its 70B at 16 bit, alone, on one H100, at 32K.
 ARTICLE_CASE = {

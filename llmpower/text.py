@@ -4,7 +4,8 @@ import dataclasses
 import math
 import textwrap
 
-from llmpower import catalog, service
+from llmpower import service
+from llmpower.facts import catalog
 from llmpower.ranges import Range
 
 _WIDTH = 110
@@ -355,7 +356,7 @@ def accuracy_text(table):
     Parameters
     ----------
     table : dict
-        As `calibration.accuracy_table` gives it.
+        As `fit.accuracy_table` gives it.
 
     Returns
     -------

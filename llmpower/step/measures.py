@@ -9,8 +9,9 @@ import functools
 import math
 from dataclasses import dataclass, replace
 
-from llmpower import catalog, step
+from llmpower.facts import catalog
 from llmpower.formulas import decode, mitigations
+from llmpower.step import bound
 
 # What stands for a measure or a part of it; all other facts of data/mitigations.csv are shown beside them.
 _STANDS_FOR = {
@@ -107,7 +108,7 @@ def prices(static_source, accelerator):
     """
     power, _ = static_power(static_source, accelerator)
     watts = {"low": power.low or power.value, "high": power.high or power.value}
-    return {name: Prices(*pair, watts.get(name, power.value)) for name, pair in step.constants().items()}
+    return {name: Prices(*pair, watts.get(name, power.value)) for name, pair in bound.constants().items()}
 
 
 @dataclass(frozen=True)
@@ -229,12 +230,12 @@ def _weights(model, batch, measures, weight_format):
     mixed = narrow.applies_to == "experts" and catalog.model(model).n_experts
     width = wide.bytes_per_value if mixed else narrow.bytes_per_value
     n_bytes = decode.weight_bytes(shared, routed, share, width, narrow.bytes_per_value)
-    return n_bytes, decode.linear_flop(decode.params_touched(shared, routed, own), step.FLOP_PER_MAC)
+    return n_bytes, decode.linear_flop(decode.params_touched(shared, routed, own), bound.FLOP_PER_MAC)
 
 
 def _attention(model, context_tokens, measures):
     """Bytes of cache that a sequence moves, and operations of its attention."""
-    full = step.counts(model, 1, context_tokens)
+    full = bound.counts(model, 1, context_tokens)
     if "sparse_attention" not in measures:
         return full.kv_traffic_bytes, full.attention_flop
     net, index, tokens = catalog.model(model), evidence("sparse_attention"), context_tokens
@@ -252,8 +253,8 @@ def _attention(model, context_tokens, measures):
     )
     unread = decode.kv_positions(max(0, tokens - index.selected_tokens), net.n_full_layers, 0, 0)
     score, value = (values, net.mla_latent) if latent else (net.head_dim, net.head_dim)
-    spared = decode.attention_flop(net.n_heads, score, value, unread, step.FLOP_PER_MAC)
-    extra = mitigations.index_flop(tokens, net.n_full_layers, index.index_heads, index.index_width, step.FLOP_PER_MAC)
+    spared = decode.attention_flop(net.n_heads, score, value, unread, bound.FLOP_PER_MAC)
+    extra = mitigations.index_flop(tokens, net.n_full_layers, index.index_heads, index.index_width, bound.FLOP_PER_MAC)
     return full.kv_traffic_bytes - before + after, full.attention_flop - spared + extra
 
 
@@ -283,7 +284,7 @@ def digital():
     units = (("int8-multiply-7nm", "int32-add-7nm"), ("bf16-multiply-7nm", "fp32-add-7nm"))
     bare = {
         ", ".join([constant(first).name.rpartition(",")[0], constant(second).name]): (
-            (constant(first).energy_j_per_op + constant(second).energy_j_per_op) / step.FLOP_PER_MAC
+            (constant(first).energy_j_per_op + constant(second).energy_j_per_op) / bound.FLOP_PER_MAC
         )
         for first, second in units
     }

@@ -1,0 +1,1 @@
+"""What changed from chip to chip?  Transistors and generations of accelerators."""

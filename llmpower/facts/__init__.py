@@ -1,0 +1,1 @@
+"""What do we know?  Tables of data/, units, quantities, records, claims, runs."""

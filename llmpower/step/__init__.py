@@ -1,0 +1,1 @@
+"""What does one decode step take?  Counted once; bound, served, with measures, spilled."""
