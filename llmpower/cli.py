@@ -12,6 +12,7 @@ import socketserver
 import sys
 
 from llmpower import __version__
+from llmpower.facts import tables
 
 _WRONG, _FAILED, _STOPPED = 2, 1, 130
 
@@ -157,10 +158,10 @@ def _estimate(arguments):
     several, elastic = isinstance(arguments.batch, list), {}
     if arguments.sensitivity:
         from llmpower import ranges
-        from llmpower.facts import catalog
+        from llmpower.arguments import ParameterError
 
         if several:
-            raise catalog.ParameterError(["sensitivity: got several batches; allowed is one"])
+            raise ParameterError(["sensitivity: got several batches; allowed is one"])
         elastic = {name: ranges.elasticities(found, name) for name in ("j_per_token", "tokens_per_s")}
     if arguments.json:
         return _json(text.estimate_record(found) | ({"elasticities": elastic} if elastic else {}))
@@ -196,12 +197,12 @@ def _json(record):
 
 def _calibrate(arguments):
     from llmpower import text
+    from llmpower.arguments import ParameterError
     from llmpower.book.build import find_book
-    from llmpower.facts import catalog
 
     book = find_book(arguments.book)
-    if (book / "data").resolve() != catalog.DATA.resolve():
-        raise catalog.ParameterError(
+    if (book / "data").resolve() != tables.DATA.resolve():
+        raise ParameterError(
             [f"calibrate: this llmpower reads another folder than {book / 'data'}; use the one installed from there"]
         )
     from llmpower.evidence import exam, fit
@@ -441,7 +442,8 @@ def main(argv=None):
 
 def _code(error):
     """Exit code for the errors we expect; None for one that is ours to mend."""
-    from llmpower.facts.catalog import FactError, ParameterError
+    from llmpower.arguments import ParameterError
+    from llmpower.facts.tables import FactError
 
     # Told at once: the book's software takes a second to load.
     if isinstance(error, ParameterError):

@@ -12,8 +12,10 @@ import reprlib
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
+from llmpower.arguments import ParameterError
 from llmpower.evidence import fit
 from llmpower.facts import catalog
+from llmpower.facts.quantities import quantities
 from llmpower.formulas import datacenter, decode, serving
 from llmpower.formulas.elementwise import minimum
 from llmpower.step import served
@@ -174,7 +176,7 @@ class Estimate:
             Whether it fits is not looked at again.
         """
         if unknown := changes.keys() - self.inputs.keys():
-            raise catalog.ParameterError(
+            raise ParameterError(
                 [f"{name}: not an input; inputs are {', '.join(self.inputs)}" for name in sorted(unknown)]
             )
         net, unit, constants, n, *run, spread = self._run
@@ -283,7 +285,7 @@ _NUMBERS = {
 def _number(name, given, problems):
     """A float, or an array of floats; what is wrong with it goes to `problems`."""
     quantity, whole = _NUMBERS[name]
-    row = catalog.quantities()[quantity]
+    row = quantities()[quantity]
     low, high = row.low, row.high
     if isinstance(given, numbers.Real) and not isinstance(given, bool):
         if low <= given <= high and (not whole or given == int(given)):
@@ -407,7 +409,7 @@ def _needed(net, unit, n, batch, context):
     """Fewest accelerators that hold a run; copies of the cache grow with their number."""
     import numpy as np
 
-    counts = np.arange(n + 1, catalog.quantities()["n_accelerators"].high + 1)
+    counts = np.arange(n + 1, quantities()["n_accelerators"].high + 1)
     needed, there = _memory(net, unit, counts, batch, context)
     enough = counts[needed <= there]
     return int(enough[0]) if enough.size else None
@@ -506,7 +508,7 @@ def estimate(
             f"n_accelerators: got {_largest(n):,.0f} with ep; {model} has {experts} experts a layer to spread, allowed is up to that [count]"
         )
     if problems:
-        raise catalog.ParameterError(problems)
+        raise ParameterError(problems)
     return _estimate(
         model, accelerator, n, batch, prompt, output, context, weight_format, kv_format, parallelism, boundary
     )
@@ -545,7 +547,7 @@ def _estimate(model, accelerator, n, batch, prompt, output, context, weight_form
     needed, there = _memory(net, unit, n, batch, context)
     fits = needed <= there
     if fits is False:
-        raise catalog.ParameterError(
+        raise ParameterError(
             [
                 _does_not_fit(
                     model, accelerator, n, batch, context, needed - there, _needed(net, unit, n, batch, context)

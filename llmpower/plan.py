@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from llmpower import service
+from llmpower.arguments import ParameterError
 from llmpower.estimate import _SERVERS, Estimate, estimate
 from llmpower.facts import catalog
+from llmpower.facts.quantities import quantities
 from llmpower.ranges import Range
 
 # Argument -> where its default stands in data/datacenter.csv.
@@ -237,7 +239,7 @@ _RESULTS = {
 
 
 def _unit(name):
-    return catalog.quantities()[name].unit
+    return quantities()[name].unit
 
 
 def _typed(name, value):
@@ -264,15 +266,15 @@ def _checked(given):
     try:
         # Arrays are looked at without asking whether they fit.
         estimate(**run, n_accelerators=np.array([count]))
-    except catalog.ParameterError as error:
+    except ParameterError as error:
         problems += error.problems
     if problems:
-        raise catalog.ParameterError(problems)
+        raise ParameterError(problems)
     return run
 
 
 def _check(name, given, problems):
-    one = catalog.quantities()[name]
+    one = quantities()[name]
     right = isinstance(given, numbers.Real) and not isinstance(given, bool) and one.low <= given <= one.high
     whole = name in ("n_accelerators", "accelerators_per_server")
     if not right or (whole and given != int(given)):
@@ -299,7 +301,7 @@ def _sized(run, used):
     estimate(**run, n_accelerators=sizes[0], batch=least)
     if target is None:
         return sizes[0], least
-    most = int(catalog.quantities()["batch"].high)
+    most = int(quantities()["batch"].high)
     for n in sizes:
         # Where it does not fit the speed is no number, which no comparison finds large enough.
         batch = bisect.bisect_left(range(1, most + 1), True, key=lambda batch: not speed(n, batch) >= target)
@@ -307,7 +309,7 @@ def _sized(run, used):
             return n, batch
     best, n = max((speed(n, 1), n) for n in sizes)
     machines = f"{n} x {run['accelerator']}"
-    raise catalog.ParameterError(
+    raise ParameterError(
         [
             f"tokens_per_s_per_user: got {target:,.6g}; {machines} give a user {best:,.3g} at most, alone at batch 1 [1/s]"
         ]

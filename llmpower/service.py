@@ -8,9 +8,11 @@ import functools
 import math
 from dataclasses import dataclass
 
+from llmpower.arguments import ParameterError
 from llmpower.estimate import estimate
 from llmpower.facts import catalog
 from llmpower.facts.claims import claim
+from llmpower.facts.units import UNITS
 from llmpower.formulas import datacenter
 from llmpower.ranges import Range
 from llmpower.step.bound import counts as count
@@ -29,7 +31,7 @@ def si(value, unit):
     >>> si(30, "MW")
     30000000.0
     """
-    return value * float(catalog.UNITS[unit][1])
+    return value * float(UNITS[unit][1])
 
 
 def typed(value, unit):
@@ -40,7 +42,7 @@ def typed(value, unit):
     >>> typed(3.6e6, "kWh")
     1.0
     """
-    return value / catalog.UNITS[unit][1]
+    return value / UNITS[unit][1]
 
 
 @functools.cache
@@ -184,7 +186,7 @@ def _estimated(model, accelerator, prompt_tokens_per_query, output_tokens_per_qu
     context = datacenter.mean_context_tokens(prompt_tokens_per_query, output_tokens_per_query)
     try:
         return estimate(model, accelerator, together, batch, prompt_tokens_per_query, output_tokens_per_query, context)
-    except catalog.ParameterError:
+    except ParameterError:
         return None
 
 

@@ -2,7 +2,7 @@
 
 import inspect
 
-from llmpower.facts.catalog import quantities
+from llmpower.facts.quantities import quantities
 
 
 def symbols(function):

@@ -6,6 +6,7 @@ import textwrap
 
 from llmpower import service
 from llmpower.facts import catalog
+from llmpower.facts.quantities import quantities
 from llmpower.ranges import Range
 
 _WIDTH = 110
@@ -224,7 +225,7 @@ def sensitivity_text(elastic):
     ]
     rows = [["one per cent more of", "J/token", "tokens/s", ""]]
     for name in names:
-        rows.append([name, *(f"{one.get(name, 0):+.2f} %" for one in (energy, speed)), catalog.quantities()[name].help])
+        rows.append([name, *(f"{one.get(name, 0):+.2f} %" for one in (energy, speed)), quantities()[name].help])
     return "\n".join(_table(rows))
 
 

@@ -8,6 +8,7 @@ import pytest
 from llmpower.evidence import fit as fitting
 from llmpower.evidence.fit import TERMS, fit, serving_runs
 from llmpower.facts import catalog
+from llmpower.facts.quantities import quantities
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,7 @@ def test_constants_are_few_bounded_and_explained():
     for accelerator in fitting.fitted_accelerators():
         assert sum(fact.entity == accelerator for fact in facts) <= 10
     for fact in facts:
-        quantity = catalog.quantities()[fact.quantity]
+        quantity = quantities()[fact.quantity]
         assert quantity.low <= fact.value <= quantity.high and quantity.help
         if fact.entity != "set":
             assert fact.low <= fact.value <= fact.high

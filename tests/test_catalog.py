@@ -5,8 +5,9 @@ import re
 
 import pytest
 
-from llmpower.facts import catalog
+from llmpower.facts import catalog, tables
 from llmpower.facts.claims import claims
+from llmpower.facts.quantities import quantities
 
 TIDY = catalog.tidy_tables()
 HEADER = "entity,quantity,value,low,high,unit,kind,source,where,verified,note"
@@ -33,9 +34,9 @@ def table(tmp_path, monkeypatch):
     """Write a table of its own; the real quantities stay."""
 
     def write(*rows, header=HEADER):
-        catalog.quantities()
+        quantities()
         (tmp_path / "made.csv").write_text("\n".join([header, *rows]) + "\n")
-        monkeypatch.setattr(catalog, "DATA", tmp_path)
+        monkeypatch.setattr(tables, "DATA", tmp_path)
         catalog.facts.cache_clear()
         return "made.csv"
 
@@ -53,24 +54,24 @@ def test_a_good_row_is_read_in_si_units(table):
 @pytest.mark.parametrize("row", BROKEN)
 def test_a_malformed_row_names_file_line_and_column(table, row):
     column, expected = BROKEN[row]
-    with pytest.raises(catalog.FactError) as caught:
+    with pytest.raises(tables.FactError) as caught:
         catalog.facts(table(GOOD, row))
     assert str(caught.value).startswith(f"data/made.csv, line 3, column {column}: expected ")
     assert expected in str(caught.value)
 
 
 def test_a_row_with_too_few_columns(table):
-    with pytest.raises(catalog.FactError, match=r"data/made.csv, line 2: expected 11 columns, got 3"):
+    with pytest.raises(tables.FactError, match=r"data/made.csv, line 2: expected 11 columns, got 3"):
         catalog.facts(table("h1,tdp_w,700"))
 
 
 def test_a_value_given_twice(table):
-    with pytest.raises(catalog.FactError, match=r"line 3, column quantity: h1 has tdp_w in line 2 already"):
+    with pytest.raises(tables.FactError, match=r"line 3, column quantity: h1 has tdp_w in line 2 already"):
         catalog.facts(table(GOOD, GOOD))
 
 
 def test_a_wrong_header(table):
-    with pytest.raises(catalog.FactError, match="line 1: expected the columns entity,quantity"):
+    with pytest.raises(tables.FactError, match="line 1: expected the columns entity,quantity"):
         catalog.facts(table(GOOD, header="entity,value"))
 
 
@@ -191,7 +192,7 @@ def test_nothing_was_verified_in_the_future():
 def test_sources_are_in_the_bibliography_and_the_bibliography_parses():
     from pybtex.database import parse_file
 
-    library = set(parse_file(catalog.DATA.parent / "references.bib").entries)
+    library = set(parse_file(tables.DATA.parent / "references.bib").entries)
     facts = [fact for table in TIDY for fact in catalog.facts(table)]
     used = {key for fact in facts for key in fact.source.split(";") if key}
     used |= {catalog.model(name).source for name in catalog.names("model")}
@@ -200,7 +201,7 @@ def test_sources_are_in_the_bibliography_and_the_bibliography_parses():
 
 
 def test_quantities_are_documented():
-    for name, one in catalog.quantities().items():
+    for name, one in quantities().items():
         assert re.fullmatch(r"[a-z][a-z0-9_]*", name)
         assert one.type.removesuffix(" list") in ("int", "float", "text", "choice", "model", "accelerator", "format")
         if one.type in ("int", "float") and one.low is not None:

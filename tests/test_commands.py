@@ -10,7 +10,7 @@ import pytest
 
 from llmpower import cli, estimate, plan, service, text
 from llmpower.evidence import exam, fit
-from llmpower.facts import catalog
+from llmpower.facts.quantities import quantities
 from tests.conftest import BOOK
 
 RUN = "llama-3.1-70b h100-sxm --n-accelerators 4 --batch 64 --prompt-tokens 200 --output-tokens 400"
@@ -265,7 +265,7 @@ def test_the_help_tells_the_defaults_that_hold(say):
     text = " ".join(say("plan --help")[1].split())
     told = dict(re.findall(r"--([a-z0-9-]+) [A-Z]+ [^-]*?\(default: ([\d.]+)", text))
     known = {
-        name.replace("_", "-"): service.typed(service.fact(*place).value, catalog.quantities()[name].unit)
+        name.replace("_", "-"): service.typed(service.fact(*place).value, quantities()[name].unit)
         for name, place in plan._DEFAULTS.items()
     }
     assert set(told) == set(known)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from llmpower import ranges, service
 from llmpower.book.parameters import parameters
-from llmpower.facts.catalog import UnknownName, quantities
+from llmpower.facts.catalog import UnknownName
 from llmpower.facts.claims import claim
+from llmpower.facts.quantities import quantities
 from llmpower.formulas import datacenter
 from tests.conftest import BOOK
 

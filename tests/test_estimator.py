@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmpower import estimate, ranges
+from llmpower.arguments import ParameterError
 from llmpower.evidence import exam, fit
 from llmpower.facts import catalog
-from llmpower.facts.catalog import ParameterError
+from llmpower.facts.quantities import quantities
 from llmpower.step import served
 
 estimator = importlib.import_module("llmpower.estimate")
@@ -452,7 +453,7 @@ WRONG = {
 @pytest.mark.parametrize("name", NUMBERS)
 def test_wrong_numbers(name, kind):
     (told,) = problem("llama-3.1-8b", "h100-sxm", **{name: WRONG[kind]})
-    row = catalog.quantities()[name]
+    row = quantities()[name]
     assert told.startswith(f"{name}: got ") and f"from {row.low:,.0f} to {row.high:,.0f}" in told and "[count]" in told
 
 

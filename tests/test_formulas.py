@@ -11,7 +11,7 @@ import sympy
 
 import llmpower.formulas
 from llmpower import symbolic
-from llmpower.facts.catalog import quantities
+from llmpower.facts.quantities import quantities
 from tests.units import quantity, si
 
 MODULES = [
@@ -99,7 +99,7 @@ def test_documentation_matches_the_signature_and_the_table(name):
 
 
 def test_cited_keys_are_in_the_bibliography():
-    library = (llmpower.catalog.DATA.parent / "references.bib").read_text(encoding="utf-8")
+    library = (llmpower.tables.DATA.parent / "references.bib").read_text(encoding="utf-8")
     for name, function in FORMULAS.items():
         for key in re.findall(r"\[(\w+)\]_", inspect.getdoc(function)):
             assert f"{{{key}," in library, f"{name} cites {key}"

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from pybtex.database import parse_file
 
-from llmpower.facts import catalog
-from llmpower.facts.runs import measurements, serving_window
+from llmpower.facts import catalog, tables
+from llmpower.facts.runs import measurements
+from tests.serving_window import serving_window
 
 TABLES = ["measurements.csv", "validation.csv"]
 
@@ -36,7 +37,7 @@ def test_names_are_those_of_the_other_tables(runs):
 
 
 def test_sources_are_in_the_bibliography(runs):
-    library = set(parse_file(catalog.DATA.parent / "references.bib").entries)
+    library = set(parse_file(tables.DATA.parent / "references.bib").entries)
     assert set(runs["source"]) <= library
 
 
@@ -122,10 +123,10 @@ def test_equal_lengths_have_a_window_by_hand():
 
 
 def test_a_number_that_is_none_is_named(tmp_path, monkeypatch):
-    text = (catalog.DATA / "measurements.csv").read_text()
+    text = (tables.DATA / "measurements.csv").read_text()
     (tmp_path / "measurements.csv").write_text(re.sub(r"419\.171", "many", text, count=1))
-    monkeypatch.setattr(catalog, "DATA", tmp_path)
-    with pytest.raises(catalog.FactError, match="measurements.csv, line 2, column tokens_per_s: expected a number"):
+    monkeypatch.setattr(tables, "DATA", tmp_path)
+    with pytest.raises(tables.FactError, match="measurements.csv, line 2, column tokens_per_s: expected a number"):
         measurements()
 
 

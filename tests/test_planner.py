@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from llmpower import plan
-from llmpower.facts.catalog import ParameterError
+from llmpower.arguments import ParameterError
 from llmpower.plan import Plan
 from llmpower.ranges import Range
 from llmpower.step import served

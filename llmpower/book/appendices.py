@@ -9,9 +9,11 @@ import yaml
 
 from llmpower.book.parameters import read_notebook, resolve, used_table
 from llmpower.book.report import alignment, unit_text
-from llmpower.facts import catalog
+from llmpower.facts import catalog, tables
 from llmpower.facts import claims as claims_module
 from llmpower.facts.claims import claims
+from llmpower.facts.quantities import quantities
+from llmpower.facts.units import UNITS
 
 _TABLES = {
     "accelerators.csv": "Accelerators and systems",
@@ -51,7 +53,7 @@ def notation():
     """
     rows = [
         [f"${one.symbol}$", f"`{one.name}`", unit_text(one.unit) if one.unit != "1" else "", _escape(one.help)]
-        for one in sorted(catalog.quantities().values(), key=lambda one: one.symbol.strip("\\{").lower())
+        for one in sorted(quantities().values(), key=lambda one: one.symbol.strip("\\{").lower())
         if one.symbol
     ]
     text = (
@@ -74,7 +76,7 @@ def _html(heads, rows):
 
 
 def _value(fact):
-    factor = catalog.UNITS[fact.printed.rpartition(" ")[2]][1] if fact.unit != "text" else 1
+    factor = UNITS[fact.printed.rpartition(" ")[2]][1] if fact.unit != "text" else 1
     ends = ["" if end is None else f"{end / factor:g}" for end in (fact.low, fact.high)]
     return html.escape(fact.printed.removesuffix(" year").removesuffix(" 1")) + (
         f" ({ends[0]} to {ends[1]})" if any(ends) else ""
@@ -221,9 +223,9 @@ def parameters_used(book, runs):
 _PACKAGES = ("llmpower", "numpy", "scipy", "sympy", "pandas", "matplotlib", "papermill", "jupyter-book", "Sphinx")
 
 
-def _newest(tables):
+def _newest(names):
     """Newest day on which somebody saw a fact of these tables in its source."""
-    return max((row.get("verified", "") for table in tables for _, row in catalog._rows(table, None)), default="")
+    return max((cells.row.get("verified", "") for table in names for cells in tables.rows(table)), default="")
 
 
 def status(book, runs):

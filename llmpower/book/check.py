@@ -6,8 +6,9 @@ import re
 from llmpower.book import run
 from llmpower.book.build import chapters, missing_parts, pages
 from llmpower.book.parameters import ChapterError, comment, parameters, parameters_cell, read_notebook
-from llmpower.facts import catalog
+from llmpower.facts import catalog, tables
 from llmpower.facts.claims import claims
+from llmpower.facts.quantities import quantities
 
 _UNIT = r"(?:[kMGT]?(?:W|Wh|B|J|FLOP)(?:/\w+)?|[mµnp]J|pJ/\w+|GiB|%|percent|tokens?/s|nm|mm2|watts?|joules?|bytes?|gigabytes?)"
 _TYPED = re.compile(rf"(?<![\w.])\d[\d.,]*\s?{_UNIT}(?![\w-])")
@@ -44,26 +45,27 @@ def facts_problems(book):
     problems = []
     library = (book / "references.bib").read_text(encoding="utf-8")
     keys = set(re.findall(r"^@\w+\{([^,\s]+),", library, re.MULTILINE))
-    for table in sorted(path.name for path in catalog.DATA.glob("*.csv")):
+    for table in sorted(path.name for path in tables.DATA.glob("*.csv")):
         try:
-            for line, row in catalog._rows(table, None):
+            for cells in tables.rows(table):
+                line, row = cells.line, cells.row
                 for source in filter(None, row.get("source", "").split(";")):
                     if source not in keys:
                         problems.append(f"data/{table}, line {line}, column source: {source} is not in references.bib")
-        except catalog.FactError as error:
+        except tables.FactError as error:
             problems.append(str(error))
     loaders = [
-        catalog.quantities,
+        quantities,
         *(lambda table=table: catalog.facts(table) for table in catalog.tidy_tables()),
-        catalog._models,
-        *(lambda kind=kind: catalog._names(kind) for kind in catalog._TABLES),
+        catalog.models,
+        *(lambda kind=kind: catalog.spellings(kind) for kind in catalog.NAMED),
         catalog.constant_sets,
         claims,
     ]
     for load in loaders:
         try:
             load()
-        except catalog.FactError as error:
+        except tables.FactError as error:
             problems.append(str(error))
     return list(dict.fromkeys(problems))
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import nbformat
 
+from llmpower.arguments import ParameterError
 from llmpower.facts import catalog
-from llmpower.facts.catalog import ParameterError
+from llmpower.facts.quantities import quantities
 
 
 class BookError(RuntimeError):
@@ -39,7 +40,7 @@ class Parameter:
     @property
     def quantity(self):
         """Its line in the table of quantities."""
-        return catalog.quantities()[self.name]
+        return quantities()[self.name]
 
     @property
     def allowed(self):
@@ -113,7 +114,7 @@ def parameters(path):
         if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name) or node.value is None:
             raise ChapterError(f"{path}: a parameters cell holds `name: type = value` lines, not `{ast.unparse(node)}`")
         name = node.target.id
-        if name not in catalog.quantities():
+        if name not in quantities():
             raise ChapterError(f"{path}: parameter {name} is not in data/quantities.csv")
         found[name] = Parameter(name, ast.literal_eval(node.value))
     return found

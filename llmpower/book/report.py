@@ -13,8 +13,8 @@ from IPython.display import Markdown, display
 
 from llmpower import symbolic
 from llmpower.book import plain
-from llmpower.facts.catalog import quantities
 from llmpower.facts.claims import claim, claims
+from llmpower.facts.quantities import quantities
 from llmpower.figures import style
 from llmpower.ranges import Range
 

@@ -12,16 +12,17 @@ import tempfile
 import nbformat
 
 from llmpower.book.parameters import ChapterError, parameters, read_notebook, used_table
+from llmpower.facts import tables
 
 PACKAGE = pathlib.Path(__file__).parent.parent
 _STORED = ("executed.ipynb", "results.json")
 _GLUE = "application/papermill.record/"
 # Asked of the kernel when a chapter is through, to know when it must run again.
 _TRACE = """import json, sys
-from llmpower.facts import catalog
+from llmpower.facts import tables
 print(json.dumps({
     "modules": sorted(name for name in sys.modules if name.partition(".")[0] == "llmpower"),
-    "tables": sorted(catalog.tables_read),
+    "tables": sorted(tables.tables_read),
 }))"""
 
 
@@ -192,9 +193,8 @@ def _module_file(module):
 
 
 def _data():
-    from llmpower.facts import catalog
 
-    return catalog.DATA
+    return tables.DATA
 
 
 def lock_digest(path):

@@ -51,13 +51,13 @@ class Scaled:
 @functools.cache
 def facts():
     """Constants, rules and projections of ``data/scaling.csv`` by entity."""
-    return catalog._records("scaling.csv")
+    return catalog.records("scaling.csv")
 
 
 @functools.cache
 def processors():
     """Processors of ``data/cpus.csv`` by entity, in the order of the file."""
-    return catalog._records("cpus.csv")
+    return catalog.records("cpus.csv")
 
 
 def rules():

@@ -13,9 +13,10 @@ from types import SimpleNamespace
 import numpy as np
 import pandas
 
+from llmpower.arguments import ParameterError
 from llmpower.estimate import _spans, estimate
 from llmpower.evidence import fit
-from llmpower.facts import catalog
+from llmpower.facts import catalog, tables
 from llmpower.formulas import decode, serving
 from llmpower.ranges import Range
 from llmpower.step import served
@@ -90,7 +91,7 @@ def held_out(what="architecture"):
         A run a row, those marked ``anomaly`` included: what was measured, `predicted_j_per_token`,
         `predicted_tokens_per_s`, and `energy_error` and `speed_error`, predicted over measured less one.
     """
-    found = pandas.DataFrame([row for _, row in catalog._rows("predictions.csv", None)])
+    found = pandas.DataFrame([cells.row for cells in tables.rows("predictions.csv")])
     found = found[found["held_out"] == what].astype({"predicted_j_per_token": float, "predicted_tokens_per_s": float})
     table = _frame(fit.serving_runs(anomalies=True)).merge(found.drop(columns="held_out"), on="id", validate="1:1")
     return _with_errors(table)
@@ -105,11 +106,7 @@ def _with_errors(table):
 @functools.cache
 def studies():
     """Rows of ``data/studies.csv``: (study, runs, quantity) -> errors by column, held out by architecture."""
-    rows = catalog._rows("studies.csv", fit._ACCURACY)
-    return {
-        (row["split"], row["runs"], row["quantity"]): {name: float(row[name]) for name in fit._ACCURACY[3:]}
-        for _, row in rows
-    }
+    return fit.errors_by_split("studies.csv")
 
 
 def other_runs():
@@ -680,7 +677,7 @@ def enough(model, accelerator, n_accelerators, batch, context_tokens, weight_for
         tried = np.arange(n_accelerators, n_accelerators + more)
         try:
             fits = estimate(model, accelerator, tried, batch, **run).fits
-        except catalog.ParameterError:
+        except ParameterError:
             return None
         if fits.any():
             return int(tried[np.argmax(fits)])
@@ -751,7 +748,7 @@ def write(say=print):
     """
     say("predictions with architectures and accelerators held out")
     rows = [*predict_held_out("architecture"), *predict_held_out("accelerator")]
-    fit._write("predictions.csv", [["id", "held_out", "predicted_j_per_token", "predicted_tokens_per_s"], *rows])
+    tables.write("predictions.csv", [["id", "held_out", "predicted_j_per_token", "predicted_tokens_per_s"], *rows])
     runs, rows = fit.serving_runs(), []
     number = lambda names: len(names) + len(fit.fitted_accelerators()) - 1
     tried = [(f"{number(names)} constants", runs, names) for names in LADDER]
@@ -762,5 +759,5 @@ def write(say=print):
         energy, speed, _ = fit.held_out(some, names=names)
         for kind, mask in (("all", some.moe | True), ("dense", ~some.moe), ("moe", some.moe)):
             rows += fit._accuracy(label, kind, mask, energy, speed)
-    fit._write("studies.csv", [fit._ACCURACY, *rows])
+    tables.write("studies.csv", [fit._ACCURACY, *rows])
     held_out.cache_clear(), studies.cache_clear()

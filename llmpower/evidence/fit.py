@@ -6,7 +6,6 @@ each fitted accelerator.  `llmpower calibrate` fits them again and writes
 """
 
 import concurrent.futures
-import csv
 import datetime
 import functools
 import math
@@ -14,7 +13,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from llmpower.facts import catalog
+from llmpower.facts import catalog, tables
+from llmpower.facts.quantities import quantities
 from llmpower.facts.runs import measurements
 from llmpower.step import served
 
@@ -282,7 +282,7 @@ def fit(runs, chosen=None, names=TERMS, start=None, tolerance=1e-5):
     c = runs.columns
     accelerators = sorted(set(c["accelerator"][chosen]))
     others = [name for name in names if name != PER_ACCELERATOR]
-    known = [catalog.quantities()[name] for name in [PER_ACCELERATOR] * len(accelerators) + others]
+    known = [quantities()[name] for name in [PER_ACCELERATOR] * len(accelerators) + others]
     low, high = (np.log([getattr(quantity, end) for quantity in known]) for end in ("low", "high"))
     middle = (low + high) / 2
     first = middle.copy()
@@ -491,34 +491,31 @@ def calibrate(say=print, today=None):
     say(f"fitting {len(_flat(fit(runs)))} constants to {len(runs)} runs of {len(set(runs.architecture))} architectures")
     values, ends = _flat(fit(runs)), spread(runs, say=say)
     accuracy = validate(runs, say)
-    old = list(catalog._rows("calibration.csv", None))
-    lines = [list(old[0][1]), *[list(row.values()) for _, row in old if row["entity"] == "set"]]
+    old = [cells.row for cells in tables.rows("calibration.csv")]
+    lines = [list(old[0]), *[list(row.values()) for row in old if row["entity"] == "set"]]
     for key, value in values.items():
         entity, _, name = key.rpartition(":")
-        unit, factor = _PRINTED[catalog.quantities()[name].unit]
+        unit, factor = _PRINTED[quantities()[name].unit]
         cells = [f"{number / factor:.4g}" for number in (value, min(ends[key][0], value), max(ends[key][1], value))]
         where = f"llmpower calibrate, {today}: {len(runs)} runs; low and high: 5 and 95 % of fits to architectures drawn at random"
         # Nobody can have seen it in the source: it is worked out here.
         lines.append([entity or "fitted", name, *cells, unit, "derived", "mlenergy2025", where, "", _MEANING[name]])
-    _write("calibration.csv", lines)
-    _write("accuracy.csv", [_ACCURACY, *accuracy])
+    tables.write("calibration.csv", lines)
+    tables.write("accuracy.csv", [_ACCURACY, *accuracy])
     for clear in (table, constants, accuracy_table):
         clear.cache_clear()
     return accuracy
 
 
-def _write(name, lines):
-    path = catalog.DATA / name
-    fresh = path.with_suffix(".new")
-    with fresh.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows(lines)
-    fresh.replace(path)
-
-
 @functools.cache
 def accuracy_table():
     """Rows of ``data/accuracy.csv``: (split, runs, quantity) -> numbers by column."""
+    return errors_by_split("accuracy.csv")
+
+
+def errors_by_split(table):
+    """Rows of a table of errors: (split, runs, quantity) -> numbers by column."""
     return {
-        (row["split"], row["runs"], row["quantity"]): {name: float(row[name]) for name in _ACCURACY[3:]}
-        for _, row in catalog._rows("accuracy.csv", _ACCURACY)
+        tuple(cells.row[name] for name in _ACCURACY[:3]): {name: cells.number(name) for name in _ACCURACY[3:]}
+        for cells in tables.rows(table, _ACCURACY)
     }

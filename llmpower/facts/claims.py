@@ -3,7 +3,9 @@
 import functools
 from dataclasses import dataclass
 
-from llmpower.facts.catalog import UNITS, UnknownName, _Cell, _rows
+from llmpower.facts.catalog import UnknownName
+from llmpower.facts.tables import rows
+from llmpower.facts.units import to_si
 
 # The set-up the article describes: its 70B at 16 bit, alone, on one H100, at 32K.
 ARTICLE_CASE = {
@@ -15,6 +17,7 @@ VERDICTS = (
     "contradicted by source", "outdated", "unsupported", "definition needed",
 )  # fmt: skip
 _COLUMNS = "id,line,quote,value,low,high,unit,chapter,verdict,recomputed,source,verified,note".split(",")
+_MOST_WORDS = 12
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Claim:
     @property
     def si(self):
         """Value in the SI unit."""
-        return self.value * UNITS[self.unit][1]
+        return to_si(self.value, self.unit)
 
     @property
     def sources(self):
@@ -51,32 +54,21 @@ class Claim:
         return tuple(filter(None, self.source.split(";")))
 
 
-def _claim(line, row):
-    cell = _Cell("claims.csv", line, row)
-    cell.one_of("verdict", VERDICTS, "a verdict")
+def _claim(cells):
+    cells.one_of("verdict", VERDICTS, "a verdict")
     for column in ("id", "quote", "unit", "chapter", "recomputed"):
-        cell.text(column)
-    cell.date("verified")
-    if len(row["quote"].split()) > 12:
-        raise cell.wrong("quote", "at most 12 words")
-    numbers = {column: cell.number(column, empty=True) for column in ("value", "low", "high")}
-    return Claim(**{**row, **numbers, "line": int(cell.number("line"))})
+        cells.text(column)
+    cells.date("verified")
+    if len(cells.row["quote"].split()) > _MOST_WORDS:
+        raise cells.wrong("quote", f"at most {_MOST_WORDS} words")
+    numbers = {column: cells.number(column, empty=True) for column in ("value", "low", "high")}
+    return Claim(**{**cells.row, **numbers, "line": int(cells.number("line"))})
 
 
 @functools.cache
 def claims():
-    """All statements of the article by id, in the order of the article's lines.
-
-    Returns
-    -------
-    claims : dict of Claim
-
-    Raises
-    ------
-    FactError
-        For a malformed row of ``data/claims.csv``.
-    """
-    return {row["id"]: _claim(line, row) for line, row in _rows("claims.csv", _COLUMNS)}
+    """All statements of the article by id, in the order of its lines; a malformed row is a `FactError`."""
+    return {cells.row["id"]: _claim(cells) for cells in rows("claims.csv", _COLUMNS)}
 
 
 @dataclass(frozen=True)
@@ -92,45 +84,17 @@ class Block:
 
 @functools.cache
 def coverage():
-    """Where the book treats each part of the article.
-
-    Returns
-    -------
-    blocks : tuple of Block
-        In the order of the article's lines.
-
-    Raises
-    ------
-    FactError
-        For a malformed row of ``data/coverage.csv``.
-    """
+    """Where the book treats each part of the article, in the order of its lines."""
     blocks = []
-    for line, row in _rows("coverage.csv", [*Block.__dataclass_fields__]):
-        cell = _Cell("coverage.csv", line, row)
-        first, last = (int(cell.number(column)) for column in ("first_line", "last_line"))
-        blocks.append(Block(first, last, cell.text("block"), cell.text("page"), cell.text("section")))
+    for cells in rows("coverage.csv", [*Block.__dataclass_fields__]):
+        first, last = (int(cells.number(column)) for column in ("first_line", "last_line"))
+        blocks.append(Block(first, last, *(cells.text(column) for column in ("block", "page", "section"))))
     return tuple(blocks)
 
 
 def claim(id):
-    """One statement of the article.
+    """One statement of the article by its id; `UnknownName` if there is none.
 
-    Parameters
-    ----------
-    id : str
-        Such as ``"C30"``.
-
-    Returns
-    -------
-    claim : Claim
-
-    Raises
-    ------
-    UnknownName
-        If there is no such statement.
-
-    Examples
-    --------
     >>> claim("C30").value, claim("C30").unit
     (22.4, 'mJ')
     """

@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass, field
 
 from llmpower.facts import catalog
+from llmpower.facts.quantities import quantities
+from llmpower.facts.units import UNITS
 from llmpower.formulas import decode, efficiency
 from llmpower.ranges import Range, over
 from llmpower.step.bound import constants, counts, step_energy
@@ -38,7 +40,7 @@ def typed(name, value):
     >>> typed("battery_wh", 60)
     216000.0
     """
-    return value * catalog.UNITS[catalog.quantities()[name].unit][1]
+    return value * UNITS[quantities()[name].unit][1]
 
 
 def in_unit(value, unit):
@@ -49,7 +51,7 @@ def in_unit(value, unit):
     >>> round(in_unit(160e-12, "pJ/bit"), 3)
     20.0
     """
-    return value / catalog.UNITS[unit][1]
+    return value / UNITS[unit][1]
 
 
 def bandwidth(machine):

@@ -1,0 +1,137 @@
+"""What comes from outside is checked here, once: names, numbers, choices, shapes; all problems are told together."""
+
+import difflib
+import math
+import numbers
+import reprlib
+
+from llmpower.facts import catalog
+from llmpower.facts.quantities import quantities
+
+
+class ParameterError(ValueError):
+    """Wrong arguments; `problems` holds one line for each."""
+
+    def __init__(self, problems):
+        self.problems = list(problems)
+        super().__init__("\n".join(self.problems))
+
+
+def unit_in_words(unit):
+    """A unit of the table of quantities, for messages and help."""
+    return {"": "name", "1": "count"}.get(unit, unit)
+
+
+def span_in_words(quantity, whole):
+    """What numbers a quantity allows."""
+    what = "a whole number" if whole else "a number"
+    return f"{what} from {quantity.low:,.12g} to {quantity.high:,.12g}"
+
+
+def number(given, quantity, whole=False):
+    """A number within the range of a quantity, from a number or a text; None if it is none."""
+    if isinstance(given, bool):
+        return None
+    try:
+        value = float(given)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    # A comparison with NaN is false, so NaN is no number here.
+    inside = quantity.low <= value <= quantity.high
+    return value if inside and (not whole or value == int(value)) else None
+
+
+class Check:
+    """Reads arguments one by one and collects what is wrong with them; `done` tells it all at once."""
+
+    def __init__(self):
+        self.problems = []
+
+    def wrong(self, argument, message):
+        """Note a problem."""
+        self.problems.append(f"{argument}: {message}")
+
+    def done(self):
+        """Raise `ParameterError` if anything was wrong."""
+        if self.problems:
+            raise ParameterError(self.problems)
+
+    def record(self, argument, kind, given):
+        """Record of the catalog, by what people type."""
+        try:
+            return catalog.look_up(kind, given if isinstance(given, (catalog.Record, catalog.Model)) else str(given))
+        except catalog.UnknownName as error:
+            self.wrong(argument, error)
+
+    def choice(self, argument, given, allowed):
+        """One of the allowed words."""
+        if isinstance(given, str) and given.lower() in allowed:
+            return given.lower()
+        near = difflib.get_close_matches(str(given).lower(), allowed, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        self.wrong(argument, f"got {given!r}; {hint}allowed is {', '.join(allowed)}")
+
+    def number(self, argument, given, whole=False):
+        """One number within the range of the quantity with this name; texts are no numbers."""
+        quantity = quantities()[argument]
+        if isinstance(given, numbers.Real) and number(given, quantity, whole) is not None:
+            return given
+        unit = unit_in_words(quantity.unit)
+        self.wrong(argument, f"got {given!r}; allowed is {span_in_words(quantity, whole)} [{unit}]")
+
+    def numbers(self, argument, given, whole=False):
+        """A float or an array of floats, all within the range of the quantity with this name."""
+        quantity = quantities()[argument]
+        if isinstance(given, numbers.Real):
+            value, shown = number(given, quantity, whole), reprlib.repr(given)
+        else:
+            value, shown = _array(given, quantity, whole)
+        if value is None:
+            self.wrong(
+                argument, f"got {shown}; allowed is {span_in_words(quantity, whole)}, or an array of such [count]"
+            )
+        return value
+
+    def shapes(self, values):
+        """Arrays by argument must go together."""
+        shapes = {name: value.shape for name, value in values.items() if hasattr(value, "shape")}
+        if len(shapes) > 1:
+            import numpy as np
+
+            try:
+                np.broadcast_shapes(*shapes.values())
+            except ValueError:
+                given = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+                message = f"shapes do not go together; got {given}; allowed is what NumPy broadcasts"
+                self.wrong(", ".join(shapes), message)
+
+
+def _array(given, quantity, whole):
+    """The given values as an array of floats, or None and what to show of them."""
+    import numpy as np
+
+    try:
+        values = np.asarray(given)
+        # What a mask hides would be computed all the same.
+        known = values.dtype.kind in "iuf" and values.size > 0 and not np.ma.is_masked(given)
+    except (TypeError, ValueError):
+        known = False
+    if not known:
+        return None, reprlib.repr(given)
+    values = values.astype(float)
+    wrong = ~((values >= quantity.low) & (values <= quantity.high))
+    if whole:
+        wrong |= values != np.floor(values)
+    if wrong.any():
+        return None, f"{float(values[wrong].flat[0])!r} among {wrong.size} values"
+    return (values if values.ndim else float(values)), ""
+
+
+def largest(values):
+    """Largest of a number or an array."""
+    return values.max() if hasattr(values, "max") else values
+
+
+def unlimited(value):
+    """Whether a length was left out, which counts as without end."""
+    return isinstance(value, float) and math.isinf(value)
