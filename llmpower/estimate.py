@@ -1,29 +1,19 @@
-"""This model on that machine: tokens per second, watts and joules per token, with their ranges.
+"""This model on that machine: tokens per second, watts and joules per token, with their ranges."""
 
-Joins `forecast` (a step), `calibration` (its constants) and the catalog behind
-one checked function, `estimate`.
-"""
-
-import difflib
 import functools
 import math
-import numbers
-import reprlib
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
-from llmpower.arguments import ParameterError
-from llmpower.evidence import fit
-from llmpower.facts import catalog
-from llmpower.facts.quantities import quantities
+from llmpower.arguments import Check, ParameterError, largest
+from llmpower.facts.catalog import fact, records
 from llmpower.formulas import datacenter, decode, serving
 from llmpower.formulas.elementwise import minimum
-from llmpower.step import served
+from llmpower.step import constants, served
+from llmpower.step.case import Case, read_case
+from llmpower.step.work import fewest, fits, needed_bytes, net_of
 
 BOUNDARIES = ("accelerators", "server", "facility")
-PARALLELISMS = ("tp", "ep")
-_SERVERS = {"h100-sxm": "server-8-h100", "b200": "server-8-b200"}
-_PUE = "gpt-4o-query"
 _IN_A_SERVER = 8
 
 
@@ -47,22 +37,12 @@ class Host:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What `estimate` found; numbers are floats, or arrays if an argument was one.
+    """What `estimate` found; numbers are floats, or arrays if an argument was one, and NaN where a case does not fit.
 
-    A token is an output token; the energy of reading its share of the prompt is
-    part of it.
+    A token is an output token; the energy of reading its share of the prompt is part of it.
     """
 
-    model: str
-    accelerator: str
-    n_accelerators: float
-    batch: float
-    context_tokens: float
-    prompt_tokens: float
-    output_tokens: float
-    weight_format: str
-    kv_format: str
-    parallelism: str
+    case: Case
     boundary: str
     calibration: str
     fits: bool
@@ -105,15 +85,9 @@ class Estimate:
     @property
     def energy_by_part(self):
         """Energy per output token by part; the parts sum to `j_per_token`. [J]"""
-        step = self.step
-        parts = {
-            "weights": step.weights_j,
-            "kv": step.kv_j,
-            "compute": step.compute_j,
-            "interconnect": step.interconnect_j,
-            "static": step.static_j,
-        }
-        found = {name: self._known(decode.energy_per_token_j(energy, self.batch)) for name, energy in parts.items()}
+        found = {}
+        for name in ("weights", "kv", "compute", "interconnect", "static"):
+            found[name] = self._known(decode.energy_per_token_j(getattr(self.step, f"{name}_j"), self.batch))
         if self.boundary != "accelerators":
             found["host"] = self.host.power_w[0] / self.tokens_per_s
         if self.boundary == "facility":
@@ -130,7 +104,7 @@ class Estimate:
 
     @property
     def bound(self):
-        """What takes most of a step: bandwidth, compute, interconnect or overhead; power if the boards are at their plateau."""
+        """What takes most of a step: bandwidth, compute, interconnect or overhead; power for boards at their plateau."""
         import numpy as np
 
         step = self.step
@@ -153,51 +127,44 @@ class Estimate:
     @property
     def inputs(self):
         """What `vary` may change: numbers of the run, rates of the machine, constants; by name."""
-        _, unit, constants, _, *run, _ = self._run
+        _, unit, fitted, _, *run, _ = self._run
         rates = {name: getattr(unit, field) for name, field in _RATE_FIELDS.items()}
-        return dict(zip(_RUN, run)) | rates | vars(constants)
+        return dict(zip(_RUN, run)) | rates | vars(fitted)
 
     @property
     def intervals(self):
         """Low and high ends of the fitted constants, by name; scaled with a constant that is."""
-        return fit.intervals(self.accelerator, self._run[2])
+        return constants.intervals(self.case.accelerator, self._run[2])
 
     def vary(self, **changes):
-        """The same run with some of its inputs changed, unchecked.
+        """The same run with some of its inputs changed, unchecked; whether it fits is not looked at again.
 
-        Parameters
-        ----------
-        changes : float, array or symbol
-            New values, by the names of `inputs`.
-
-        Returns
-        -------
-        estimate : Estimate
-            Whether it fits is not looked at again.
+        changes: numbers, arrays or symbols, by the names of `inputs`.
         """
         if unknown := changes.keys() - self.inputs.keys():
-            raise ParameterError(
-                [f"{name}: not an input; inputs are {', '.join(self.inputs)}" for name in sorted(unknown)]
-            )
-        net, unit, constants, n, *run, spread = self._run
+            allowed = ", ".join(self.inputs)
+            raise ParameterError([f"{name}: not an input; inputs are {allowed}" for name in sorted(unknown)])
+        net, unit, fitted, n, *run, spread = self._run
 
         def changed(values):
             return values | {name: changes[name] for name in values.keys() & changes.keys()}
 
         rates = {field: changes.get(name, getattr(unit, field)) for name, field in _RATE_FIELDS.items()}
         unit = SimpleNamespace(**vars(unit) | rates)
-        constants = SimpleNamespace(**changed(vars(constants)))
         run = changed(dict(zip(_RUN, run)))
-        told = {name: changes[name] for name in _RUN if name in changes}
-        return replace(self, _run=(net, unit, constants, n, *run.values(), spread), **told)
+        case = replace(self.case, **{name: changes[name] for name in _RUN if name in changes})
+        fitted = SimpleNamespace(**changed(vars(fitted)))
+        return replace(self, case=case, _run=(net, unit, fitted, n, *run.values(), spread))
 
     @property
     def _board_power_w(self):
         return decode.power_w(self.step.energy_j, self.step_s)
 
     def _known(self, value):
-        """The value where it fits, NaN elsewhere; an estimate of one run always fits."""
-        if isinstance(self.fits, bool) or self.fits.all():
+        """The value where it fits, NaN elsewhere."""
+        if isinstance(self.fits, bool):
+            return value if self.fits else math.nan
+        if self.fits.all():
             return value
         import numpy as np
 
@@ -210,10 +177,18 @@ class Estimate:
         energy, speed = self.spans["j_per_token"][f"{name}_ratio"], self.spans["tokens_per_s"][f"{name}_ratio"]
         board = self._board_power_w / self.tokens_per_s
         host = self.host.power_w[end] / self.tokens_per_s
-        # Speed and energy err together, so their ends are not multiplied; power gets the range of the energy, up to the rating.
+        # Speed and energy err together, so their ends are not multiplied; power gets the range of the energy, up to
+        # the rating.
         rating = serving.board_power_w(self.n_accelerators, 1, self._run[1].tdp)
         power = minimum(energy * self._board_power_w, rating)
         return Ends(self.host.pue[end] * (energy * board + host), speed * self.tokens_per_s, self._outside(power, end))
+
+    def __getattr__(self, name):
+        # What was asked for: numbers of the case, and names of its records.
+        if name not in _ASKED:
+            raise AttributeError(name)
+        value = getattr(self.case, name)
+        return getattr(value, "entity", value)
 
     def __str__(self):
         from llmpower.text import batches_text, estimate_text
@@ -224,7 +199,12 @@ class Estimate:
         return batches_text(self) if lines else repr(self)
 
 
-# Numbers of a run in the order in which `served.step` takes them, and quantity -> field of a machine.
+# Arguments that a result repeats, the numbers of a run in the order in which `served.step` takes them, and
+# quantity -> field of a machine.
+_ASKED = (
+    "model", "accelerator", "n_accelerators", "batch", "context_tokens", "prompt_tokens", "output_tokens",
+    "weight_format", "kv_format", "parallelism",
+)  # fmt: skip
 _RUN = ("batch", "context_tokens", "prompt_tokens", "output_tokens")
 _RATE_FIELDS = {
     "memory_bandwidth_bytes_per_s": "bandwidth", "dense_bf16_flop_per_s": "peak", "reached_bf16_flop_per_s": "reached",
@@ -232,187 +212,85 @@ _RATE_FIELDS = {
 }  # fmt: skip
 
 
+def servers():
+    """Whole servers whose power beside the accelerators was measured: name of the accelerator -> record."""
+    found = [one for one in records("datacenter.csv").values() if one.get("machine") and one.get("host_power_w")]
+    return {one.machine: one for one in found}
+
+
 @functools.cache
 def _host(accelerator, boundary):
-    """Power beside one accelerator and the site's factor, each as value, low and high."""
-    from llmpower.service import fact
-
+    """Power beside one accelerator and the site's factor."""
     if boundary == "accelerators":
         return Host((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "accelerators alone: no host, fans, network or site")
-
-    def each(server):
-        power, count = fact(server, "host_power_w"), fact(server, "n_accelerators").value
-        return [value / count for value in (power.value, power.low, power.high)]
-
-    if accelerator in _SERVERS:
-        host, note = tuple(each(_SERVERS[accelerator])), f"host as in a server of eight ({_SERVERS[accelerator]})"
+    each = {}
+    for name, server in servers().items():
+        low, value, high = (watts / server.n_accelerators for watts in server["host_power_w"].ends)
+        each[name] = value, low, high
+    if accelerator.entity in each:
+        power = each[accelerator.entity]
+        note = f"host as in a server of eight ({servers()[accelerator.entity].entity})"
     else:
-        shares = [[w / catalog.accelerator(name).tdp_w for w in each(server)] for name, server in _SERVERS.items()]
-        tdp = catalog.accelerator(accelerator).tdp_w
-        host = tuple(tdp * pick(column) for pick, column in zip((fit._mean, min, max), zip(*shares)))
+        shares = zip(*([w / records("accelerators.csv")[name].tdp_w for w in watts] for name, watts in each.items()))
+        picks = zip((constants.geometric_mean, min, max), shares)
+        power = tuple(accelerator.tdp_w * pick(column) for pick, column in picks)
         note = "host scaled with the rating from servers of eight H100 and eight B200"
     if boundary == "server":
-        return Host(host, (1.0, 1.0, 1.0), note)
-    pue = fact(_PUE, "pue")
-    return Host(host, (pue.value, pue.low, pue.high), f"{note}; site factor {pue.printed.removesuffix(' 1')} ({_PUE})")
+        return Host(power, (1.0, 1.0, 1.0), note)
+    pue = fact("datacenter.csv", "gpt-4o-query", "pue")
+    low, value, high = pue.ends
+    return Host(power, (value, low, high), f"{note}; site factor {pue.printed.removesuffix(' 1')} ({pue.entity})")
 
 
 @functools.cache
 def _unit(accelerator, weight_format):
-    """Rates with what large products reach, and the constants for this machine."""
-    constants, kind = fit.constants(accelerator)
+    """Rates with what large products reach, and the constants for this machine with their kind."""
+    fitted, kind = constants.of(accelerator)
     unit = SimpleNamespace(**vars(served.machine(accelerator, weight_format)))
     if math.isnan(unit.reached):
-        unit.reached = unit.peak * constants.dense_flop_share
-    return unit, constants, kind
-
-
-@functools.cache
-def _spans(kind, moe):
-    group = "moe" if moe else "dense"
-    return {
-        quantity: fit.accuracy_table()[fit.EXAMS[kind], group, quantity] for quantity in ("j_per_token", "tokens_per_s")
-    }
-
-
-# Argument -> quantity whose range is allowed, and whether it must be whole.
-_NUMBERS = {
-    "n_accelerators": ("n_accelerators", True), "batch": ("batch", False), "prompt_tokens": ("prompt_tokens", False),
-    "output_tokens": ("output_tokens", False), "context_tokens": ("context_tokens", False),
-}  # fmt: skip
-
-
-def _number(name, given, problems):
-    """A float, or an array of floats; what is wrong with it goes to `problems`."""
-    quantity, whole = _NUMBERS[name]
-    row = quantities()[quantity]
-    low, high = row.low, row.high
-    if isinstance(given, numbers.Real) and not isinstance(given, bool):
-        if low <= given <= high and (not whole or given == int(given)):
-            return float(given)
-        shown = reprlib.repr(given)
-    else:
-        import numpy as np
-
-        try:
-            values = np.asarray(given)
-            # What a mask hides would be computed all the same.
-            known = values.dtype.kind in "iuf" and values.size > 0 and not np.ma.is_masked(given)
-        except (TypeError, ValueError):
-            known = False
-        if known:
-            values = values.astype(float)
-            wrong = ~((values >= low) & (values <= high))
-            if whole:
-                wrong |= values != np.floor(values)
-            if not wrong.any():
-                return values if values.ndim else float(values)
-            shown = f"{float(values[wrong].flat[0])!r} among {wrong.size} values"
-        else:
-            shown = reprlib.repr(given)
-    problems.append(
-        f"{name}: got {shown}; allowed is {'a whole number' if whole else 'a number'} "
-        f"from {low:,.12g} to {high:,.12g}, or an array of such [count]"
-    )
-    return None
-
-
-def _together(values, problems):
-    """Complain about arrays whose shapes do not go together."""
-    shapes = {name: value.shape for name, value in values.items() if hasattr(value, "shape")}
-    if len(shapes) > 1:
-        import numpy as np
-
-        try:
-            np.broadcast_shapes(*shapes.values())
-        except ValueError:
-            given = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-            problems.append(
-                f"{', '.join(shapes)}: shapes do not go together; got {given}; allowed is what NumPy broadcasts"
-            )
-
-
-def _name(argument, kind, given, problems):
-    try:
-        return catalog.find(kind, str(given))
-    except catalog.UnknownName as error:
-        problems.append(f"{argument}: {error}")
-        return None
-
-
-def _choice(argument, given, allowed, problems):
-    if isinstance(given, str) and given.lower() in allowed:
-        return given.lower()
-    near = difflib.get_close_matches(str(given).lower(), allowed, n=1)
-    problems.append(
-        f"{argument}: got {given!r}; {f'did you mean {near[0]}? ' if near else ''}allowed is {', '.join(allowed)}"
-    )
-    return None
+        unit.reached = unit.peak * fitted.dense_flop_share
+    return unit, fitted, kind
 
 
 _RATES = {"fp8": "dense_fp8_flop_per_s", "int8": "dense_int8_flop_per_s"}
 
 
-def _largest(values):
-    return values if isinstance(values, float) else values.max()
+def _known_for(quantity):
+    return f"known for {', '.join(name for name, one in records('accelerators.csv').items() if one.get(quantity))}"
 
 
-def _rates(accelerator, weight_format, several, problems):
-    """Complain about what the catalog does not know of a machine and an estimate needs."""
-    found = catalog.accelerator(accelerator)
-    known = [name for name in ("bf16", *_RATES) if found.get(f"dense_{name}_flop_per_s")]
-    if not found.get("dense_bf16_flop_per_s"):
-        problems.append(
-            f"accelerator: no rate of {accelerator} for 16-bit products is in data/; {_with('dense_bf16_flop_per_s')}"
-        )
-    elif weight_format in _RATES and not found.get(_RATES[weight_format]):
+def lacks(case):
+    """What an estimate of a case needs and the catalog does not have: argument, what is missing, what would do."""
+    machine, several = case.accelerator, largest(case.n_accelerators) > 1
+    name, format_ = machine.entity, case.weight_format.entity
+    found = []
+    if not machine.get("dense_bf16_flop_per_s"):
+        known = _known_for("dense_bf16_flop_per_s")
+        found.append(("accelerator", f"no rate of {name} for 16-bit products is in data/", known))
+    elif format_ in _RATES and not machine.get(_RATES[format_]):
+        known = ", ".join(rate for rate in ("bf16", *_RATES) if machine.get(f"dense_{rate}_flop_per_s"))
         also = "formats that are only stored, such as int4 and q4_k_m, run at its 16-bit rate"
-        problems.append(
-            f"weight_format: {accelerator} has no rate for {weight_format}; it has {', '.join(known)}; {also}"
-        )
-    if found.category == "system":
-        problems.append(
-            f"accelerator: {accelerator} is a whole system; name one of its accelerators and how many, such as h100-sxm and 8"
-        )
-    if not found.get("tdp_w"):
-        problems.append(f"accelerator: no rated power of {accelerator} is in data/; {_with('tdp_w')}")
-    if several and not found.get("link_bytes_per_s"):
-        problems.append(
-            f"n_accelerators: no bandwidth between accelerators of {accelerator} is in data/; allowed is 1, or one of {_with('link_bytes_per_s')}"
-        )
+        found.append(("weight_format", f"{name} has no rate for {format_}", f"it has {known}; {also}"))
+    if machine.category == "system":
+        instead = "name one of its accelerators and how many, such as h100-sxm and 8"
+        found.append(("accelerator", f"{name} is a whole system", instead))
+    if not machine.get("tdp_w"):
+        found.append(("accelerator", f"no rated power of {name} is in data/", _known_for("tdp_w")))
+    if several and not machine.get("link_bytes_per_s"):
+        known = f"allowed is 1, or one of {_known_for('link_bytes_per_s')}"
+        found.append(("n_accelerators", f"no bandwidth between accelerators of {name} is in data/", known))
+    return found
 
 
-def _with(quantity):
-    names = [name for name in catalog.names("accelerator") if catalog.accelerator(name).get(quantity)]
-    return f"known for {', '.join(names)}"
-
-
-def _spread(parallelism, n_accelerators):
-    if parallelism != "ep":
+def _spread(case):
+    if case.parallelism != "ep":
         return 0.0
-    if isinstance(n_accelerators, float):
-        return served.normal_maximum(int(n_accelerators))
+    if isinstance(case.n_accelerators, float):
+        return served.normal_maximum(int(case.n_accelerators))
     import numpy as np
 
-    counts, place = np.unique(n_accelerators, return_inverse=True)
-    return np.array([served.normal_maximum(int(count)) for count in counts])[place].reshape(n_accelerators.shape)
-
-
-def _memory(net, unit, n, batch, context):
-    """Bytes needed and there, of all accelerators."""
-    stored = decode.stored_weight_bytes(net.params_total, net.params_routed, net.shared_bytes, net.routed_bytes)
-    kept, _ = served.cache_bytes(net, n, context)
-    return decode.memory_needed_bytes(stored, kept, batch), n * unit.memory
-
-
-def _needed(net, unit, n, batch, context):
-    """Fewest accelerators that hold a run; copies of the cache grow with their number."""
-    import numpy as np
-
-    counts = np.arange(n + 1, quantities()["n_accelerators"].high + 1)
-    needed, there = _memory(net, unit, counts, batch, context)
-    enough = counts[needed <= there]
-    return int(enough[0]) if enough.size else None
+    counts, place = np.unique(case.n_accelerators, return_inverse=True)
+    return np.array([served.normal_maximum(int(one)) for one in counts])[place].reshape(case.n_accelerators.shape)
 
 
 def estimate(
@@ -441,16 +319,14 @@ def estimate(
     prompt_tokens : float or array
         Tokens of a prompt that are computed, not found in a cache. [1]
     output_tokens : float or array, optional
-        Tokens written per prompt; without it, prompts count as read already
-        and their energy is left out. [1]
+        Tokens written per prompt; without it, prompts count as read already and their energy is left out. [1]
     context_tokens : float or array, optional
-        Mean context of a running request, which sets the reads of the cache;
-        without it prompt + output / 2, right for fixed lengths. [1]
+        Mean context of a running request, which sets the reads of the cache; without it prompt + output / 2, right for
+        fixed lengths. [1]
     weight_format, kv_format : str
         Number formats; caches are in 16 bit unless told otherwise.
     parallelism : {"tp", "ep"}, optional
-        ``tp``: every matrix is cut over the accelerators; ``ep``: whole experts
-        are spread over them, the rest is cut.
+        ``tp``: every matrix is cut over the accelerators; ``ep``: whole experts are spread over them, the rest is cut.
     boundary : {"accelerators", "server", "facility"}
         How far the energy is counted: with the server's share, with the site's.
 
@@ -466,15 +342,12 @@ def estimate(
 
     Notes
     -----
-    Constants are fitted to runs of one serving software (vLLM 0.11) on H100 and
-    B200; `data/accuracy.csv` has the errors on architectures that were held out.
-    Those errors belong to runs whose computed prompt tokens and mean contexts
-    were worked out from the benchmark's window (`fit.Runs`: the share of
-    chat prompts that no cache held, prompt plus generated tokens as context,
-    experts spread where they were); with rougher inputs errors are larger.
-    Products in 8 bit count at the 16-bit rate, which fits measured runs better.
-    Left out: host processors that cannot keep up, pipelines, several servers,
-    speculative decoding, attention that is not split over the accelerators.
+    Constants are fitted to runs of one serving software (vLLM 0.11) on H100 and B200; `data/accuracy.csv` has the
+    errors on architectures that were held out. Those errors belong to runs whose computed prompt tokens and mean
+    contexts were worked out from the benchmark's window (`evidence.fit.Runs`: the share of chat prompts that no cache
+    held, prompt plus generated tokens as context, experts spread where they were); with rougher inputs errors are
+    larger. Products in 8 bit count at the 16-bit rate, which fits measured runs better. Left out: host processors that
+    cannot keep up, pipelines, several servers, speculative decoding, attention that is not split over the accelerators.
 
     Examples
     --------
@@ -484,111 +357,64 @@ def estimate(
     >>> found.low.j_per_token < found.j_per_token < found.high.j_per_token
     True
     """
-    problems = []
-    model, accelerator = (
-        _name("model", "model", model, problems),
-        _name("accelerator", "accelerator", accelerator, problems),
-    )
-    weight_format = _name("weight_format", "format", weight_format, problems)
-    kv_format = "bf16" if kv_format is None else _name("kv_format", "format", kv_format, problems)
-    parallelism = _choice("parallelism", "tp" if parallelism is None else parallelism, PARALLELISMS, problems)
-    boundary = _choice("boundary", boundary, BOUNDARIES, problems)
-    n = _number("n_accelerators", n_accelerators, problems)
-    batch, prompt = _number("batch", batch, problems), _number("prompt_tokens", prompt_tokens, problems)
-    output = math.inf if output_tokens is None else _number("output_tokens", output_tokens, problems)
-    context = None if context_tokens is None else _number("context_tokens", context_tokens, problems)
-    _together(dict(zip(_NUMBERS, (n, batch, prompt, output, context))), problems)
-    if accelerator and weight_format and n is not None:
-        _rates(accelerator, weight_format, n > 1 if isinstance(n, float) else (n > 1).any(), problems)
-    experts = catalog.model(model).n_experts if model else 0
-    if model and parallelism == "ep" and not experts:
-        problems.append(f"parallelism: got 'ep'; {model} has no experts to spread, allowed is tp")
-    elif model and parallelism == "ep" and n is not None and _largest(n) > experts:
-        problems.append(
-            f"n_accelerators: got {_largest(n):,.0f} with ep; {model} has {experts} experts a layer to spread, allowed is up to that [count]"
-        )
-    if problems:
-        raise ParameterError(problems)
-    return _estimate(
-        model, accelerator, n, batch, prompt, output, context, weight_format, kv_format, parallelism, boundary
-    )
+    given = dict(locals())
+    check = Check()
+    boundary = check.choice("boundary", given.pop("boundary"), BOUNDARIES)
+    found = read_estimated(check, **given)
+    check.done()
+    if fits(found) is False:
+        raise ParameterError([_does_not_fit(found)])
+    return expect(found, boundary)
 
 
-def _estimate(model, accelerator, n, batch, prompt, output, context, weight_format, kv_format, parallelism, boundary):
-    notes, read = [], prompt
-    if output is math.inf or (isinstance(output, float) and math.isinf(output)):
-        output, prompt = math.inf, 0.0
-        notes.append("no output length given, so the energy of reading prompts is left out")
-        context = read if context is None else context
-    elif context is None:
-        context = datacenter.mean_context_tokens(prompt, output)
-        notes.append("context taken as prompt + output / 2, right for answers of one length")
-    if isinstance(prompt, float) and prompt == 0 and output is not math.inf:
-        notes.append("no prompt given, so nothing is prefilled")
-    if isinstance(context, float) and context == 0:
-        notes.append(
-            "the context counts as empty: give context_tokens, or prompt and output, for the reads of the cache"
-        )
-    if isinstance(context, float) and isinstance(read, float) and context < read:
-        notes.append(
-            "the mean context is shorter than the prompt: caches are read, and counted, as if they were that short"
-        )
-    if catalog.number_format(weight_format).applies_to == "experts" and not catalog.model(model).n_experts:
-        notes.append(f"{weight_format} is a format for experts; {model} has none, so all its weights count in it")
-    if _largest(n) > _IN_A_SERVER:
-        notes.append(
-            f"more than {_IN_A_SERVER} accelerators: where they stand in several servers, links are slower than counted, and this is too quick"
-        )
-    net, (unit, constants, kind) = served.network(model, weight_format, kv_format), _unit(accelerator, weight_format)
-    if kind == "scaled":
-        notes.append(
-            f"no run on {accelerator} was fitted: constants scaled from {' and '.join(fit.fitted_accelerators())}"
-        )
-    needed, there = _memory(net, unit, n, batch, context)
-    fits = needed <= there
-    if fits is False:
-        raise ParameterError(
-            [
-                _does_not_fit(
-                    model, accelerator, n, batch, context, needed - there, _needed(net, unit, n, batch, context)
-                )
-            ]
-        )
-    host = _host(accelerator, boundary)
+def read_estimated(check, **given):
+    """A case as `step.case.read_case` reads it, on a machine whose rates are known."""
+    found = read_case(check, **given)
+    if all(one is not None for one in (found.accelerator, found.weight_format, found.n_accelerators)):
+        for argument, missing, instead in lacks(found):
+            check.wrong(argument, f"{missing}; {instead}")
+    return found
+
+
+def held(case):
+    """A case on the fewest accelerators, from its own number on, that hold it; None where no estimate can be had."""
+    count = fewest(case, int(case.n_accelerators))
+    larger = count and replace(case, n_accelerators=float(count))
+    return larger if larger and not lacks(larger) else None
+
+
+def expect(case, boundary="accelerators"):
+    """`Estimate` of a checked case, without an error where it does not fit: then its numbers are NaN."""
+    (unit, fitted, kind), n = _unit(case.accelerator, case.weight_format), case.n_accelerators
+    host, missing = _host(case.accelerator, boundary), needed_bytes(case) - n * case.accelerator.memory_bytes
     if host.power_w[0]:
-        host = Host(tuple(n * power for power in host.power_w), host.pue, host.note)
-    return Estimate(
-        model,
-        accelerator,
-        n,
-        batch,
-        context,
-        read,
-        output,
-        weight_format,
-        kv_format,
-        parallelism,
-        boundary,
-        kind,
-        fits,
-        needed - there,
-        tuple(notes),
-        host,
-        _spans(kind, net.moe),
-        (net, unit, constants, n, batch, context, prompt, output, _spread(parallelism, n)),
-    )
+        host = replace(host, power_w=tuple(n * power for power in host.power_w))
+    run = (n, case.batch, case.context_tokens, case.prefilled_tokens, case.output_tokens, _spread(case))
+    notes, net = (*case.assumed, *_left_out(case, kind)), net_of(case)
+    spans = constants.spans(kind, net.moe)
+    return Estimate(case, boundary, kind, fits(case), missing, notes, host, spans, (net, unit, fitted, *run))
 
 
-def _does_not_fit(model, accelerator, n, batch, context, missing_bytes, count):
-    if count and not catalog.accelerator(accelerator).get("link_bytes_per_s"):
+def _left_out(case, kind):
+    """What an estimate of a case does not know, in words."""
+    if case.weight_format.applies_to == "experts" and not case.model.n_experts:
+        format_, model = case.weight_format.entity, case.model.entity
+        yield f"{format_} is a format for experts; {model} has none, so all its weights count in it"
+    if largest(case.n_accelerators) > _IN_A_SERVER:
+        several = "where they stand in several servers, links are slower than counted, and this is too quick"
+        yield f"more than {_IN_A_SERVER} accelerators: {several}"
+    if kind == "scaled":
+        fitted = " and ".join(constants.gaps())
+        yield f"no run on {case.accelerator.entity} was fitted: constants scaled from {fitted}"
+
+
+def _does_not_fit(case):
+    n, accelerator, count = int(case.n_accelerators), case.accelerator, fewest(case)
+    would = f"{count:,} would do"
+    if count is None:
+        would = "no number of them would do, since each keeps the caches of at least one key-value head"
+    elif not accelerator.get("link_bytes_per_s"):
         would = f"{count:,} would hold it, but no bandwidth between accelerators of this kind is in data/"
-    else:
-        would = (
-            f"{count:,} would do"
-            if count
-            else "no number of them would do, since each keeps the caches of at least one key-value head"
-        )
-    return (
-        f"n_accelerators: got {int(n)}; {model} with {batch:,.6g} sequences of {context:,.6g} tokens misses "
-        f"{missing_bytes / 1e9:,.1f} GB on {int(n)} x {accelerator}; {would} [count]"
-    )
+    missing = f"{(needed_bytes(case) - n * accelerator.memory_bytes) / 1e9:,.1f} GB on {n} x {accelerator.entity}"
+    run = f"{case.model.entity} with {case.batch:,.6g} sequences of {case.context_tokens:,.6g} tokens"
+    return f"n_accelerators: got {n}; {run} misses {missing}; {would} [count]"

@@ -28,22 +28,12 @@ class Range:
 def over(function, sets, central):
     """Evaluate a result for several sets of inputs.
 
-    Parameters
-    ----------
-    function : callable
-        Takes one set, returns a number.
-    sets : dict
-        Sets of inputs by name; those named low, typical and high span the range.
-    central : str
-        Name of the set whose result is central.
+    function: Takes one set, returns a number.
+    sets: Sets of inputs by name; those named low, typical and high span the range.
+    central: Name of the set whose result is central.
 
-    Returns
-    -------
-    range : Range
-        Ends are the smallest and largest result of low, typical and high.
+    Returns: Ends are the smallest and largest result of low, typical and high.
 
-    Examples
-    --------
     >>> over(lambda x: 1 / x, {"low": 1.0, "typical": 2.0, "high": 4.0}, "typical")
     Range(low=0.25, central=0.5, high=1.0)
     """
@@ -54,22 +44,12 @@ def over(function, sets, central):
 def tornado(function, central, ends):
     """Evaluate a result with one input at a time at its low and its high end.
 
-    Parameters
-    ----------
-    function : callable
-        Takes the inputs as keywords, returns a number.
-    central : dict
-        All inputs.
-    ends : dict
-        Name of an input -> (low, high).
+    function: Takes the inputs as keywords, returns a number.
+    central: All inputs.
+    ends: Name of an input -> (low, high).
 
-    Returns
-    -------
-    bars : list of tuple
-        Name, result at the low end, result at the high end; the widest first.
+    Returns: Name, result at the low end, result at the high end; the widest first.
 
-    Examples
-    --------
     >>> tornado(lambda a, b: a + 10 * b, {"a": 1, "b": 1}, {"a": (0, 3), "b": (0, 2)})
     [('b', 1, 21), ('a', 10, 13)]
     """
@@ -84,25 +64,13 @@ def monte_carlo(function, central, ends, draws=1_000_000, seed=0):
     its logarithm is normal on either side of the central value, with the ends
     as its 5th and 95th percentile.
 
-    Parameters
-    ----------
-    function : callable
-        Takes the inputs as keywords, returns a number, or an array for arrays;
-        called once with all draws.
-    central : dict
-        All inputs.
-    ends : dict
-        Name of an uncertain input -> (low, high); positive.
-    draws, seed : int
-        How many, and what makes them the same each time.
+    function: Takes the inputs as keywords, returns a number, or an array for arrays; called once with all draws.
+    central: All inputs.
+    ends: Name of an uncertain input -> (low, high); positive.
+    draws, seed: How many, and what makes them the same each time.
 
-    Returns
-    -------
-    range : Range
-        5th percentile, result of the central values, 95th percentile.
+    Returns: 5th percentile, result of the central values, 95th percentile.
 
-    Examples
-    --------
     >>> found = monte_carlo(lambda a, b: a * b, {"a": 2.0, "b": 3.0}, {"a": (1.0, 4.0)}, draws=100_000)
     >>> round(found.low, 1), found.central, round(found.high, 1)
     (3.0, 6.0, 12.0)
@@ -122,18 +90,11 @@ def monte_carlo(function, central, ends, draws=1_000_000, seed=0):
 def elasticities(estimate, quantity="j_per_token"):
     """By how many per cent a result changes for one per cent of each input, from the formula itself.
 
-    Parameters
-    ----------
-    estimate : Estimate
-        Of one run, not of arrays.
-    quantity : {"j_per_token", "tokens_per_s", "power_w", "step_s"}
-        Result.
+    estimate: Of one run, not of arrays.
+    quantity: one of "j_per_token", "tokens_per_s", "power_w", "step_s"; Result.
 
-    Returns
-    -------
-    elasticities : dict
-        Input -> d ln result / d ln input, all else held, the context too; the
-        largest first. Inputs that do nothing are left out.
+    Returns: Input -> d ln result / d ln input, all else held, the context too; the largest first. Inputs that do
+    nothing are left out.
     """
     from llmpower.symbolic import elasticity
 

@@ -1,13 +1,7 @@
-"""The estimator's constants: read, scaled to other machines, and fitted to measured runs.
-
-A constant means the same for every network; only `layer_time_s` has a value for
-each fitted accelerator.  `llmpower calibrate` fits them again and writes
-``data/calibration.csv`` and ``data/accuracy.csv``.
-"""
+"""The estimator's constants, fitted to measured runs: `calibrate` makes ``data/calibration.csv`` and ``accuracy.csv``."""
 
 import concurrent.futures
 import datetime
-import functools
 import math
 from types import SimpleNamespace
 
@@ -16,11 +10,12 @@ import numpy as np
 from llmpower.facts import catalog, tables
 from llmpower.facts.quantities import quantities
 from llmpower.facts.runs import measurements
-from llmpower.step import served
+from llmpower.step import constants, served
+from llmpower.step.constants import ACCURACY, EXAMS, PER_ACCELERATOR
+from llmpower.step.work import network
 
 # One network under several names is held out as one.
 ARCHITECTURES = {"llama-3.3-70b": "llama-3.1-70b", "qwen3-coder-30b-a3b": "qwen3-30b-a3b"}
-PER_ACCELERATOR = "layer_time_s"
 TERMS = (
     "layer_time_s", "sequence_time_s", "sum_time_s", "block_scaling_time_s", "expert_flop_share",
     "expert_prompt_flop_share", "recurrent_prompt_factor", "imbalance", "padding_rows", "static_tdp_share",
@@ -39,99 +34,6 @@ LOSS_SCALE, PRIOR_WEIGHT, TIME_WEIGHT = 0.05, 0.1, 1.25
 PERCENT = 100
 
 
-@functools.cache
-def table():
-    """Facts of ``data/calibration.csv`` by entity and quantity."""
-    return {(fact.entity, fact.quantity): fact for fact in catalog.facts("calibration.csv")}
-
-
-@functools.cache
-def fixed():
-    """Constants that are set, not fitted, by name."""
-    found = {quantity: fact.value for (entity, quantity), fact in table().items() if entity == "set"}
-    return found | {"link_energy_j_per_byte": catalog.energy_constant("nvlink-4").energy_j_per_byte}
-
-
-def fitted_accelerators():
-    """Names of the accelerators that have fitted constants of their own."""
-    return tuple(
-        entity for entity, quantity in table() if quantity == PER_ACCELERATOR and entity not in ("set", "fitted")
-    )
-
-
-def _reached(peak, reached, share):
-    return np.where(np.isnan(reached), peak * share, reached)
-
-
-@functools.cache
-def constants(accelerator):
-    """The estimator's constants for an accelerator.
-
-    Parameters
-    ----------
-    accelerator : str
-        Catalog name.
-
-    Returns
-    -------
-    constants : namespace
-        Values by the names of the table of quantities.
-    kind : str
-        ``"fitted"``; or ``"scaled"``: the mean gap per layer of the fitted
-        machines, and energy per byte with the memory device of this machine.
-    """
-    shared = {quantity: fact.value for (entity, quantity), fact in table().items() if entity == "fitted"}
-    ours = fitted_accelerators()
-    if accelerator in ours:
-        return SimpleNamespace(**fixed(), **shared, layer_time_s=table()[accelerator, PER_ACCELERATOR].value), "fitted"
-    unit = catalog.accelerator(accelerator)
-    gaps = [table()[name, PER_ACCELERATOR].value for name in ours]
-    known = [catalog.accelerator(name) for name in ours]
-    more = device_energy_j_per_byte(unit) - _mean([device_energy_j_per_byte(other) for other in known])
-    for name in ("weight_energy_j_per_byte", "cache_energy_j_per_byte"):
-        shared[name] += more
-    return SimpleNamespace(**fixed(), **shared, layer_time_s=_mean(gaps)), "scaled"
-
-
-def intervals(accelerator, constants):
-    """Low and high ends of the fitted constants of an accelerator, by name.
-
-    Parameters
-    ----------
-    accelerator : str
-        Catalog name.
-    constants : namespace
-        Its constants; one that was scaled takes its interval along.
-
-    Returns
-    -------
-    intervals : dict
-        Name -> (low, high); those without a range are left out. A gap per layer
-        of a machine that was not fitted spans those of the machines that were.
-    """
-    found = {quantity: fact for (entity, quantity), fact in table().items() if entity in ("fitted", accelerator)}
-    ends = {
-        name: tuple(getattr(constants, name) * end / fact.value for end in (fact.low, fact.high))
-        for name, fact in found.items()
-        if fact.low is not None and fact.high is not None
-    }
-    if PER_ACCELERATOR not in found:
-        gaps = [table()[name, PER_ACCELERATOR] for name in fitted_accelerators()]
-        ends[PER_ACCELERATOR] = min(gap.low or gap.value for gap in gaps), max(gap.high or gap.value for gap in gaps)
-    return ends
-
-
-def _mean(values):
-    return math.exp(sum(map(math.log, values)) / len(values))
-
-
-def device_energy_j_per_byte(unit):
-    """Energy of the memory device alone, by its type; that of HBM3 where the type is not known. [J/B]"""
-    names = catalog.names("energy constant")
-    name = f"{str(unit.get('memory_type', 'HBM3')).lower()}-device"
-    return catalog.energy_constant(name if name in names else "hbm3-device").energy_j_per_byte
-
-
 def _stack(rows):
     return SimpleNamespace(**{name: np.array([float(getattr(row, name)) for row in rows]) for name in vars(rows[0])})
 
@@ -143,12 +45,8 @@ def _take(space, rows):
 class Runs:
     """Measured runs as arrays that the forecast takes.
 
-    Parameters
-    ----------
-    table : str
-        ``"measurements.csv"`` or ``"validation.csv"``.
-    keep : callable, optional
-        Takes the columns, returns a mask of the runs to keep.
+    table: ``"measurements.csv"`` or ``"validation.csv"``.
+    keep: Takes the columns, returns a mask of the runs to keep.
     """
 
     def __init__(self, table="measurements.csv", keep=None):
@@ -161,10 +59,13 @@ class Runs:
             for name, values in columns.items()
         }
         c = self.columns
-        nets = [served.network(*pair, "bf16") for pair in zip(c["model"], c["weight_format"])]
-        units = [served.machine(*pair) for pair in zip(c["accelerator"], c["weight_format"])]
-        self.net, self.unit = _stack(nets), _stack(units)
-        self.unit.reached = _reached(self.unit.peak, self.unit.reached, fixed()["dense_flop_share"])
+        formats = [catalog.number_format(name) for name in c["weight_format"]]
+        machines = [catalog.accelerator(name) for name in c["accelerator"]]
+        wide = catalog.number_format("bf16")
+        self.net = _stack([network(catalog.model(name), one, wide) for name, one in zip(c["model"], formats)])
+        self.unit = _stack([served.machine(*pair) for pair in zip(machines, formats)])
+        found = self.unit.peak * constants.fixed()["dense_flop_share"]
+        self.unit.reached = np.where(np.isnan(self.unit.reached), found, self.unit.reached)
         self.moe = self.net.n_experts > 0
         self.architecture = np.array([ARCHITECTURES.get(name, name) for name in c["model"]])
         self.spread = np.array(
@@ -172,7 +73,7 @@ class Runs:
         )
         # A recurrent state cannot be found in a cache of prompts, so those networks compute every prompt.
         found = (c["task"] == "lm-arena-chat") & (self.net.recurrent == 0)
-        self.prompt = c["prompt_tokens"] * np.where(found, fixed()["computed_prompt_share"], 1.0)
+        self.prompt = c["prompt_tokens"] * np.where(found, constants.fixed()["computed_prompt_share"], 1.0)
         self.context = c["prompt_tokens"] + c["window_context_tokens"]
         self.output = c["output_tokens_per_prompt"]
 
@@ -189,14 +90,8 @@ class Runs:
             if len(rows):
                 net, unit = _take(self.net, rows), _take(self.unit, rows)
                 net.moe = moe
-                run = (
-                    c["n_accelerators"][rows],
-                    c["batch"][rows],
-                    self.context[rows],
-                    self.prompt[rows],
-                    self.output[rows],
-                    self.spread[rows],
-                )
+                columns = (c["n_accelerators"], c["batch"], self.context, self.prompt, self.output, self.spread)
+                run = tuple(column[rows] for column in columns)
                 found.append((place, c["accelerator"][rows], net, unit, run))
         return found
 
@@ -218,14 +113,13 @@ class Runs:
         chosen = np.arange(len(self)) if chosen is None else np.asarray(chosen)
         time, energy = self.predict(values, self.parts(chosen))
         batch = self.columns["batch"][chosen]
-        return energy / batch / self.columns["j_per_token"][chosen] - 1, batch / time / self.columns["tokens_per_s"][
-            chosen
-        ] - 1
+        measured_j, measured_rate = (self.columns[name][chosen] for name in ("j_per_token", "tokens_per_s"))
+        return energy / batch / measured_j - 1, batch / time / measured_rate - 1
 
 
 def _gap(machines, gaps):
     """Gap per layer of each machine; the mean of the others for one that was not fitted."""
-    found = np.full(len(machines), _mean(list(gaps.values())))
+    found = np.full(len(machines), constants.geometric_mean(list(gaps.values())))
     for name, gap in gaps.items():
         found[machines == name] = gap
     return found
@@ -244,11 +138,8 @@ def _unpack(names, accelerators, logs):
     """Constants by name from the logarithms that are fitted; terms left out are set to their neutral value."""
     logs = list(map(float, np.exp(logs)))
     gaps = dict(zip(accelerators, logs))
-    values = (
-        fixed()
-        | {"layer_time_s": gaps}
-        | dict(zip([n for n in names if n != PER_ACCELERATOR], logs[len(accelerators) :]))
-    )
+    shared = zip([name for name in names if name != PER_ACCELERATOR], logs[len(accelerators) :])
+    values = constants.fixed() | {PER_ACCELERATOR: gaps} | dict(shared)
     for name, neutral in LEFT_OUT.items():
         if name not in values:
             values[name] = values[neutral] if isinstance(neutral, str) else neutral
@@ -258,23 +149,13 @@ def _unpack(names, accelerators, logs):
 def fit(runs, chosen=None, names=TERMS, start=None, tolerance=1e-5):
     """Constants that fit measured runs best, time and energy together.
 
-    Parameters
-    ----------
-    runs : Runs
-        Measured runs.
-    chosen : array of int, optional
-        Which of them.
-    names : sequence of str
-        Terms to fit; the others are left out of the model.
-    start : dict, optional
-        Constants of an earlier fit to begin with.
-    tolerance : float
-        Relative change at which the fit ends. [1]
+    runs: Measured runs.
+    chosen: Which of them.
+    names: Terms to fit; the others are left out of the model.
+    start: Constants of an earlier fit to begin with.
+    tolerance: Relative change at which the fit ends. [1]
 
-    Returns
-    -------
-    values : dict
-        Constants by name; `layer_time_s` by accelerator.
+    Returns: Constants by name; `layer_time_s` by accelerator.
     """
     from scipy.optimize import least_squares
 
@@ -321,26 +202,14 @@ def fit(runs, chosen=None, names=TERMS, start=None, tolerance=1e-5):
 def held_out(runs, kind="architectures", names=TERMS, choose=False, say=lambda line: None):
     """Errors when every run is predicted by constants fitted without its group.
 
-    Parameters
-    ----------
-    runs : Runs
-        Measured runs.
-    kind : {"architectures", "accelerators"}
-        What is held out as a whole. A held-out accelerator has no gap per layer
-        of its own and takes that of the others.
-    names : sequence of str
-        Terms of the model.
-    choose : bool
-        Choose the terms again inside each fold, without the group held out.
-    say : callable
-        Takes a line of progress.
+    runs: Measured runs.
+    kind: one of "architectures", "accelerators"; What is held out as a whole. A held-out accelerator has no gap per
+        layer of its own and takes that of the others.
+    names: Terms of the model.
+    choose: Choose the terms again inside each fold, without the group held out.
+    say: Takes a line of progress.
 
-    Returns
-    -------
-    energy, speed : array
-        Predicted over measured less one, of J per token and tokens per second.
-    chosen : dict
-        Group -> names of the terms.
+    Returns: Predicted over measured less one, of J per token and tokens per second. Group -> names of the terms.
     """
     folds = runs.architecture if kind == "architectures" else runs.columns["accelerator"].astype(str)
     energy, speed, chosen = np.empty(len(runs)), np.empty(len(runs)), {}
@@ -371,19 +240,11 @@ def _score(runs, names, chosen, start):
 def choose_terms(runs, chosen, least_gain=0.01):
     """Terms that pay for themselves on the given runs, the most useful first.
 
-    Parameters
-    ----------
-    runs : Runs
-        Measured runs.
-    chosen : array of int
-        Which of them may be looked at.
-    least_gain : float
-        Share by which a term must lower the held-out error to be taken. [1]
+    runs: Measured runs.
+    chosen: Which of them may be looked at.
+    least_gain: Share by which a term must lower the held-out error to be taken. [1]
 
-    Returns
-    -------
-    names : tuple of str
-        Terms.
+    Returns: Terms.
     """
     names = ALWAYS
     best, start = _score(runs, names, chosen, {})
@@ -422,12 +283,8 @@ def summary(errors):
     return float(np.median(size)), float(np.mean(size)), float(np.percentile(size, 90))
 
 
-# The exam whose spread is the range of an estimate: by whether its machine was fitted.
-EXAMS = {"fitted": "architectures, terms chosen in each fold", "scaled": "accelerators"}
-_ACCURACY = "split,runs,quantity,n,median_pct,mean_pct,p90_pct,low_ratio,high_ratio".split(",")
-
-
-def _accuracy(split, label, mask, energy, speed):
+def accuracy_rows(split, label, mask, energy, speed):
+    """Rows of a table of errors, from predicted over measured less one, of the runs under a mask."""
     for quantity, errors in (("j_per_token", energy[mask]), ("tokens_per_s", speed[mask])):
         # Measured over predicted: what a prediction is multiplied with to span eight runs in ten.
         low, high = np.percentile(1 / (1 + errors), [10, 90])
@@ -438,25 +295,18 @@ def _accuracy(split, label, mask, energy, speed):
 def validate(runs, say=lambda line: None):
     """Rows of the accuracy table: whole architectures and accelerators held out.
 
-    Parameters
-    ----------
-    runs : Runs
-        Runs to fit and to hold out.
-    say : callable
-        Takes a line of progress.
+    runs: Runs to fit and to hold out.
+    say: Takes a line of progress.
 
-    Returns
-    -------
-    rows : list of list
-        Columns split, runs, quantity, n, median, mean and 90th percentile of
-        the absolute error [%], 10th and 90th percentile of measured over predicted.
+    Returns: Columns split, runs, quantity, n, median, mean and 90th percentile of the absolute error [%], 10th and
+    90th percentile of measured over predicted.
     """
     rows = []
     for split, choose in (("architectures", False), (EXAMS["fitted"], True), ("accelerators", False)):
         say(f"held out: {split}")
         energy, speed, _ = held_out(runs, split.partition(",")[0], choose=choose, say=say)
         for label, mask in (("all", runs.moe | True), ("dense", ~runs.moe), ("moe", runs.moe)):
-            rows += _accuracy(split, label, mask, energy, speed)
+            rows += accuracy_rows(split, label, mask, energy, speed)
     return rows
 
 
@@ -475,17 +325,10 @@ _PRINTED = {"s": ("us", 1e-6), "J/B": ("pJ/bit", 8e-12), "J/FLOP": ("pJ/FLOP", 1
 def calibrate(say=print, today=None):
     """Fit the constants, check them, and write ``data/calibration.csv`` and ``data/accuracy.csv``.
 
-    Parameters
-    ----------
-    say : callable
-        Takes a line of progress.
-    today : datetime.date, optional
-        Date of the fit.
+    say: Takes a line of progress.
+    today: Date of the fit.
 
-    Returns
-    -------
-    accuracy : list of list
-        Rows of the accuracy table.
+    Returns: Rows of the accuracy table.
     """
     today, runs = today or datetime.date.today(), serving_runs()
     say(f"fitting {len(_flat(fit(runs)))} constants to {len(runs)} runs of {len(set(runs.architecture))} architectures")
@@ -497,25 +340,12 @@ def calibrate(say=print, today=None):
         entity, _, name = key.rpartition(":")
         unit, factor = _PRINTED[quantities()[name].unit]
         cells = [f"{number / factor:.4g}" for number in (value, min(ends[key][0], value), max(ends[key][1], value))]
-        where = f"llmpower calibrate, {today}: {len(runs)} runs; low and high: 5 and 95 % of fits to architectures drawn at random"
+        drawn = "low and high: 5 and 95 % of fits to architectures drawn at random"
+        where = f"llmpower calibrate, {today}: {len(runs)} runs; {drawn}"
         # Nobody can have seen it in the source: it is worked out here.
         lines.append([entity or "fitted", name, *cells, unit, "derived", "mlenergy2025", where, "", _MEANING[name]])
     tables.write("calibration.csv", lines)
-    tables.write("accuracy.csv", [_ACCURACY, *accuracy])
-    for clear in (table, constants, accuracy_table):
-        clear.cache_clear()
+    tables.write("accuracy.csv", [ACCURACY, *accuracy])
+    for stale in (catalog.facts, catalog.records, constants.fixed, constants.gaps, constants.of, constants.errors):
+        stale.cache_clear()
     return accuracy
-
-
-@functools.cache
-def accuracy_table():
-    """Rows of ``data/accuracy.csv``: (split, runs, quantity) -> numbers by column."""
-    return errors_by_split("accuracy.csv")
-
-
-def errors_by_split(table):
-    """Rows of a table of errors: (split, runs, quantity) -> numbers by column."""
-    return {
-        tuple(cells.row[name] for name in _ACCURACY[:3]): {name: cells.number(name) for name in _ACCURACY[3:]}
-        for cells in tables.rows(table, _ACCURACY)
-    }

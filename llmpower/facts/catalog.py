@@ -303,7 +303,10 @@ def memory_stack(name):
 
 @functools.cache
 def constant_sets():
-    """Sets of energy constants: set -> quantity -> fact; ``low``, ``typical`` and ``high`` name the movement share they lead to."""
+    """Sets of energy constants: set -> quantity -> fact.
+
+    ``low``, ``typical`` and ``high`` name the movement share they lead to.
+    """
     sets, wanted = {}, {"memory_energy_j_per_byte": "energy_j_per_byte", "flop_energy_j_per_flop": "energy_j_per_flop"}
     for cells in rows("constant_sets.csv", _SETS):
         record = records("energy_constants.csv").get(cells.row["constant"])

@@ -1,37 +1,14 @@
-"""Joins catalog and formulas: one decode step of a model on a machine.
-
-Physical constants only: what the step moves and computes, and what that must
-cost.  Nothing here is fitted to a measurement.
-"""
+"""The least a decode step can take, in time, energy and memory: datasheets and physical constants, nothing fitted."""
 
 import bisect
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llmpower.facts import catalog
 from llmpower.facts.claims import claim
 from llmpower.formulas import decode
-
-# By convention a multiply and an add are two operations.
-FLOP_PER_MAC = 2
-
-
-@dataclass(frozen=True)
-class Counts:
-    """What a decode step touches; cache and arithmetic per sequence. [B], [FLOP]"""
-
-    weight_stored_bytes: float
-    weight_read_bytes: float
-    kv_cache_bytes: float
-    kv_traffic_bytes: float
-    linear_flop: float
-    attention_flop: float
-    expert_share: float
-
-    @property
-    def flop(self):
-        """Arithmetic of one sequence. [FLOP]"""
-        return self.linear_flop + self.attention_flop
+from llmpower.step.case import Case
+from llmpower.step.work import fewest, needed_bytes, work
 
 
 @dataclass(frozen=True)
@@ -60,14 +37,9 @@ class Energy:
 
 
 def constants():
-    """Sets of energy constants by name, as numbers.
+    """Sets of energy constants by name, each an energy per byte [J/B] and per operation [J/FLOP].
 
-    Returns
-    -------
-    constants : dict
-        ``low``, ``typical``, ``high`` from ``data/constant_sets.csv``, and
-        ``article`` from the article's claims C29 and C33; each a pair of
-        energy per byte [J/B] and per operation [J/FLOP].
+    ``low``, ``typical`` and ``high`` come from ``data/constant_sets.csv``, ``article`` from the claims C29 and C33.
     """
     sets = {
         name: (found["memory_energy_j_per_byte"].value, found["flop_energy_j_per_flop"].value)
@@ -78,80 +50,20 @@ def constants():
 
 
 def counts(model, batch, context_tokens, weight_format="bf16", kv_format="bf16"):
-    """Bytes and operations of one decode step.
+    """Bytes and operations of one decode step, by names of a model and of formats; see `Work`.
 
-    Parameters
-    ----------
-    model : str
-        Name of a model.
-    batch : float or array
-        Sequences decoded together. [1]
-    context_tokens : float or array
-        Tokens behind the new one in every sequence. [1]
-    weight_format, kv_format : str
-        Names of number formats. A format that applies to experts only (MXFP4)
-        leaves everything else at 16 bit.
+    batch, context_tokens: sequences decoded together, and tokens behind the new one in each; numbers or arrays.
+    An unknown name is an `UnknownName`.
 
-    Returns
-    -------
-    counts : Counts
-
-    Raises
-    ------
-    UnknownName
-        For a model or format that is not in the catalog.
-
-    Examples
-    --------
     >>> counts("llama-3.1-70b", batch=1, context_tokens=32768).kv_cache_bytes
     10737418240.0
     """
-    net, wide = catalog.model(model), catalog.number_format("bf16").bytes_per_value
-    routed_format, kv_width = catalog.number_format(weight_format), catalog.number_format(kv_format).bytes_per_value
-    routed = routed_format.bytes_per_value
-    shared = wide if routed_format.applies_to == "experts" and net.n_experts else routed
-
-    def share(tokens):
-        return decode.expert_share(net.n_experts, net.n_experts_per_token, tokens) if net.n_experts else 0.0
-
-    positions = decode.kv_positions(context_tokens, net.n_full_layers, net.n_window_layers, net.window_tokens)
-    latent = net.mla_latent > 0
-    values = (
-        decode.kv_values_mla(net.mla_latent, net.mla_rope)
-        if latent
-        else decode.kv_values_gqa(net.n_kv_heads, net.head_dim)
-    )
-    score_width = values if latent else net.head_dim
-    value_width = net.mla_latent if latent else net.head_dim
-    cache = decode.kv_cache_bytes(values, positions, kv_width, net.state_values, net.state_bytes_per_value)
-    active = decode.params_touched(net.params_shared, net.params_routed, share(1))
-    return Counts(
-        weight_stored_bytes=decode.stored_weight_bytes(net.params_total, net.params_routed, shared, routed),
-        weight_read_bytes=decode.weight_bytes(net.params_shared, net.params_routed, share(batch), shared, routed),
-        kv_cache_bytes=cache,
-        kv_traffic_bytes=decode.kv_traffic_bytes(cache, net.state_values, net.state_bytes_per_value),
-        linear_flop=decode.linear_flop(active, FLOP_PER_MAC),
-        attention_flop=decode.attention_flop(net.n_heads, score_width, value_width, positions, FLOP_PER_MAC),
-        expert_share=share(batch),
-    )
+    formats = (catalog.number_format(name) for name in (weight_format, kv_format))
+    return work(Case(catalog.model(model), None, 1, batch, context_tokens, *formats))
 
 
 def step_energy(counts, batch, constants):
-    """Dynamic energy of a decode step.
-
-    Parameters
-    ----------
-    counts : Counts
-        Of this batch.
-    batch : float or array
-        Sequences. [1]
-    constants : pair of float
-        Energy per byte [J/B] and per operation [J/FLOP].
-
-    Returns
-    -------
-    energy : Energy
-    """
+    """Dynamic `Energy` of a decode step, from its `counts` and an energy per byte [J/B] and per operation [J/FLOP]."""
     per_byte, per_flop = constants
     return Energy(
         weights_j=decode.movement_energy_j(counts.weight_read_bytes, per_byte),
@@ -162,20 +74,9 @@ def step_energy(counts, batch, constants):
 
 
 def break_even_batch(model, context_tokens, weight_format, kv_format, constants):
-    """Batch at which moving data and computing cost the same.
+    """Batch at which moving data and computing cost the same; arguments as for `counts` and `step_energy`.
 
-    Parameters
-    ----------
-    model, context_tokens, weight_format, kv_format
-        As for `counts`.
-    constants : pair of float
-        Energy per byte [J/B] and per operation [J/FLOP].
-
-    Returns
-    -------
-    batch : float
-        Sequences; infinite when movement dominates at every batch. For a
-        mixture of experts the smallest whole batch, up to a million.
+    Infinite when movement dominates at every batch; for a mixture of experts the smallest whole batch, up to a million.
     """
 
     def energy(batch):
@@ -216,28 +117,14 @@ class Bound:
 
 
 def step_bound(counts, batch, accelerator, n_accelerators):
-    """Lower bound on the time of a step.
+    """`Bound` of a step on so many accelerators, given by name or record.
 
-    Parameters
-    ----------
-    counts : Counts
-        Of this batch.
-    batch : float
-        Sequences. [1]
-    accelerator : str
-        Name of an accelerator. Without a sourced dense 16-bit peak the
-        compute time counts as zero, so only bandwidth binds.
-    n_accelerators : int
-        How many share the work. [1]
-
-    Returns
-    -------
-    bound : Bound
+    Without a sourced dense 16-bit peak the compute time counts as zero, so only bandwidth binds.
     """
     machine = catalog.accelerator(accelerator)
-    peak = machine.get("dense_bf16_flop_per_s", math.inf)
     n_bytes = decode.step_bytes(counts.weight_read_bytes, batch, counts.kv_traffic_bytes)
     n_flop = decode.step_flop(batch, counts.linear_flop, counts.attention_flop)
+    peak = machine.get("dense_bf16_flop_per_s", math.inf)
     return Bound(
         memory_time_s=decode.memory_time_s(n_bytes, n_accelerators, machine.memory_bandwidth_bytes_per_s),
         compute_time_s=decode.compute_time_s(n_flop, n_accelerators, peak),
@@ -247,12 +134,12 @@ def step_bound(counts, batch, accelerator, n_accelerators):
 
 @dataclass(frozen=True)
 class Fit:
-    """Whether weights and caches fit, and how many accelerators would do."""
+    """Whether weights and caches fit, and how many accelerators would do; None if no number would."""
 
     needed_bytes: float
     there_bytes: float
-    accelerators_needed: int
-    most_sequences: int
+    accelerators_needed: int | None
+    most_sequences: float
 
     @property
     def fits(self):
@@ -266,31 +153,13 @@ class Fit:
 
 
 def memory_fit(counts, batch, accelerator, n_accelerators):
-    """Memory needed against memory there.
+    """Memory needed against memory there: `Fit` of so many sequences on so many accelerators, by name or record.
 
-    Parameters
-    ----------
-    counts : Counts
-        Of this model and context.
-    batch : int
-        Sequences. [1]
-    accelerator : str
-        Name of an accelerator.
-    n_accelerators : int
-        How many share weights and caches. [1]
-
-    Returns
-    -------
-    fit : Fit
-        `most_sequences` is the largest batch that fits the same machines.
+    `most_sequences` is the largest batch that fits the same machines.
     """
-    memory = catalog.accelerator(accelerator).memory_bytes
-    needed = decode.memory_needed_bytes(counts.weight_stored_bytes, counts.kv_cache_bytes, batch)
-    left = n_accelerators * memory - counts.weight_stored_bytes
-    most = 0 if left < 0 else math.inf if counts.kv_cache_bytes == 0 else left // counts.kv_cache_bytes
-    return Fit(
-        needed_bytes=needed,
-        there_bytes=n_accelerators * memory,
-        accelerators_needed=math.ceil(decode.memory_fill(needed, 1, memory)),
-        most_sequences=most,
-    )
+    machine = catalog.accelerator(accelerator)
+    case = replace(counts.case, accelerator=machine, n_accelerators=n_accelerators, batch=batch)
+    there, stored = n_accelerators * machine.memory_bytes, counts.weight_stored_bytes
+    kept = work(case).kv_cache_bytes
+    most = 0 if there < stored else math.inf if kept == 0 else (there - stored) // kept
+    return Fit(needed_bytes(case), there, fewest(case), most)

@@ -1,17 +1,17 @@
-"""Joins catalog and formulas: what a decode step costs once measures are applied.
+"""What a decode step costs with measures applied: they change the network, its widths, prices or the place of work.
 
-A module of its own, since a measure changes what `llmpower.step` takes as
-given: the network, the width of its weights, the prices, the place of the
-arithmetic.  Physical constants only; nothing here is fitted to a measurement.
+Physical constants only; nothing here is fitted to a measurement.
 """
 
-import functools
 import math
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 from llmpower.facts import catalog
+from llmpower.facts.power import power
 from llmpower.formulas import decode, mitigations
-from llmpower.step import bound
+from llmpower.step.bound import constants
+from llmpower.step.work import FLOP_PER_MAC, attention_flop, cache_bytes, counted, net_of, positions
 
 # What stands for a measure or a part of it; all other facts of data/mitigations.csv are shown beside them.
 _STANDS_FOR = {
@@ -29,36 +29,16 @@ _STANDS_FOR = {
 MIXTURE = "mixtral-8x7b"
 
 
-@functools.cache
-def evidence(name):
-    """What ``data/mitigations.csv`` says of one measure.
+def published(name):
+    """Record of ``data/mitigations.csv`` for a measure, such as ``"pim"``, or for an entity; else an `UnknownName`.
 
-    Parameters
-    ----------
-    name : str
-        Such as ``"node-5-to-3"``, or a measure such as ``"pim"`` for the fact
-        that stands for it here.
-
-    Returns
-    -------
-    evidence : Record
-        Values in SI units by attribute, each with its range and source by item.
-
-    Raises
-    ------
-    UnknownName
-        If there is none.
-
-    Examples
-    --------
-    >>> evidence("process_shrink").entity
+    >>> published("process_shrink").entity
     'node-5-to-3'
     """
-    name = _STANDS_FOR.get(name, name)
-    found = {fact.quantity: fact for fact in catalog.facts("mitigations.csv") if fact.entity == name}
-    if not found:
+    found = catalog.records("mitigations.csv").get(_STANDS_FOR.get(name, name))
+    if found is None:
         raise catalog.UnknownName(f"no measure is called {name!r} in data/mitigations.csv")
-    return catalog.Record(name, found)
+    return found
 
 
 @dataclass(frozen=True)
@@ -73,42 +53,25 @@ class Prices:
 def static_power(static_source, accelerator):
     """The fact that says what flows whatever the work, and what to call it.
 
-    Parameters
-    ----------
-    static_source : str
-        ``"idle"``, or the name of a measured power in ``data/energy_constants.csv``.
-    accelerator : str
-        Name of the machine whose idle power is meant. Without a source for it
-        the constant power of four graphics processors stands in.
-
-    Returns
-    -------
-    fact, name : Fact, str
+    static_source: ``"idle"``, or the name of a measured power in ``data/energy_constants.csv``.
+    accelerator: name or record of the machine whose idle power is meant.
     """
+    if static_source != "idle":
+        constant = catalog.energy_constant(static_source)
+        return constant["power_w"], constant.name
     machine = catalog.accelerator(accelerator)
-    if static_source == "idle" and "idle_w" in machine.facts:
-        return machine["idle_w"], f"{machine.name}, idle"
-    constant = catalog.energy_constant("gpu-constant-power" if static_source == "idle" else static_source)
-    return constant["power_w"], constant.name
+    fact = power(machine, "idle_w")
+    return fact, f"{machine.name}, idle{'' if 'idle_w' in machine.facts else ' (estimated)'}"
 
 
 def prices(static_source, accelerator):
-    """Prices by name of their set.
+    """`Prices` by name of their set, as in `constants`; arguments as for `static_power`.
 
-    Parameters
-    ----------
-    static_source, accelerator : str
-        As for `static_power`.
-
-    Returns
-    -------
-    prices : dict of Prices
-        ``low``, ``typical``, ``high`` and ``article`` as `llmpower.constants`;
-        low and high with the ends of the measured power, the others with its value.
+    Low and high take the ends of the static power, the others its value.
     """
-    power, _ = static_power(static_source, accelerator)
-    watts = {"low": power.low or power.value, "high": power.high or power.value}
-    return {name: Prices(*pair, watts.get(name, power.value)) for name, pair in bound.constants().items()}
+    fact, _ = static_power(static_source, accelerator)
+    watts = dict(zip(("low", "typical", "high"), fact.ends))
+    return {name: Prices(*pair, watts.get(name, fact.value)) for name, pair in constants().items()}
 
 
 @dataclass(frozen=True)
@@ -194,16 +157,8 @@ class Bill:
 def split(model):
     """Weights a mixture shares and those it routes, and how many experts it has and uses.
 
-    Parameters
-    ----------
-    model : str
-        Name of a model. A dense one is cut as the article would: its
-        feed-forward layers into eight experts of which each token uses two.
-
-    Returns
-    -------
-    shared, routed, n_experts, n_experts_per_token : float
-        Routed is zero for hybrids, whose feed-forward layers this book does not count.
+    model: record or name. A dense one is cut as the article would: its feed-forward layers into eight experts of which
+    each token uses two. Routed is zero for hybrids, whose feed-forward layers this book does not count.
     """
     net = catalog.model(model)
     if net.n_experts:
@@ -219,51 +174,45 @@ def touched(model, batch):
     return mitigations.touched_share(shared, routed, decode.expert_share(n_experts, per_token, batch))
 
 
-def _weights(model, batch, measures, weight_format):
-    """Bytes of weights of a step, and operations with them per sequence."""
-    shared, routed, n_experts, per_token = split(model)
-    share, own = 1, 1
-    if "moe" in measures:
-        share = decode.expert_share(n_experts, per_token, batch)
-        own = decode.expert_share(n_experts, per_token, 1)
-    wide, narrow = (catalog.number_format(name) for name in ("bf16", weight_format))
-    mixed = narrow.applies_to == "experts" and catalog.model(model).n_experts
-    width = wide.bytes_per_value if mixed else narrow.bytes_per_value
-    n_bytes = decode.weight_bytes(shared, routed, share, width, narrow.bytes_per_value)
-    return n_bytes, decode.linear_flop(decode.params_touched(shared, routed, own), bound.FLOP_PER_MAC)
+def _work(case, measures):
+    """`Work` of a case after the measures on network and cache."""
+    if "quantization" not in measures:
+        case = replace(case, weight_format=catalog.number_format("bf16"))
+    net = SimpleNamespace(**vars(net_of(case)))
+    net.params_shared, net.params_routed, net.n_experts, net.n_experts_per_token = split(case.model)
+    if not net.moe:
+        # What is cut into experts keeps its width.
+        net.routed_bytes, net.moe = net.shared_bytes, True
+    if "moe" not in measures:
+        # One expert for all: every token uses every weight.
+        net.n_experts = net.n_experts_per_token = 1
+    full = counted(net, case)
+    return _sparse(net, full) if "sparse_attention" in measures else full
 
 
-def _attention(model, context_tokens, measures):
-    """Bytes of cache that a sequence moves, and operations of its attention."""
-    full = bound.counts(model, 1, context_tokens)
-    if "sparse_attention" not in measures:
-        return full.kv_traffic_bytes, full.attention_flop
-    net, index, tokens = catalog.model(model), evidence("sparse_attention"), context_tokens
-    width = catalog.number_format("bf16").bytes_per_value
-    latent = net.mla_latent > 0
-    values = (
-        decode.kv_values_mla(net.mla_latent, net.mla_rope)
-        if latent
-        else decode.kv_values_gqa(net.n_kv_heads, net.head_dim)
-    )
-    # Layers that see the whole context read index and selection; windows and recurrent states stay.
-    before = decode.kv_cache_bytes(values, decode.kv_positions(tokens, net.n_full_layers, 0, 0), width, 0, 0)
+def _sparse(net, full):
+    """The work if layers that see the whole context read an index and what it selects; windows and states stay."""
+    tokens, index = full.case.context_tokens, published("sparse_attention")
+    whole = SimpleNamespace(**{**vars(net), "n_window_layers": 0, "state_values": 0})
+    before = cache_bytes(whole, 1, tokens)
     after = mitigations.sparse_kv_bytes(
-        tokens, index.selected_tokens, net.n_full_layers, index.index_bytes, values, width
+        tokens, index.selected_tokens, net.n_full_layers, index.index_bytes, net.kv_values, net.kv_bytes
     )
-    unread = decode.kv_positions(max(0, tokens - index.selected_tokens), net.n_full_layers, 0, 0)
-    score, value = (values, net.mla_latent) if latent else (net.head_dim, net.head_dim)
-    spared = decode.attention_flop(net.n_heads, score, value, unread, bound.FLOP_PER_MAC)
-    extra = mitigations.index_flop(tokens, net.n_full_layers, index.index_heads, index.index_width, bound.FLOP_PER_MAC)
-    return full.kv_traffic_bytes - before + after, full.attention_flop - spared + extra
+    spared = attention_flop(net, positions(whole, max(0, tokens - index.selected_tokens)))
+    extra = mitigations.index_flop(tokens, net.n_full_layers, index.index_heads, index.index_width, FLOP_PER_MAC)
+    return replace(
+        full,
+        kv_traffic_bytes=full.kv_traffic_bytes - before + after,
+        attention_flop=full.attention_flop - spared + extra,
+    )
 
 
 def _logic(price, measures):
     """Energy per byte and per operation after the measures on the chip."""
     per_byte, per_flop = price.per_byte, price.per_flop
     saved = {
-        "process_shrink": evidence("process_shrink").saved_share,
-        "backside_power": mitigations.clock_saved_share(evidence("backside_power").speed_gain_share),
+        "process_shrink": published("process_shrink").saved_share,
+        "backside_power": mitigations.clock_saved_share(published("backside_power").speed_gain_share),
     }
     device = catalog.energy_constant("hbm2-device").energy_j_per_byte
     for measure in saved.keys() & set(measures):
@@ -273,23 +222,17 @@ def _logic(price, measures):
 
 
 def digital():
-    """What a digital operation costs: bare units, a matrix unit, a whole board.
+    """What a digital operation costs, by name: bare units, a matrix unit, a whole board. [J/FLOP]
 
-    Returns
-    -------
-    digital : dict
-        Name to energy per operation, a multiply-and-add counting as two. [J/FLOP]
+    A multiply-and-add counts as two operations.
     """
-    constant = catalog.energy_constant
-    units = (("int8-multiply-7nm", "int32-add-7nm"), ("bf16-multiply-7nm", "fp32-add-7nm"))
-    bare = {
-        ", ".join([constant(first).name.rpartition(",")[0], constant(second).name]): (
-            (constant(first).energy_j_per_op + constant(second).energy_j_per_op) / bound.FLOP_PER_MAC
-        )
-        for first, second in units
-    }
-    whole = ("gh200-tensor-fp16", "h100-tdp-per-flop")
-    return {**bare, **{constant(name).name: constant(name).energy_j_per_flop for name in whole}}
+    constant, costs = catalog.energy_constant, {}
+    for first, second in (("int8-multiply-7nm", "int32-add-7nm"), ("bf16-multiply-7nm", "fp32-add-7nm")):
+        name = f"{constant(first).name.rpartition(',')[0]}, {constant(second).name}"
+        costs[name] = (constant(first).energy_j_per_op + constant(second).energy_j_per_op) / FLOP_PER_MAC
+    for name in ("gh200-tensor-fp16", "h100-tdp-per-flop"):
+        costs[constant(name).name] = constant(name).energy_j_per_flop
+    return costs
 
 
 def bank_energy_j_per_byte():
@@ -298,62 +241,41 @@ def bank_energy_j_per_byte():
     return mitigations.bank_energy_j_per_byte(*parts)
 
 
-def bill(model, accelerator, batch, context_tokens, measures, quantized_format, price):
-    """Energy and shortest time of a decode step with measures applied.
+def bill(case, measures, price):
+    """Energy and shortest time of a decode step on one accelerator with measures applied, as a `Bill`.
 
-    Parameters
-    ----------
-    model, accelerator : str
-        Names. A mixture of experts is first priced as if every token used all
-        of them; the measure ``moe`` makes it the mixture that it is.
-    batch, context_tokens : int
-        Sequences, and tokens behind the new one in each. [1]
-    measures : sequence of str
-        Names of measures; their order does not matter. Where both ``analog``
-        and ``photonic`` are chosen, weights go to the analog arrays.
-    quantized_format : str
-        Format of the weights under ``quantization``; 16 bit otherwise, as the cache.
-    price : Prices
-        Before any measure.
-
-    Returns
-    -------
-    bill : Bill
-
-    Raises
-    ------
-    UnknownName
-        For a name that is not in the catalog.
+    case: its weight format counts under ``quantization``, 16 bit otherwise, as for the cache. A mixture of experts is
+    first priced as if every token used all of them; the measure ``moe`` makes it the mixture that it is.
+    measures: names; their order does not matter. Where both ``analog`` and ``photonic`` are chosen, weights go to the
+    analog arrays.
+    price: `Prices` before any measure.
     """
-    machine, pim = catalog.accelerator(accelerator), "pim" in measures
-    weight_format = quantized_format if "quantization" in measures else "bf16"
-    weight_bytes, linear = _weights(model, batch, measures, weight_format)
-    kv_bytes, attention = _attention(model, context_tokens, measures)
+    work, batch, pim = _work(case, measures), case.batch, "pim" in measures
+    weight_bytes, per_linear = work.weight_read_bytes, None
     per_byte, per_flop = _logic(price, measures)
-    per_linear = per_flop
     if "photonic" in measures:
-        per_linear = evidence("photonic").energy_j_per_op
+        per_linear = published("photonic").energy_j_per_op
     if "analog" in measures:
         # The weights stay in the arrays for good.
-        per_linear, weight_bytes = evidence("analog").energy_j_per_op, 0.0
+        per_linear, weight_bytes = published("analog").energy_j_per_op, 0.0
+    linear_j = decode.compute_energy_j(batch * work.linear_flop, per_flop if per_linear is None else per_linear)
     inside = min(bank_energy_j_per_byte(), per_byte)
     # Units beside the banks hold one vector at a time: the weights are read once per sequence, where that pays.
     reread = pim and batch * inside < per_byte
-    rate = machine.memory_bandwidth_bytes_per_s
+    rate = case.accelerator.memory_bandwidth_bytes_per_s
     # The speed-up is that of a whole published application, taken here as one of bandwidth.
-    fast = rate * evidence("pim").speedup if pim else rate
-    kv_time_s = decode.memory_time_s(batch * kv_bytes, 1, fast)
+    fast = rate * published("pim").speedup if pim else rate
+    kv_bytes = batch * work.kv_traffic_bytes
+    kv_time_s = decode.memory_time_s(kv_bytes, 1, fast)
     streamed = batch * weight_bytes if reread else weight_bytes
+    peak = case.accelerator.get("dense_bf16_flop_per_s", math.inf)
     return Bill(
         weights_j=decode.movement_energy_j(streamed, inside if reread else per_byte),
-        kv_j=decode.movement_energy_j(batch * kv_bytes, inside if pim else per_byte),
-        compute_j=decode.compute_energy_j(batch * linear, per_linear)
-        + decode.compute_energy_j(batch * attention, per_flop),
+        kv_j=decode.movement_energy_j(kv_bytes, inside if pim else per_byte),
+        compute_j=linear_j + decode.compute_energy_j(batch * work.attention_flop, per_flop),
         memory_time_s=decode.memory_time_s(streamed, 1, fast if reread else rate) + kv_time_s,
         kv_time_s=kv_time_s,
-        compute_time_s=decode.compute_time_s(
-            batch * (linear + attention), 1, machine.get("dense_bf16_flop_per_s", math.inf)
-        ),
+        compute_time_s=decode.compute_time_s(work.step_flop, 1, peak),
         static_w=price.static_w,
         batch=batch,
         weight_bytes=weight_bytes,

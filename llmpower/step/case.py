@@ -1,0 +1,111 @@
+"""A case: which network runs on which machine, how many at once, how long, in which formats; records, not names."""
+
+import math
+from dataclasses import dataclass
+
+from llmpower.arguments import Check, largest
+from llmpower.facts import catalog
+from llmpower.formulas import datacenter
+
+PARALLELISMS = ("tp", "ep")
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What a step depends on; numbers are floats, or arrays where several cases are meant.
+
+    `output_tokens` without end means that prompts count as read already; `context_tokens` is the mean of a running
+    request; `assumed` says what the caller left open.
+    """
+
+    model: catalog.Model
+    accelerator: catalog.Record | None
+    n_accelerators: float
+    batch: float
+    context_tokens: float
+    weight_format: catalog.Record
+    kv_format: catalog.Record
+    prompt_tokens: float = 0.0
+    output_tokens: float = math.inf
+    parallelism: str = "tp"
+    assumed: tuple = ()
+
+    @property
+    def prefilled_tokens(self):
+        """Tokens of a prompt that steps take in; none where answers have no length. [1]"""
+        return 0.0 if self.output_tokens is math.inf else self.prompt_tokens
+
+
+def case(model, accelerator, **run):
+    """A case from what people type; other arguments as for `llmpower.estimate`, without its boundary.
+
+    `ParameterError` with every problem at once.
+
+    >>> case("llama-3.1-70b", "H100", n_accelerators=4, batch=32).accelerator.tdp_w
+    700.0
+    """
+    check = Check()
+    found = read_case(check, model, accelerator, **run)
+    check.done()
+    return found
+
+
+def read_case(
+    check,
+    model,
+    accelerator,
+    n_accelerators=1,
+    batch=1,
+    prompt_tokens=0,
+    output_tokens=None,
+    context_tokens=None,
+    weight_format="bf16",
+    kv_format=None,
+    parallelism=None,
+):
+    """A case from what people type; what is wrong with it goes to `check`, and then the case has holes."""
+    model, machine = check.record("model", "model", model), check.record("accelerator", "accelerator", accelerator)
+    weights = check.record("weight_format", "format", weight_format)
+    cache = check.record("kv_format", "format", "bf16" if kv_format is None else kv_format)
+    parallelism = check.choice("parallelism", "tp" if parallelism is None else parallelism, PARALLELISMS)
+    n = check.numbers("n_accelerators", n_accelerators, whole=True)
+    batch, prompt = check.numbers("batch", batch), check.numbers("prompt_tokens", prompt_tokens)
+    output = math.inf if output_tokens is None else check.numbers("output_tokens", output_tokens)
+    context = None if context_tokens is None else check.numbers("context_tokens", context_tokens)
+    names = ("n_accelerators", "batch", "prompt_tokens", "output_tokens", "context_tokens")
+    check.shapes(dict(zip(names, (n, batch, prompt, output, context))))
+    if model and n is not None and parallelism == "ep":
+        _check_experts(check, model, n)
+    if check.problems:
+        return Case(model, machine, n, batch, context, weights, cache, prompt, output, parallelism)
+    context, assumed = _context(prompt, output, context)
+    return Case(model, machine, n, batch, context, weights, cache, prompt, output, parallelism, tuple(assumed))
+
+
+def _check_experts(check, model, n):
+    most, experts = largest(n), model.n_experts
+    if not experts:
+        check.wrong("parallelism", f"got 'ep'; {model.entity} has no experts to spread, allowed is tp")
+    elif most > experts:
+        layer = f"{model.entity} has {experts} experts a layer to spread"
+        check.wrong("n_accelerators", f"got {most:,.0f} with ep; {layer}, allowed is up to that [count]")
+
+
+def _context(prompt, output, context):
+    """Mean context of a running request, and what was assumed about lengths."""
+    assumed = []
+    if output is math.inf:
+        assumed.append("no output length given, so the energy of reading prompts is left out")
+        context = prompt if context is None else context
+    elif context is None:
+        context = datacenter.mean_context_tokens(prompt, output)
+        assumed.append("context taken as prompt + output / 2, right for answers of one length")
+    if isinstance(prompt, float) and prompt == 0 and output is not math.inf:
+        assumed.append("no prompt given, so nothing is prefilled")
+    if isinstance(context, float) and context == 0:
+        give = "give context_tokens, or prompt and output, for the reads of the cache"
+        assumed.append(f"the context counts as empty: {give}")
+    if isinstance(context, float) and isinstance(prompt, float) and context < prompt:
+        short = "caches are read, and counted, as if they were that short"
+        assumed.append(f"the mean context is shorter than the prompt: {short}")
+    return context, assumed

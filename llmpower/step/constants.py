@@ -1,0 +1,98 @@
+"""The estimator's fitted constants: read, scaled to machines without a fit, and the errors they had on runs held out.
+
+A constant means the same for every network; only `layer_time_s` has a value for each fitted accelerator.
+``llmpower calibrate`` makes ``data/calibration.csv`` and ``data/accuracy.csv`` again.
+"""
+
+import functools
+import math
+from types import SimpleNamespace
+
+from llmpower.facts.catalog import energy_constant, names, records
+from llmpower.facts.tables import rows
+
+PER_ACCELERATOR = "layer_time_s"
+# The exam whose spread is the range of an estimate: by whether its machine was fitted.
+EXAMS = {"fitted": "architectures, terms chosen in each fold", "scaled": "accelerators"}
+ACCURACY = "split,runs,quantity,n,median_pct,mean_pct,p90_pct,low_ratio,high_ratio".split(",")
+
+
+@functools.cache
+def fixed():
+    """Constants that are set, not fitted, by name."""
+    found = {name: fact.value for name, fact in records("calibration.csv")["set"].facts.items()}
+    return found | {"link_energy_j_per_byte": energy_constant("nvlink-4").energy_j_per_byte}
+
+
+@functools.cache
+def gaps():
+    """Gap per layer of each fitted accelerator, by its name, as `Fact`."""
+    return {
+        entity: record[PER_ACCELERATOR]
+        for entity, record in records("calibration.csv").items()
+        if entity not in ("set", "fitted")
+    }
+
+
+@functools.cache
+def of(machine):
+    """Constants for an accelerator, a record, as a namespace by the names of the table of quantities; and their kind.
+
+    The kind is ``"fitted"``, or ``"scaled"``: the mean gap per layer of the fitted machines, and energy per byte with
+    the memory device of this machine.
+    """
+    shared = {name: fact.value for name, fact in records("calibration.csv")["fitted"].facts.items()}
+    if machine.entity in gaps():
+        return SimpleNamespace(**fixed(), **shared, layer_time_s=gaps()[machine.entity].value), "fitted"
+    known = [device_energy_j_per_byte(records("accelerators.csv")[name]) for name in gaps()]
+    more = device_energy_j_per_byte(machine) - geometric_mean(known)
+    for name in ("weight_energy_j_per_byte", "cache_energy_j_per_byte"):
+        shared[name] += more
+    gap = geometric_mean([one.value for one in gaps().values()])
+    return SimpleNamespace(**fixed(), **shared, layer_time_s=gap), "scaled"
+
+
+def intervals(machine, constants):
+    """Low and high ends of the fitted constants of an accelerator, by name; those without a range are left out.
+
+    constants: namespace; one that was scaled takes its interval along.
+    The gap per layer of a machine that was not fitted spans those of the machines that were.
+    """
+    found = dict(records("calibration.csv")["fitted"].facts)
+    if machine.entity in gaps():
+        found[PER_ACCELERATOR] = gaps()[machine.entity]
+    ends = {
+        name: tuple(getattr(constants, name) * end / fact.value for end in (fact.low, fact.high))
+        for name, fact in found.items()
+        if fact.low is not None and fact.high is not None
+    }
+    if PER_ACCELERATOR not in found:
+        lows, _, highs = zip(*(gap.ends for gap in gaps().values()))
+        ends[PER_ACCELERATOR] = min(lows), max(highs)
+    return ends
+
+
+def geometric_mean(values):
+    """Mean of positive numbers by their logarithms."""
+    return math.exp(sum(map(math.log, values)) / len(values))
+
+
+def device_energy_j_per_byte(machine):
+    """Energy of the memory device alone, by its type; that of HBM3 where the type is not known. [J/B]"""
+    name = f"{str(machine.get('memory_type', 'HBM3')).lower()}-device"
+    return energy_constant(name if name in names("energy constant") else "hbm3-device").energy_j_per_byte
+
+
+@functools.cache
+def errors(table="accuracy.csv"):
+    """Rows of a table of errors: (split, runs, quantity) -> numbers by column."""
+    return {
+        tuple(cells.row[name] for name in ACCURACY[:3]): {name: cells.number(name) for name in ACCURACY[3:]}
+        for cells in rows(table, ACCURACY)
+    }
+
+
+def spans(kind, moe):
+    """Errors of the exam that stands for constants of a kind, by quantity; of mixtures of experts or dense networks."""
+    group = "moe" if moe else "dense"
+    return {quantity: errors()[EXAMS[kind], group, quantity] for quantity in ("j_per_token", "tokens_per_s")}

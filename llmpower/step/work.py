@@ -1,0 +1,181 @@
+"""What one decode step reads, keeps, moves and computes: counted here, once, for bound, forecast, measures and fit."""
+
+import bisect
+import functools
+import math
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+from llmpower.facts.catalog import records
+from llmpower.facts.quantities import quantities
+from llmpower.formulas import decode, serving
+
+# By convention a multiply and an add are two operations.
+FLOP_PER_MAC = 2
+
+
+@functools.cache
+def network(model, weight_format, kv_format):
+    """Dimensions of a network in given formats, all records; a namespace, whose numbers may become arrays of runs.
+
+    A format for experts leaves the rest at 16 bit; a checkpoint in 8 bit may keep some of its weights wide.
+    """
+    wide, narrow = records("formats.csv")["bf16"].bytes_per_value, weight_format.bytes_per_value
+    fp8, latent = weight_format.entity == "fp8", model.mla_latent > 0
+    only_experts = weight_format.applies_to == "experts" and model.n_experts
+    kept_wide = model.params_shared if only_experts else model.fp8_wide_params if fp8 else 0
+    values = decode.kv_values_gqa(model.n_kv_heads, model.head_dim)
+    if latent:
+        values = decode.kv_values_mla(model.mla_latent, model.mla_rope)
+    blocks = model.fp8_block_rows if fp8 and model.n_experts else 0
+    return SimpleNamespace(
+        n_layers=model.n_layers,
+        n_moe_layers=model.n_moe_layers,
+        d_model=model.d_model,
+        n_experts=model.n_experts,
+        n_experts_per_token=model.n_experts_per_token,
+        moe=model.n_experts > 0,
+        params_total=model.params_total,
+        params_shared=model.params_shared,
+        params_routed=model.params_routed,
+        shared_bytes=narrow + (wide - narrow) * kept_wide / model.params_shared,
+        routed_bytes=narrow,
+        kv_values=values,
+        kv_heads=1 if latent else model.n_kv_heads,
+        kv_bytes=kv_format.bytes_per_value,
+        n_full_layers=model.n_full_layers,
+        n_window_layers=model.n_window_layers,
+        window_tokens=model.window_tokens,
+        state_values=model.state_values,
+        state_bytes=model.state_bytes_per_value,
+        recurrent=float(model.state_values > 0),
+        n_heads=model.n_heads,
+        score_width=values if latent else model.head_dim,
+        value_width=model.mla_latent if latent else model.head_dim,
+        block_rows=blocks,
+        block_layers=model.n_moe_layers if blocks else 0,
+    )
+
+
+def expert_share(net, tokens):
+    """Share of the routed weights that so many tokens touch; nothing without experts. [1]"""
+    return decode.expert_share(net.n_experts, net.n_experts_per_token, tokens) if net.moe else 0.0
+
+
+def shared_weight_bytes(net):
+    """Weights that every step reads. [B]"""
+    return decode.weight_bytes(net.params_shared, 0, 0, net.shared_bytes, 0)
+
+
+def expert_weight_bytes(net, share):
+    """Routed weights that a step reads. [B]"""
+    return decode.weight_bytes(0, net.params_routed, share, 0, net.routed_bytes)
+
+
+def stored_bytes(net):
+    """Weights in memory. [B]"""
+    return decode.stored_weight_bytes(net.params_total, net.params_routed, net.shared_bytes, net.routed_bytes)
+
+
+def positions(net, context_tokens):
+    """Cached positions of all layers that a new token looks at. [1]"""
+    return decode.kv_positions(context_tokens, net.n_full_layers, net.n_window_layers, net.window_tokens)
+
+
+def cache_bytes(net, n_accelerators, context_tokens):
+    """Cache of one sequence over all accelerators, which copy heads once there are more of them than heads. [B]"""
+    values = net.kv_values * serving.cache_copies(n_accelerators, net.kv_heads)
+    kept = positions(net, context_tokens)
+    return decode.kv_cache_bytes(values, kept, net.kv_bytes, net.state_values, net.state_bytes)
+
+
+def cache_traffic_bytes(net, kept_bytes):
+    """What a step reads and writes of a cache of one sequence. [B]"""
+    return decode.kv_traffic_bytes(kept_bytes, net.state_values, net.state_bytes)
+
+
+def attention_flop(net, seen):
+    """Operations of one token's attention on so many positions. [FLOP]"""
+    return decode.attention_flop(net.n_heads, net.score_width, net.value_width, seen, FLOP_PER_MAC)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a step touches; cache and arithmetic are those of one sequence. [B], [FLOP]"""
+
+    case: object
+    weight_stored_bytes: float
+    weight_read_bytes: float
+    kv_cache_bytes: float
+    kv_traffic_bytes: float
+    linear_flop: float
+    attention_flop: float
+    expert_share: float
+
+    @property
+    def flop(self):
+        """Arithmetic of one sequence. [FLOP]"""
+        return self.linear_flop + self.attention_flop
+
+    @property
+    def read_bytes(self):
+        """Weights, and the caches of all sequences. [B]"""
+        return decode.step_bytes(self.weight_read_bytes, self.case.batch, self.kv_traffic_bytes)
+
+    @property
+    def step_flop(self):
+        """Arithmetic of all sequences. [FLOP]"""
+        return decode.step_flop(self.case.batch, self.linear_flop, self.attention_flop)
+
+
+def net_of(case):
+    """The network of a case in its formats."""
+    return network(case.model, case.weight_format, case.kv_format)
+
+
+def work(case):
+    """`Work` of a step of a case."""
+    return counted(net_of(case), case)
+
+
+def counted(net, case):
+    """`Work` of a step of a case by a network that may differ from its own."""
+    kept, share = cache_bytes(net, case.n_accelerators, case.context_tokens), expert_share(net, case.batch)
+    active = decode.params_touched(net.params_shared, net.params_routed, expert_share(net, 1))
+    return Work(
+        case,
+        weight_stored_bytes=stored_bytes(net),
+        weight_read_bytes=shared_weight_bytes(net) + expert_weight_bytes(net, share),
+        kv_cache_bytes=kept,
+        kv_traffic_bytes=cache_traffic_bytes(net, kept),
+        linear_flop=decode.linear_flop(active, FLOP_PER_MAC),
+        attention_flop=attention_flop(net, positions(net, case.context_tokens)),
+        expert_share=share,
+    )
+
+
+def needed_bytes(case, n_accelerators=None):
+    """Memory that weights and caches of a case take on its accelerators, or on so many. [B]"""
+    net, n = net_of(case), case.n_accelerators if n_accelerators is None else n_accelerators
+    return decode.memory_needed_bytes(stored_bytes(net), cache_bytes(net, n, case.context_tokens), case.batch)
+
+
+def fits(case, n_accelerators=None):
+    """Whether a case fits into the memory of its accelerators, or of so many."""
+    n = case.n_accelerators if n_accelerators is None else n_accelerators
+    return needed_bytes(case, n) <= n * case.accelerator.memory_bytes
+
+
+def fewest(case, least=1):
+    """Smallest number of accelerators, from `least` on, that holds a case; None if no number does.
+
+    Each keeps at least one key-value head of every sequence, so more of them need not help.
+    """
+    alone = needed_bytes(case, 1)
+    first = max(least, math.ceil(decode.memory_fill(alone, 1, case.accelerator.memory_bytes)))
+    if fits(case, first):
+        return first
+    # Beyond as many as there are heads, room grows with the number or shrinks with it, but does not turn.
+    most = int(quantities()["n_accelerators"].high)
+    place = bisect.bisect_left(range(first, most + 1), True, key=lambda n: bool(fits(case, n)))
+    return first + place if first + place <= most else None
