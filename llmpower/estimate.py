@@ -400,7 +400,9 @@ def _spread(parallelism, n_accelerators):
 
 def _memory(net, unit, n, batch, context):
     """Bytes needed and there, of all accelerators."""
-    stored = decode.stored_weight_bytes(net.params_total, net.params_routed, net.shared_bytes, net.routed_bytes)
+    stored = decode.weight_bytes(
+        net.params_total - net.params_routed, net.params_routed, 1, net.shared_bytes, net.routed_bytes
+    )
     kept, _ = served.cache_bytes(net, n, context)
     return decode.memory_needed_bytes(stored, kept, batch), n * unit.memory
 

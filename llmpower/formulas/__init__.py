@@ -11,7 +11,7 @@ import inspect
 import pkgutil
 import re
 
-from llmpower.facts.catalog import quantities
+from llmpower.facts.quantities import quantities
 
 _SHAPES = "Works element by element, and arrays broadcast. Nothing is checked and nothing raised."
 

@@ -38,8 +38,9 @@ def params_touched(params_shared, params_routed, expert_share):
 
 
 def weight_bytes(params_shared, params_routed, expert_share, shared_bytes_per_param, routed_bytes_per_param):
-    """Bytes of weights that a step reads. [B]
+    """Bytes of weights that a step reads or, with an expert share of one, that memory holds. [B]
 
+    params_shared: for what memory holds, the input embedding as well.
     Own derivation. Left out: looked-up rows of the input embedding, alignment, tables of the runtime, so slightly low.
 
     >>> weight_bytes(70.0e9, 0.0, 0.0, 2.0, 2.0)

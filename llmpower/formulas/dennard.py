@@ -1,6 +1,6 @@
 """Scaling of transistors: voltage, energy, power, leakage and what must stay dark.
 
-A ratio compares a quantity after the shrink with the same before it.
+A ratio compares a quantity after the shrink with the same before it; a shrink is a number above one.
 """
 
 from llmpower.formulas.elementwise import exp, log, minimum
@@ -22,7 +22,7 @@ def total_scale(scale_factor, generations):
 def capacitance_ratio(total_scale):
     """Capacitance of a transistor: area over thickness, all three scaled. [1]
 
-    [dennard1974design]_, as restated by [wikipedia2025dennard]_. Left out: wires, which keep theirs, so low.
+    Table of [dennard1974design]_ in [wikipedia2025dennard]_. Left out: wires, whose capacitance per length stays: low.
 
     >>> capacitance_ratio(2.0)
     0.5
@@ -33,7 +33,7 @@ def capacitance_ratio(total_scale):
 def density_ratio(total_scale):
     """Transistors per area when length and width shrink alike. [1]
 
-    [dennard1974design]_, as restated by [wikipedia2025dennard]_. Left out: layouts that do not shrink alike, so high.
+    Table of [dennard1974design]_ in [wikipedia2025dennard]_. Left out: layouts that do not shrink alike, so high.
 
     >>> density_ratio(2.0)
     4.0
@@ -251,7 +251,8 @@ def leakage_density_ratio(density_ratio, leakage_growth, voltage_ratio):
 def chip_w_per_mm2(power_w, die_area_mm2):
     """Power per area of a chip. [W/mm2]
 
-    Own derivation. Left out: hot spots, which exceed the mean several times.
+    Own derivation. Left out: hot spots, several times the mean; memory and regulators, which share a board's power but
+    not the area, so an upper bound for its die.
 
     >>> chip_w_per_mm2(100.0, 200.0)
     0.5
@@ -285,6 +286,7 @@ def observed_exponent(change_ratio, total_scale):
     """Power of the shrink that a real quantity followed. [1]
 
     change_ratio: above zero.
+    observed_exponent: of a shrink over that of one generation, the generations it took.
     Own derivation. Left out: what happened between the two ends.
 
     >>> observed_exponent(1.0, 2.0)

@@ -79,7 +79,7 @@ def resident_bytes(n_bytes, resident_share):
     """Bytes of a step that come from the memory beside the processor. [B]
 
     resident_share: 0 to 1.
-    Own derivation, for data read evenly. Left out: keeping what is read most beside the processor, as a mixture can.
+    Own derivation, for data read evenly. Left out: placing what is read most there, which helps a mixture of experts.
 
     >>> resident_bytes(20.0, 0.4)
     8.0

@@ -210,7 +210,7 @@ def rating_use(power_w, n_accelerators, tdp_w):
 
     power_w: of all boards together.
     tdp_w: of one.
-    Own derivation. Left out: peaks shorter than the meter sees.
+    Own derivation. Left out: peaks shorter than the meter sees; a laptop's maker may rate lower, which raises it.
 
     >>> rating_use(1400.0, 4, 700.0)
     0.5

@@ -126,7 +126,9 @@ def counts(model, batch, context_tokens, weight_format="bf16", kv_format="bf16")
     cache = decode.kv_cache_bytes(values, positions, kv_width, net.state_values, net.state_bytes_per_value)
     active = decode.params_touched(net.params_shared, net.params_routed, share(1))
     return Counts(
-        weight_stored_bytes=decode.stored_weight_bytes(net.params_total, net.params_routed, shared, routed),
+        weight_stored_bytes=decode.weight_bytes(
+            net.params_total - net.params_routed, net.params_routed, 1, shared, routed
+        ),
         weight_read_bytes=decode.weight_bytes(net.params_shared, net.params_routed, share(batch), shared, routed),
         kv_cache_bytes=cache,
         kv_traffic_bytes=decode.kv_traffic_bytes(cache, net.state_values, net.state_bytes_per_value),

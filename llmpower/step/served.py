@@ -223,15 +223,15 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
         + gaps
     )
     time = serving.serving_time_s(dense, expert, cache, link, overhead)
-    static = serving.power_energy_j(serving.board_power_w(n, c.static_tdp_share, unit.tdp), time)
+    static = decode.energy_j(serving.board_power_w(n, c.static_tdp_share, unit.tdp), time)
     weights = decode.movement_energy_j(weight_bytes, c.weight_energy_j_per_byte)
     kv = decode.movement_energy_j(moved, c.cache_energy_j_per_byte)
-    arithmetic = serving.power_energy_j(serving.board_power_w(n, c.compute_tdp_share, unit.tdp), work)
+    arithmetic = decode.energy_j(serving.board_power_w(n, c.compute_tdp_share, unit.tdp), work)
     ideal = decode.compute_time_s(weight_flop + attention, n, unit.peak)
-    arithmetic = arithmetic + serving.power_energy_j(serving.board_power_w(n, c.operation_tdp_share, unit.tdp), ideal)
+    arithmetic = arithmetic + decode.energy_j(serving.board_power_w(n, c.operation_tdp_share, unit.tdp), ideal)
     between = decode.movement_energy_j(n * link_bytes, c.link_energy_j_per_byte)
     total = static + weights + kv + arithmetic + between
-    most = serving.power_energy_j(serving.board_power_w(n, c.plateau_tdp_share, unit.tdp), time)
+    most = decode.energy_j(serving.board_power_w(n, c.plateau_tdp_share, unit.tdp), time)
     energy = minimum(total, most)
     cut = energy / total
     return Step(
