@@ -13,7 +13,7 @@ from llmpower.estimate import estimate
 from llmpower.facts import catalog
 from llmpower.facts.claims import claim
 from llmpower.facts.units import UNITS
-from llmpower.formulas import datacenter
+from llmpower.formulas import datacenter, decode
 from llmpower.ranges import Range
 from llmpower.step.bound import counts as count
 from llmpower.step.bound import memory_fit, step_bound
@@ -271,7 +271,7 @@ class Bill:
     @property
     def energy_j(self):
         """Energy at the meter in a year. [J]"""
-        return datacenter.service_energy_j(self.site_mean_w, YEAR_S)
+        return decode.energy_j(self.site_mean_w, YEAR_S)
 
     @property
     def cost_usd(self):
@@ -286,7 +286,7 @@ class Bill:
     @property
     def water_m3(self):
         """Water of a year, on site and for the electricity. [m3]"""
-        it_energy_j = datacenter.service_energy_j(self.it_mean_w, YEAR_S)
+        it_energy_j = decode.energy_j(self.it_mean_w, YEAR_S)
         return datacenter.used_water_m3(it_energy_j, self.site_water_m3_per_j, self.energy_j, self.grid_water_m3_per_j)
 
     @property

@@ -80,7 +80,7 @@ def elasticity(function, name, value):
     """
     import sympy
 
-    # Neither assumptions about the symbol nor the other sides of kinks: both cost minutes, and no slope here needs them.
+    # Neither assumptions about the symbol nor the other sides of kinks: both cost minutes, and no slope needs them.
     x = sympy.Symbol(name)
     kinks = {sympy.Max: max, sympy.Min: min}
     smooth = sympy.sympify(function(x)).replace(

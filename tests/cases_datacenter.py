@@ -34,8 +34,6 @@ CASES = {
         {"output_tokens_per_s": "600000 1/s", "n_accelerators": 1800, "served_tokens_per_s": "1000 1/s"},
         "0.333333333333 1",
     ),
-    # A quarter of 4 is a third of 3: 8 x 900 W / 3.
-    "host_power_w": ({"host_share": 0.25, "accelerators_per_server": 8, "tdp_w": "0.9 kW"}, "2.4 kW"),
     # DGX H100: 5.6 kW of boards and 4.6 kW of the rest.
     "server_rated_w": ({"accelerators_per_server": 8, "tdp_w": "700 W", "host_power_w": "4.6 kW"}, "10.2 kW"),
     # 8 x (0.5 x 0.8 x 700 + 0.5 x 70) + 0.8 x 4600 = 8 x 315 + 3680.
@@ -52,8 +50,6 @@ CASES = {
     ),
     "it_power_w": ({"n_servers": 483, "server_power_w": "10.2 kW"}, "4.9266 MW"),
     "facility_power_w": ({"it_power_w": "4.9266 MW", "pue": 1.5}, "7.3899 MW"),
-    # 4 MW over 8760 hours.
-    "service_energy_j": ({"facility_power_w": "4 MW", "time_s": "8760 h"}, "35.04 GW*h"),
     # 35 GWh at 5 cents a kilowatt-hour.
     "electricity_cost_usd": ({"energy_j": "35 GW*h", "electricity_price_usd_per_j": "0.05 usd/(kW*h)"}, "1.75e6 usd"),
     "emitted_carbon_kg": ({"energy_j": "35 GW*h", "carbon_kg_per_j": "0.4 kilogram/(kW*h)"}, "1.4e7 kilogram"),

@@ -17,16 +17,6 @@ CASES = {
         # 60 GB and a quarter of 40 GB.
         "70 GB",
     ),
-    # 30e9 at 16 bit and 80e9 at 4 bit.
-    "stored_weight_bytes": (
-        {
-            "params_total": 110e9,
-            "params_routed": 80e9,
-            "shared_bytes_per_param": "16 bit",
-            "routed_bytes_per_param": "4 bit",
-        },
-        "100 GB",
-    ),
     "step_bytes": ({"weight_bytes": "140 GB", "batch": 4, "kv_traffic_bytes": "10000 MB"}, "180 GB"),
     "step_flop": ({"batch": 4, "linear_flop": "140 GFLOP", "attention_flop": "10 GFLOP"}, "0.6 TFLOP"),
     # H100, 16 bit: 2 x 989 / (2 x 3.35) = 295.2.
@@ -85,6 +75,8 @@ CASES = {
     # 4.8 TB/s are 38.4 Tbit/s; times 20 pJ.
     "memory_power_w": ({"memory_bandwidth_bytes_per_s": "4.8 TB/s", "energy_j_per_byte": "20 pJ/bit"}, "768 W"),
     "energy_per_token_j": ({"energy_j": "64 J", "batch": 32}, "2 J"),
+    # 1.68 kW for 25 ms.
+    "energy_j": ({"power_w": "1.68 kW", "time_s": "25 ms"}, "42 J"),
     "memory_needed_bytes": ({"stored_weight_bytes": "140 GB", "kv_cache_bytes": "10 GB", "batch": 2}, "160 GB"),
     "memory_fill": ({"memory_needed_bytes": "160 GB", "n_accelerators": 1, "memory_bytes": "80 GB"}, "2 1"),
     # Ledger, section 4: 8 x 20 / 0.3.

@@ -53,6 +53,4 @@ CASES = {
     "transistors_per_mm2": ({"transistors": 169e6, "die_area_mm2": "135 mm2"}, "1251851.8518518518 1/mm2"),
     # 64 = 4^3.
     "observed_exponent": ({"change_ratio": 64, "total_scale": 4}, "3 1"),
-    # 8 = 2 x 2 x 2.
-    "generations_between": ({"total_scale": 8, "scale_factor": 2}, "3 1"),
 }

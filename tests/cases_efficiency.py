@@ -39,8 +39,6 @@ CASES = {
         {"step_time_s": "10 ms", "energy_j": "1000 mJ", "power_cap_w": "35 W", "idle_w": "0.01 kW"},
         "40 ms",
     ),
-    # The article's 115 W over 159 mm2.
-    "power_per_area_w_per_mm2": ({"power_w": "0.115 kW", "die_area_mm2": "159 mm2"}, "0.7232704402515723 W/mm2"),
     # 15 W over 272 GB/s = 2,176 Gbit/s: 6.893 pJ a bit.
     "implied_energy_j_per_byte": (
         {"power_w": "15 W", "memory_bandwidth_bytes_per_s": "272 GB/s"},
@@ -48,14 +46,8 @@ CASES = {
     ),
     # 60 Wh at 40 W: an hour and a half.
     "battery_time_s": ({"battery_energy_j": "216 kJ", "power_w": "40 W"}, "1.5 h"),
-    "battery_tokens": ({"battery_energy_j": "216 kJ", "tokens_per_j": "1.25 1/J"}, "270000 1"),
-    # 10 W for 22 h = 0.22 kWh.
-    "idle_energy_j": ({"idle_w": "10 W", "idle_time_s": "22 h"}, "792 kJ"),
-    "idle_tokens": ({"idle_energy_j": "792 kJ", "tokens_per_j": "1.25 1/J"}, "990000 1"),
+    "energy_tokens": ({"energy_j": "216 kJ", "tokens_per_j": "1.25 1/J"}, "270000 1"),
     "answer_energy_j": ({"answer_tokens": 500, "tokens_per_j": "1.25 1/J"}, "0.4 kJ"),
-    "saved_power_w": ({"power_w": "0.07 kW", "idle_w": "10 W"}, "60 W"),
-    # The article's 40 W of 115 W.
-    "power_share": ({"power_w": "40 W", "tdp_w": "0.115 kW"}, "0.347826086956522 1"),
     # 50 x 3.4 / 256.
     "bandwidth_share": (
         {"tokens_per_s": "50 1/s", "bytes_per_token": "3.4 GB", "memory_bandwidth_bytes_per_s": "256 GB/s"},

@@ -33,8 +33,6 @@ CASES = {
     "budget_bytes_per_s": ({"power_budget_w": "1 MW", "peak_bytes_per_j": "8 GB/J"}, "8000 TB/s"),
     # Half the energy a token, twice the tokens a joule.
     "token_gain": ({"first_energy_per_token_j": "373.142 mJ", "last_energy_per_token_j": "0.186571 J"}, "2 1"),
-    "implied_power_gain": ({"performance_gain": 30, "efficiency_gain": 6}, "5 1"),
-    "implied_tdp_w": ({"first_tdp_w": "0.3 kW", "power_gain": 5}, "1500 W"),
     # Four boards of 700 W drawing 1.4 kW are half used.
     "rating_use": ({"power_w": "1.4 kW", "n_accelerators": 4, "tdp_w": "0.7 kW"}, "0.5 1"),
 }

@@ -97,7 +97,7 @@ def test_nothing_shrunk_nothing_changed():
 
 
 def test_a_shrink_and_its_generations():
-    assert dennard.generations_between(dennard.total_scale(1.4142, 5), 1.4142) == pytest.approx(5)
+    assert dennard.observed_exponent(dennard.total_scale(1.4142, 5), 1.4142) == pytest.approx(5)
 
 
 def test_what_the_chapter_says_of_real_processors():

@@ -30,7 +30,7 @@ def test_the_articles_factors_by_hand():
     found = generations.repairs()["power"]
     assert (found.share.low, found.share.high) == pytest.approx((0.4580, 0.5268), abs=1e-4)
     # 300 W x 5 and x 8.33.
-    assert escalator.implied_tdp_w(300, found.power.high) == pytest.approx(2500)
+    assert 300 * found.power.high == pytest.approx(2500)
 
 
 def test_ratings_from_v100_to_b200_as_the_ledger_of_claims_has_them():

@@ -12,6 +12,7 @@ import sympy
 import llmpower.formulas
 from llmpower import symbolic
 from llmpower.facts.quantities import quantities
+from llmpower.facts.tables import DATA
 from tests.units import quantity, si
 
 MODULES = [
@@ -84,22 +85,28 @@ def test_the_printed_equation_computes_the_same(name):
 
 
 @pytest.mark.parametrize("name", FORMULAS)
-def test_documentation_matches_the_signature_and_the_table(name):
+def test_help_says_what_a_reader_must_know(name):
     function = FORMULAS[name]
     text = inspect.getdoc(function)
-    described = re.findall(r"^(\w+) : float\n((?:    .*\n?)+)", text, re.MULTILINE)
-    wanted = [*inspect.signature(function).parameters, function.__name__]
-    assert [key for key, _ in described] == wanted
-    for key, body in described:
-        unit = re.search(r"\[([^\]]+)\]\s*$", body)
-        assert unit and unit.group(1) == quantities()[key].unit, f"{key}: unit in the text and in the table differ"
+    assert re.findall(r"^(\w+)\n-+$", text, re.MULTILINE) == ["Parameters", "Returns", "Notes", "Examples"]
+    described = re.findall(
+        r"^(\w+) : float, array, quantity or symbol\n    (\S.*)\. \[(\S+)\]$", text, flags=re.MULTILINE
+    )
+    assert [key for key, *_ in described] == [*inspect.signature(function).parameters, function.__name__]
+    for key, meaning, unit in described:
+        assert meaning.lower().startswith(quantities()[key].help.lower()) and unit == quantities()[key].unit
+    assert text.splitlines()[0].endswith(f". [{quantities()[function.__name__].unit}]"), "the unit of the result"
+    assert not quantities().keys() & re.findall(r"^(\w+): ", text, re.MULTILINE), (
+        "a remark on something that is no argument"
+    )
     assert "left out" in " ".join(text.lower().split()), "say what is left out"
     assert re.search(r"wn derivation|\[\w+\]_", text), "name the source or say own derivation"
+    assert "arrays broadcast" in text and "nothing raised" in text
     assert ">>>" in text
 
 
 def test_cited_keys_are_in_the_bibliography():
-    library = (llmpower.tables.DATA.parent / "references.bib").read_text(encoding="utf-8")
+    library = (DATA.parent / "references.bib").read_text(encoding="utf-8")
     for name, function in FORMULAS.items():
         for key in re.findall(r"\[(\w+)\]_", inspect.getdoc(function)):
             assert f"{{{key}," in library, f"{name} cites {key}"
@@ -108,9 +115,10 @@ def test_cited_keys_are_in_the_bibliography():
 def test_formulas_are_pure():
     for module in MODULES:
         source = inspect.getsource(module)
+        assert "----" not in source, f"{module.__name__} has headings that the table of quantities fills in"
         code = re.sub(r'r?""".*?"""', "", source, flags=re.DOTALL)
         assert not re.search(r"\bif\b|\bround\(|\bopen\(|\bint\(", code), f"{module.__name__} branches, rounds or reads"
-        literals = [text for text in re.findall(r"(?<![\w.])\d[\w.]*", code)]
+        literals = re.findall(r"(?<![\w.])\d[\w.]*", code)
         assert all(text.isdigit() and int(text) <= 10 for text in literals), f"{module.__name__}: {literals}"
         imports = re.findall(r"^(?:from|import) (\S+)", code, re.MULTILINE)
         assert set(imports) <= {"llmpower.formulas.elementwise"}

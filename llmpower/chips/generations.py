@@ -256,9 +256,7 @@ def repairs():
         "efficiency": _repair(
             "efficiency", [(escalator.efficiency_gain(g, power), power, g) for g in (low, middle, high)]
         ),
-        "power": _repair(
-            "power", [(efficiency, escalator.implied_power_gain(g, efficiency), g) for g in (low, middle, high)]
-        ),
+        "power": _repair("power", [(efficiency, g / efficiency, g) for g in (low, middle, high)]),
     }
 
 

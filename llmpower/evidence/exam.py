@@ -205,7 +205,7 @@ def without_constants():
     (n_bytes, n_flop), c, unit = counts(runs), runs.columns, runs.unit
     n = c["n_accelerators"]
     time = np.maximum(decode.memory_time_s(n_bytes, n, unit.bandwidth), decode.compute_time_s(n_flop, n, unit.peak))
-    energy = serving.power_energy_j(serving.board_power_w(n, 1, unit.tdp), time)
+    energy = decode.energy_j(serving.board_power_w(n, 1, unit.tdp), time)
     return energy / c["batch"] / c["j_per_token"] - 1, decode.tokens_per_s(c["batch"], time) / c["tokens_per_s"] - 1
 
 

@@ -1,39 +1,21 @@
-r"""Energy, time and memory of one decode step.
+"""Energy, time and memory of one decode step.
 
 A decode step produces one token for each of the B sequences in the batch.
-Every function is pure: no check, no rounding, no default for a measured input.
-Names, symbols, units and ranges of all arguments stand in ``data/quantities.csv``.
 """
 
 from llmpower.formulas.elementwise import maximum, minimum
 
 
 def expert_share(n_experts, n_experts_per_token, batch):
-    r"""Share of a layer's routed experts that a step of `batch` tokens touches.
+    """Share of a layer's routed experts that a step of `batch` tokens touches. [1]
 
-    Parameters
-    ----------
-    n_experts : float
-        Routed experts per layer, above zero. [1]
-    n_experts_per_token : float
-        Experts each token is sent to, at most `n_experts`. [1]
-    batch : float
-        Sequences decoded together. [1]
+    n_experts: above zero.
+    n_experts_per_token: at most `n_experts`.
+    expert_share: expected distinct experts over all experts, 0 to 1.
+    Own derivation: one token misses a given expert with probability 1 - k/E, and B independent tokens miss it with the
+    B-th power of that. Left out: correlation between tokens and uneven popularity of experts, both of which touch fewer
+    experts, so an upper bound.
 
-    Returns
-    -------
-    expert_share : float
-        Expected distinct experts over all experts, 0 to 1. [1]
-
-    Notes
-    -----
-    Own derivation: one token misses a given expert with probability
-    1 - k/E, and B independent tokens miss it with the B-th power of that.
-    Left out: correlation between tokens and uneven popularity of experts,
-    both of which touch fewer experts, so this is an upper bound.
-
-    Examples
-    --------
     >>> expert_share(8, 2, 1)
     0.25
     >>> expert_share(8, 2, 2)
@@ -43,31 +25,12 @@ def expert_share(n_experts, n_experts_per_token, batch):
 
 
 def params_touched(params_shared, params_routed, expert_share):
-    r"""Parameters a step multiplies with.
+    """Parameters a step multiplies with. [1]
 
-    Parameters
-    ----------
-    params_shared : float
-        Parameters every token uses: attention, dense layers, shared experts,
-        output projection; not an input embedding that is only looked up. [1]
-    params_routed : float
-        Parameters of all routed experts; zero for a dense model. [1]
-    expert_share : float
-        Share of the routed experts touched, 0 to 1. [1]
+    params_shared: attention, dense layers, shared experts, output projection; not an input embedding only looked up.
+    params_touched: with the share of a batch of one, the active parameters of a token.
+    Own derivation. Left out: looked-up rows of the input embedding, a few kilobytes a token, so slightly low.
 
-    Returns
-    -------
-    params_touched : float
-        Parameters read by the step. With the share of a batch of one these
-        are the active parameters of a token. [1]
-
-    Notes
-    -----
-    Own derivation. Left out: the rows of the input embedding that are looked
-    up, a few kilobytes a token, so the result is slightly low.
-
-    Examples
-    --------
     >>> params_touched(1.0e9, 8.0e9, 0.25)
     3000000000.0
     """
@@ -75,93 +38,23 @@ def params_touched(params_shared, params_routed, expert_share):
 
 
 def weight_bytes(params_shared, params_routed, expert_share, shared_bytes_per_param, routed_bytes_per_param):
-    r"""Bytes of weights that a step reads.
+    """Bytes of weights that a step reads or, with an expert share of one, that memory holds. [B]
 
-    Parameters
-    ----------
-    params_shared : float
-        Parameters outside the routed experts. [1]
-    params_routed : float
-        Parameters of all routed experts; zero for a dense model. [1]
-    expert_share : float
-        Share of the routed experts touched, 0 to 1. [1]
-    shared_bytes_per_param : float
-        Width of a weight outside the routed experts. [B]
-    routed_bytes_per_param : float
-        Width of a weight inside them. [B]
+    params_shared: for what memory holds, the input embedding as well.
+    Own derivation. Left out: looked-up rows of the input embedding, alignment, tables of the runtime, so slightly low.
 
-    Returns
-    -------
-    weight_bytes : float
-        Decimal bytes. [B]
-
-    Notes
-    -----
-    Own derivation. Left out: the rows of the input embedding that are looked
-    up, and tables of the runtime, so the result is slightly low.
-
-    Examples
-    --------
     >>> weight_bytes(70.0e9, 0.0, 0.0, 2.0, 2.0)
     140000000000.0
     """
     return params_shared * shared_bytes_per_param + expert_share * params_routed * routed_bytes_per_param
 
 
-def stored_weight_bytes(params_total, params_routed, shared_bytes_per_param, routed_bytes_per_param):
-    r"""Bytes of weights that memory holds.
-
-    Parameters
-    ----------
-    params_total : float
-        All parameters, the input embedding included. [1]
-    params_routed : float
-        Those of the routed experts; zero for a dense model. [1]
-    shared_bytes_per_param : float
-        Width of a weight outside the routed experts. [B]
-    routed_bytes_per_param : float
-        Width of a weight inside them. [B]
-
-    Returns
-    -------
-    stored_weight_bytes : float
-        Decimal bytes. [B]
-
-    Notes
-    -----
-    Own derivation. Left out: alignment and tables of the runtime, which add to it.
-
-    Examples
-    --------
-    >>> stored_weight_bytes(70.0e9, 0.0, 2.0, 2.0)
-    140000000000.0
-    """
-    return (params_total - params_routed) * shared_bytes_per_param + params_routed * routed_bytes_per_param
-
-
 def kv_values_gqa(n_kv_heads, head_dim):
-    r"""Values a token leaves behind in one attention layer: keys and values.
+    """Values a token leaves behind in one attention layer: keys and values. [1]
 
-    Parameters
-    ----------
-    n_kv_heads : float
-        Key-value heads: all heads in multi-head attention, fewer in
-        grouped-query attention. [1]
-    head_dim : float
-        Width of a head. [1]
+    n_kv_heads: all heads in multi-head attention, fewer in grouped-query attention.
+    Own derivation from the layout of [ainslie2023gqa]_: a key and a value for each head kept. Left out: nothing.
 
-    Returns
-    -------
-    kv_values_gqa : float
-        Values per token and layer. [1]
-
-    Notes
-    -----
-    Own derivation from the layout of [ainslie2023gqa]_: a key and a value for
-    each head kept. Left out: nothing.
-
-    Examples
-    --------
     >>> kv_values_gqa(8, 128)
     2048
     """
@@ -169,27 +62,10 @@ def kv_values_gqa(n_kv_heads, head_dim):
 
 
 def kv_values_mla(mla_latent, mla_rope):
-    r"""Values a token leaves behind in one layer of multi-head latent attention.
+    """Values a token leaves behind in one layer of multi-head latent attention. [1]
 
-    Parameters
-    ----------
-    mla_latent : float
-        Width of the compressed key-value vector. [1]
-    mla_rope : float
-        Width of the decoupled positional key. [1]
+    Own derivation from the layout of [deepseek2024v3]_: a compressed vector and a positional key. Left out: nothing.
 
-    Returns
-    -------
-    kv_values_mla : float
-        Values per token and layer. [1]
-
-    Notes
-    -----
-    Own derivation from the layout of [deepseek2024v3]_: one compressed vector
-    and one positional key. Left out: nothing.
-
-    Examples
-    --------
     >>> kv_values_mla(512, 64)
     576
     """
@@ -197,31 +73,10 @@ def kv_values_mla(mla_latent, mla_rope):
 
 
 def kv_positions(context_tokens, n_full_layers, n_window_layers, window_tokens):
-    r"""Token positions a new token attends to, summed over the attention layers.
+    """Token positions a new token attends to, summed over the attention layers. [1]
 
-    Parameters
-    ----------
-    context_tokens : float
-        Tokens behind the new one. [1]
-    n_full_layers : float
-        Attention layers that see all of them. [1]
-    n_window_layers : float
-        Attention layers that see a window. [1]
-    window_tokens : float
-        Width of that window. [1]
+    Own derivation. Left out: blocks that some runtimes read or keep beyond the window, so a lower bound for those.
 
-    Returns
-    -------
-    kv_positions : float
-        Positions, layers times tokens. [1]
-
-    Notes
-    -----
-    Own derivation. Left out: runtimes that read or keep whole windows' worth
-    of blocks beyond the window, so the result is a lower bound for those.
-
-    Examples
-    --------
     >>> kv_positions(1000, 2, 10, 100)
     3000
     """
@@ -229,33 +84,12 @@ def kv_positions(context_tokens, n_full_layers, n_window_layers, window_tokens):
 
 
 def kv_cache_bytes(kv_values, kv_positions, kv_bytes_per_value, state_values, state_bytes_per_value):
-    r"""Bytes that one sequence keeps in memory between two steps.
+    """Bytes that one sequence keeps in memory between two steps. [B]
 
-    Parameters
-    ----------
-    kv_values : float
-        Values per token and attention layer. [1]
-    kv_positions : float
-        Positions kept, summed over the attention layers. [1]
-    kv_bytes_per_value : float
-        Width of a cached value. [B]
-    state_values : float
-        Values of recurrent state per sequence, summed over the layers; zero
-        without such layers. [1]
-    state_bytes_per_value : float
-        Width of a value of the state. [B]
-
-    Returns
-    -------
-    kv_cache_bytes : float
-        Bytes per sequence. [B]
-
-    Notes
-    -----
+    kv_positions: those kept.
+    state_values: summed over the layers; zero without such layers.
     Own derivation. Left out: unused parts of cache blocks, which add to it.
 
-    Examples
-    --------
     >>> kv_cache_bytes(2048, 80 * 32768, 2, 0, 4)
     10737418240
     """
@@ -263,29 +97,11 @@ def kv_cache_bytes(kv_values, kv_positions, kv_bytes_per_value, state_values, st
 
 
 def kv_traffic_bytes(kv_cache_bytes, state_values, state_bytes_per_value):
-    r"""Bytes of cache that one sequence moves in a step.
+    """Bytes of cache that one sequence moves in a step. [B]
 
-    Parameters
-    ----------
-    kv_cache_bytes : float
-        Bytes the sequence keeps. [B]
-    state_values : float
-        Values of recurrent state, read and written back. [1]
-    state_bytes_per_value : float
-        Width of a value of the state. [B]
+    state_values: read and written back.
+    Own derivation. Left out: writing the new token's keys and values, one part in `context_tokens`, so slightly low.
 
-    Returns
-    -------
-    kv_traffic_bytes : float
-        Bytes read, and state written, per sequence and step. [B]
-
-    Notes
-    -----
-    Own derivation. Left out: writing the new token's keys and values, one
-    part in `context_tokens`, so the result is slightly low.
-
-    Examples
-    --------
     >>> kv_traffic_bytes(100.0, 10.0, 2.0)
     120.0
     """
@@ -293,27 +109,11 @@ def kv_traffic_bytes(kv_cache_bytes, state_values, state_bytes_per_value):
 
 
 def linear_flop(params_active, flop_per_mac):
-    r"""Arithmetic of all matrix products with weights, for one token.
+    """Arithmetic of all matrix products with weights, for one token. [FLOP]
 
-    Parameters
-    ----------
-    params_active : float
-        Parameters the token is multiplied with. [1]
-    flop_per_mac : float
-        Operations counted per multiply-and-add; by convention two. [FLOP]
+    Own derivation; [kaplan2020scaling]_ counts two per parameter, too. Left out: normalisation, activations, sampling,
+    well under one percent, so slightly low.
 
-    Returns
-    -------
-    linear_flop : float
-        Operations per token. [FLOP]
-
-    Notes
-    -----
-    Own derivation; [kaplan2020scaling]_ counts two per parameter, too. Left out:
-    normalisation, activations, sampling, well under one percent, so slightly low.
-
-    Examples
-    --------
     >>> linear_flop(70.0e9, 2)
     140000000000.0
     """
@@ -321,36 +121,13 @@ def linear_flop(params_active, flop_per_mac):
 
 
 def attention_flop(n_heads, score_width, value_width, kv_positions, flop_per_mac):
-    r"""Arithmetic of attention scores and weighted values, for one token.
+    """Arithmetic of attention scores and weighted values, for one token. [FLOP]
 
-    Parameters
-    ----------
-    n_heads : float
-        Query heads. [1]
-    score_width : float
-        Products per head and position for the score: the head width, or for
-        latent attention the latent plus the positional width. [1]
-    value_width : float
-        Products per head and position for the value: the head width, or for
-        latent attention the latent width. [1]
-    kv_positions : float
-        Positions attended, summed over the attention layers. [1]
-    flop_per_mac : float
-        Operations counted per multiply-and-add; by convention two. [FLOP]
+    score_width: the head width, or for latent attention the latent plus the positional width.
+    value_width: the head width, or for latent attention the latent width.
+    Own derivation: scores and values each take one product per head, position and width. Latent attention is counted in
+    its absorbed form. Left out: the softmax, about one operation in `head_dim`, so slightly low.
 
-    Returns
-    -------
-    attention_flop : float
-        Operations per token. [FLOP]
-
-    Notes
-    -----
-    Own derivation: scores and values each take one product per head, position
-    and width. Latent attention is counted in its absorbed form. Left out: the
-    softmax, about one operation in `head_dim`, so slightly low.
-
-    Examples
-    --------
     >>> attention_flop(64, 128, 128, 80 * 32768, 2)
     85899345920
     """
@@ -358,29 +135,10 @@ def attention_flop(n_heads, score_width, value_width, kv_positions, flop_per_mac
 
 
 def step_bytes(weight_bytes, batch, kv_traffic_bytes):
-    r"""Bytes that a step moves: the weights once, a cache for every sequence.
+    """Bytes that a step moves: the weights once, a cache for every sequence. [B]
 
-    Parameters
-    ----------
-    weight_bytes : float
-        Weights read. [B]
-    batch : float
-        Sequences decoded together. [1]
-    kv_traffic_bytes : float
-        Cache that one sequence moves. [B]
+    Own derivation. Left out: activations and traffic between accelerators, which add to it.
 
-    Returns
-    -------
-    step_bytes : float
-        Bytes. [B]
-
-    Notes
-    -----
-    Own derivation. Left out: activations and traffic between accelerators,
-    which add to it.
-
-    Examples
-    --------
     >>> step_bytes(100.0, 4, 5.0)
     120.0
     """
@@ -388,28 +146,10 @@ def step_bytes(weight_bytes, batch, kv_traffic_bytes):
 
 
 def step_flop(batch, linear_flop, attention_flop):
-    r"""Operations of a step: each sequence brings its own.
+    """Operations of a step: each sequence brings its own. [FLOP]
 
-    Parameters
-    ----------
-    batch : float
-        Sequences decoded together. [1]
-    linear_flop : float
-        Arithmetic with weights per token. [FLOP]
-    attention_flop : float
-        Arithmetic of attention per token. [FLOP]
-
-    Returns
-    -------
-    step_flop : float
-        Operations. [FLOP]
-
-    Notes
-    -----
     Own derivation. Left out: sampling, well under one percent, so slightly low.
 
-    Examples
-    --------
     >>> step_flop(4, 10.0, 5.0)
     60.0
     """
@@ -417,27 +157,11 @@ def step_flop(batch, linear_flop, attention_flop):
 
 
 def movement_energy_j(n_bytes, energy_j_per_byte):
-    r"""Energy to move data from memory to where it is used.
+    """Energy to move data from memory to where it is used. [J]
 
-    Parameters
-    ----------
-    n_bytes : float
-        Bytes moved. [B]
-    energy_j_per_byte : float
-        Energy per byte along the path that is counted. [J/B]
+    energy_j_per_byte: along the path that is counted.
+    Own derivation. Left out: memory power that does not follow traffic (refresh, idle interface): low at low traffic.
 
-    Returns
-    -------
-    movement_energy_j : float
-        Energy. [J]
-
-    Notes
-    -----
-    Own derivation. Left out: the part of memory power that does not follow
-    traffic (refresh, idle interface), so the result is low at low traffic.
-
-    Examples
-    --------
     >>> movement_energy_j(140e9, 160e-12)
     22.4
     """
@@ -445,27 +169,11 @@ def movement_energy_j(n_bytes, energy_j_per_byte):
 
 
 def compute_energy_j(n_flop, energy_j_per_flop):
-    r"""Energy of arithmetic.
+    """Energy of arithmetic. [J]
 
-    Parameters
-    ----------
-    n_flop : float
-        Operations. [FLOP]
-    energy_j_per_flop : float
-        Energy per operation at the precision used. [J/FLOP]
+    energy_j_per_flop: at the precision used.
+    Own derivation. Left out: instruction and register traffic, as far as the constant does not contain it.
 
-    Returns
-    -------
-    compute_energy_j : float
-        Energy. [J]
-
-    Notes
-    -----
-    Own derivation. Left out: instruction and register traffic, as far as the
-    constant does not contain it.
-
-    Examples
-    --------
     >>> compute_energy_j(140e9, 0.3e-12)
     0.042
     """
@@ -473,30 +181,12 @@ def compute_energy_j(n_flop, energy_j_per_flop):
 
 
 def movement_share(weight_energy_j, kv_energy_j, compute_energy_j):
-    r"""Share of dynamic energy that moves data.
+    """Share of dynamic energy that moves data. [1]
 
-    Parameters
-    ----------
-    weight_energy_j : float
-        Energy of reading weights. [J]
-    kv_energy_j : float
-        Energy of reading the cache. [J]
-    compute_energy_j : float
-        Energy of arithmetic. [J]
+    movement_share: movement over movement plus arithmetic, 0 to 1.
+    Own derivation. Left out: everything that is neither, above all power that flows regardless of work; so this is a
+    share of *dynamic* energy, not of the power a meter shows.
 
-    Returns
-    -------
-    movement_share : float
-        Movement over movement plus arithmetic, 0 to 1. [1]
-
-    Notes
-    -----
-    Own derivation. Left out: everything that is neither, above all power that
-    flows regardless of work; so this is a share of *dynamic* energy, not of
-    the power a meter shows.
-
-    Examples
-    --------
     >>> movement_share(3.0, 1.0, 4.0)
     0.5
     """
@@ -504,30 +194,13 @@ def movement_share(weight_energy_j, kv_energy_j, compute_energy_j):
 
 
 def break_even_batch(weight_energy_j, kv_sequence_energy_j, compute_sequence_energy_j):
-    r"""Batch at which moving data and computing cost the same.
+    """Batch at which moving data and computing cost the same. [1]
 
-    Parameters
-    ----------
-    weight_energy_j : float
-        Energy of reading the weights once, for the whole step. [J]
-    kv_sequence_energy_j : float
-        Energy of reading one sequence's cache. [J]
-    compute_sequence_energy_j : float
-        Energy of one sequence's arithmetic. [J]
+    weight_energy_j: once, for the whole step.
+    break_even_batch: negative when a cache costs more than its arithmetic: then movement dominates at every batch.
+    Own derivation: E_W + B E_KV = B E_C solved for B. Valid for dense models; with experts E_W itself grows with B.
+    Left out: as in `movement_share`.
 
-    Returns
-    -------
-    break_even_batch : float
-        Sequences. Negative when the cache of a sequence costs more than its
-        arithmetic: then movement dominates at every batch. [1]
-
-    Notes
-    -----
-    Own derivation: E_W + B E_KV = B E_C solved for B. Valid for dense models;
-    with experts E_W itself grows with B. Left out: as in `movement_share`.
-
-    Examples
-    --------
     >>> break_even_batch(10.0, 1.0, 2.0)
     10.0
     """
@@ -535,29 +208,12 @@ def break_even_batch(weight_energy_j, kv_sequence_energy_j, compute_sequence_ene
 
 
 def memory_time_s(n_bytes, n_accelerators, memory_bandwidth_bytes_per_s):
-    r"""Shortest time to move data through the memory interfaces.
+    """Shortest time to move data through the memory interfaces. [s]
 
-    Parameters
-    ----------
-    n_bytes : float
-        Bytes moved by all accelerators together. [B]
-    n_accelerators : float
-        Accelerators that share the work evenly. [1]
-    memory_bandwidth_bytes_per_s : float
-        Rated bandwidth of one. [B/s]
+    n_bytes: by all accelerators together.
+    memory_bandwidth_bytes_per_s: the rating of one.
+    Own derivation. Left out: achieved bandwidth below the rating and uneven shares, so a lower bound.
 
-    Returns
-    -------
-    memory_time_s : float
-        Time. [s]
-
-    Notes
-    -----
-    Own derivation. Left out: achieved bandwidth below the rating and uneven
-    shares, so this is a lower bound.
-
-    Examples
-    --------
     >>> memory_time_s(140e9, 1, 3.35e12)
     0.0417910447761194
     """
@@ -565,29 +221,12 @@ def memory_time_s(n_bytes, n_accelerators, memory_bandwidth_bytes_per_s):
 
 
 def compute_time_s(n_flop, n_accelerators, dense_flop_per_s):
-    r"""Shortest time for an amount of arithmetic.
+    """Shortest time for an amount of arithmetic. [s]
 
-    Parameters
-    ----------
-    n_flop : float
-        Operations of all accelerators together. [FLOP]
-    n_accelerators : float
-        Accelerators that share the work evenly. [1]
-    dense_flop_per_s : float
-        Rated dense peak of one, at the precision used. [FLOP/s]
+    n_flop: of all accelerators together.
+    dense_flop_per_s: the rating of one.
+    Own derivation. Left out: achieved rates below the rating, so a lower bound.
 
-    Returns
-    -------
-    compute_time_s : float
-        Time. [s]
-
-    Notes
-    -----
-    Own derivation. Left out: achieved rates below the rating, so this is a
-    lower bound.
-
-    Examples
-    --------
     >>> compute_time_s(1.0e12, 2, 1.0e15)
     0.0005
     """
@@ -595,27 +234,10 @@ def compute_time_s(n_flop, n_accelerators, dense_flop_per_s):
 
 
 def step_time_s(memory_time_s, compute_time_s):
-    r"""Shortest time of a step when movement and arithmetic overlap fully.
+    """Shortest time of a step when movement and arithmetic overlap fully. [s]
 
-    Parameters
-    ----------
-    memory_time_s : float
-        Time for the data. [s]
-    compute_time_s : float
-        Time for the arithmetic. [s]
+    The roofline of [williams2009roofline]_ as a time. Left out: launch, synchronisation and links, so a lower bound.
 
-    Returns
-    -------
-    step_time_s : float
-        Time. [s]
-
-    Notes
-    -----
-    The roofline model of [williams2009roofline]_, written as time. Left
-    out: launch, synchronisation and links, so this is a lower bound.
-
-    Examples
-    --------
     >>> step_time_s(0.04, 0.001)
     0.04
     """
@@ -623,26 +245,11 @@ def step_time_s(memory_time_s, compute_time_s):
 
 
 def tokens_per_s(batch, step_time_s):
-    r"""Tokens per second of all sequences together.
+    """Tokens per second of all sequences together. [1/s]
 
-    Parameters
-    ----------
-    batch : float
-        Sequences decoded together. [1]
-    step_time_s : float
-        Time of a step. [s]
-
-    Returns
-    -------
-    tokens_per_s : float
-        Rate; an upper bound if the time is a lower bound. [1/s]
-
-    Notes
-    -----
+    tokens_per_s: an upper bound if the time is a lower bound.
     Own derivation. Left out: prefill, which takes time from decoding.
 
-    Examples
-    --------
     >>> tokens_per_s(32, 0.04)
     800.0
     """
@@ -650,54 +257,34 @@ def tokens_per_s(batch, step_time_s):
 
 
 def power_w(energy_j, time_s):
-    r"""Mean power of an amount of energy spent in a time.
+    """Mean power of an amount of energy spent in a time. [W]
 
-    Parameters
-    ----------
-    energy_j : float
-        Energy. [J]
-    time_s : float
-        Time. [s]
-
-    Returns
-    -------
-    power_w : float
-        Mean power. [W]
-
-    Notes
-    -----
     Definition of power. Own derivation. Left out: nothing.
 
-    Examples
-    --------
     >>> power_w(22.4, 0.04)
     560.0
     """
     return energy_j / time_s
 
 
+def energy_j(power_w, time_s):
+    """Energy of a power that flows for a time. [J]
+
+    Own derivation: `power_w` turned round. Left out: changes within that time, such as growth or deeper sleep.
+
+    >>> energy_j(200.0, 0.02)
+    4.0
+    """
+    return power_w * time_s
+
+
 def memory_power_w(memory_bandwidth_bytes_per_s, energy_j_per_byte):
-    r"""Power that moving data takes when the memory runs at its rated bandwidth.
+    """Power that moving data takes when the memory runs at its rated bandwidth. [W]
 
-    Parameters
-    ----------
-    memory_bandwidth_bytes_per_s : float
-        Rated bandwidth. [B/s]
-    energy_j_per_byte : float
-        Energy per byte along the path that is counted. [J/B]
+    energy_j_per_byte: along the path that is counted.
+    Own derivation. A constant that gives more than the board's rating cannot be the cost of memory alone. Left out:
+    power that does not follow traffic.
 
-    Returns
-    -------
-    memory_power_w : float
-        Power. [W]
-
-    Notes
-    -----
-    Own derivation. A constant that gives more than the board's rating cannot
-    be the cost of memory alone. Left out: power that does not follow traffic.
-
-    Examples
-    --------
     >>> memory_power_w(4.8e12, 160e-12)
     768.0
     """
@@ -705,26 +292,11 @@ def memory_power_w(memory_bandwidth_bytes_per_s, energy_j_per_byte):
 
 
 def energy_per_token_j(energy_j, batch):
-    r"""Energy of a step divided among its tokens.
+    """Energy of a step divided among its tokens. [J]
 
-    Parameters
-    ----------
-    energy_j : float
-        Energy of the step. [J]
-    batch : float
-        Sequences, each of which receives one token. [1]
-
-    Returns
-    -------
-    energy_per_token_j : float
-        Energy per output token. [J]
-
-    Notes
-    -----
+    batch: each receives one token.
     Own derivation. Left out: the prompt, which is paid for before decoding.
 
-    Examples
-    --------
     >>> energy_per_token_j(64.0, 32)
     2.0
     """
@@ -732,29 +304,11 @@ def energy_per_token_j(energy_j, batch):
 
 
 def memory_needed_bytes(stored_weight_bytes, kv_cache_bytes, batch):
-    r"""Memory that weights and all caches occupy.
+    """Memory that weights and all caches occupy. [B]
 
-    Parameters
-    ----------
-    stored_weight_bytes : float
-        Stored weights, input embedding included. [B]
-    kv_cache_bytes : float
-        Cache of one sequence. [B]
-    batch : float
-        Sequences. [1]
+    stored_weight_bytes: input embedding included.
+    Own derivation. Left out: activations, buffers and the runtime, some GB per accelerator, so a lower bound.
 
-    Returns
-    -------
-    memory_needed_bytes : float
-        Bytes over all accelerators. [B]
-
-    Notes
-    -----
-    Own derivation. Left out: activations, communication buffers and the
-    runtime itself, some gigabytes per accelerator, so this is a lower bound.
-
-    Examples
-    --------
     >>> memory_needed_bytes(140.0, 10.0, 2)
     160.0
     """
@@ -762,29 +316,13 @@ def memory_needed_bytes(stored_weight_bytes, kv_cache_bytes, batch):
 
 
 def memory_fill(memory_needed_bytes, n_accelerators, memory_bytes):
-    r"""Need over capacity; above one it does not fit.
+    """Need over capacity; above one it does not fit. [1]
 
-    Parameters
-    ----------
-    memory_needed_bytes : float
-        Need over all accelerators. [B]
-    n_accelerators : float
-        Accelerators that share the data evenly. [1]
-    memory_bytes : float
-        Capacity of one. [B]
+    memory_bytes: of one.
+    memory_fill: for one accelerator, its ceiling is how many would do.
+    Own derivation. Left out: sharding limits such as a number of heads that the number of accelerators must divide,
+    which ask for more.
 
-    Returns
-    -------
-    memory_fill : float
-        Ratio; for one accelerator its ceiling is how many would do. [1]
-
-    Notes
-    -----
-    Own derivation. Left out: sharding limits such as a number of heads that
-    the number of accelerators must divide, which ask for more.
-
-    Examples
-    --------
     >>> memory_fill(160.0, 1, 80.0)
     2.0
     """
@@ -792,31 +330,11 @@ def memory_fill(memory_needed_bytes, n_accelerators, memory_bytes):
 
 
 def break_even_batch_weights(bytes_per_param, flop_per_mac, energy_j_per_byte, energy_j_per_flop):
-    r"""Break-even batch of a dense model when the cache is left out.
+    """Break-even batch of a dense model when the cache is left out. [1]
 
-    Parameters
-    ----------
-    bytes_per_param : float
-        Width of a weight. [B]
-    flop_per_mac : float
-        Operations counted per multiply-and-add; by convention two. [FLOP]
-    energy_j_per_byte : float
-        Energy per byte moved. [J/B]
-    energy_j_per_flop : float
-        Energy per operation. [J/FLOP]
+    break_even_batch_weights: the size of the model cancels.
+    Own derivation: N b e_B = B f N e_F solved for B. Left out: the cache, which moves it up, in the end to infinity.
 
-    Returns
-    -------
-    break_even_batch_weights : float
-        Sequences; the size of the model cancels. [1]
-
-    Notes
-    -----
-    Own derivation: N b e_B = B f N e_F solved for B. Left out: the cache,
-    which moves the break-even up, in the end to infinity.
-
-    Examples
-    --------
     >>> break_even_batch_weights(2, 2, 160e-12, 0.3e-12)
     533.3333333333334
     """
@@ -824,31 +342,12 @@ def break_even_batch_weights(bytes_per_param, flop_per_mac, energy_j_per_byte, e
 
 
 def ridge_batch(bytes_per_param, dense_flop_per_s, flop_per_mac, memory_bandwidth_bytes_per_s):
-    r"""Batch at which reading weights and multiplying with them take the same time.
+    """Batch at which reading weights and multiplying with them take the same time. [1]
 
-    Parameters
-    ----------
-    bytes_per_param : float
-        Width of a weight. [B]
-    dense_flop_per_s : float
-        Rated dense peak, at the precision used. [FLOP/s]
-    flop_per_mac : float
-        Operations counted per multiply-and-add; by convention two. [FLOP]
-    memory_bandwidth_bytes_per_s : float
-        Rated bandwidth. [B/s]
+    ridge_batch: the size of a dense model cancels.
+    Own derivation: N b / beta = B f N / phi solved for B, the ridge point of [williams2009roofline]_ as a batch. Left
+    out: the cache, which moves it up.
 
-    Returns
-    -------
-    ridge_batch : float
-        Sequences; the size of a dense model cancels. [1]
-
-    Notes
-    -----
-    Own derivation: N b / beta = B f N / phi solved for B, the ridge point of
-    [williams2009roofline]_ as a batch. Left out: the cache, which moves it up.
-
-    Examples
-    --------
     >>> ridge_batch(2, 1000.0, 2, 10.0)
     100.0
     """
@@ -856,26 +355,10 @@ def ridge_batch(bytes_per_param, dense_flop_per_s, flop_per_mac, memory_bandwidt
 
 
 def stack_bandwidth_bytes_per_s(interface_bits, pin_rate_bytes_per_s):
-    r"""Peak bandwidth of one memory stack.
+    """Peak bandwidth of one memory stack. [B/s]
 
-    Parameters
-    ----------
-    interface_bits : float
-        Data pins. [1]
-    pin_rate_bytes_per_s : float
-        Data rate of a pin. [B/s]
+    Own derivation. Left out: refresh and turnarounds, so an upper bound.
 
-    Returns
-    -------
-    stack_bandwidth_bytes_per_s : float
-        Bandwidth. [B/s]
-
-    Notes
-    -----
-    Own derivation. Left out: refresh and turnarounds, so this is an upper bound.
-
-    Examples
-    --------
     >>> stack_bandwidth_bytes_per_s(2048, 1e9)
     2048000000000.0
     """
@@ -883,26 +366,10 @@ def stack_bandwidth_bytes_per_s(interface_bits, pin_rate_bytes_per_s):
 
 
 def stack_bytes(dies_per_stack, die_bytes):
-    r"""Capacity of one memory stack.
+    """Capacity of one memory stack. [B]
 
-    Parameters
-    ----------
-    dies_per_stack : float
-        Memory dies in the stack. [1]
-    die_bytes : float
-        Capacity of a die. [B]
-
-    Returns
-    -------
-    stack_bytes : float
-        Capacity. [B]
-
-    Notes
-    -----
     Own derivation. Left out: spare rows and error correction, which hold no data.
 
-    Examples
-    --------
     >>> stack_bytes(16, 4e9)
     64000000000.0
     """

@@ -41,8 +41,6 @@ def _apply(name, *values):
 def maximum(a, b):
     """Larger of two values, element by element.
 
-    Examples
-    --------
     >>> maximum(2.0, 3.0)
     3.0
     """
@@ -52,8 +50,6 @@ def maximum(a, b):
 def minimum(a, b):
     """Smaller of two values, element by element.
 
-    Examples
-    --------
     >>> minimum(2.0, 3.0)
     2.0
     """
@@ -63,8 +59,6 @@ def minimum(a, b):
 def exp(x):
     """Exponential of a pure number, element by element.
 
-    Examples
-    --------
     >>> exp(0.0)
     1.0
     """
@@ -74,8 +68,6 @@ def exp(x):
 def log(x):
     """Natural logarithm of a positive pure number, element by element.
 
-    Examples
-    --------
     >>> log(1.0)
     0.0
     """
@@ -85,8 +77,6 @@ def log(x):
 def sqrt(x):
     """Square root of a non-negative value, element by element.
 
-    Examples
-    --------
     >>> sqrt(4.0)
     2.0
     """

@@ -168,7 +168,7 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
     time = serving.serving_time_s(parts.dense_time_s, parts.expert_time_s, cache_time, link_time, overhead)
 
     def drawn(tdp_share, seconds):
-        return serving.power_energy_j(serving.board_power_w(n, tdp_share, unit.tdp), seconds)
+        return decode.energy_j(serving.board_power_w(n, tdp_share, unit.tdp), seconds)
 
     ideal = decode.compute_time_s(parts.weight_flop + attention, n, unit.peak)
     energies = (

@@ -74,7 +74,8 @@ def expert_weight_bytes(net, share):
 
 def stored_bytes(net):
     """Weights in memory. [B]"""
-    return decode.stored_weight_bytes(net.params_total, net.params_routed, net.shared_bytes, net.routed_bytes)
+    shared = net.params_total - net.params_routed
+    return decode.weight_bytes(shared, net.params_routed, 1, net.shared_bytes, net.routed_bytes)
 
 
 def positions(net, context_tokens):
