@@ -16,7 +16,7 @@ from llmpower.facts.quantities import quantities
 from llmpower.ranges import Range
 
 # Argument -> where its default stands in data/datacenter.csv.
-_DEFAULTS = {
+DEFAULTS = {
     "prompt_tokens": ("planning", "prompt_tokens_per_query"),
     "output_tokens": ("gpt-4o-query", "tokens_per_query"),
     "peak_to_average": ("planning", "peak_to_average"),
@@ -37,7 +37,7 @@ _NUMBERS = (
     "n_accelerators",
     "host_power_w",
     "context_tokens",
-    *_DEFAULTS,
+    *DEFAULTS,
 )
 _MOST_SERVERS = 16
 
@@ -183,7 +183,7 @@ def plan(
     """
     given = {name: value for name, value in locals().items() if value is not None}
     run = _checked(given)
-    defaults = {name: service.fact(*place) for name, place in _DEFAULTS.items() if name not in given}
+    defaults = {name: service.fact(*place) for name, place in DEFAULTS.items() if name not in given}
     used = {name: _typed(name, fact.value) for name, fact in defaults.items()} | given
     size = {name: used[name] for name in ("prompt_tokens", "output_tokens")}
     n, batch = _sized(run | size, used)
@@ -382,7 +382,7 @@ def _bill(found, used, inputs):
         host_mean_w=host,
         provisioned_power_share=board_j * rate / service.board(found.accelerator).tdp_w,
         n_together=int(found.n_accelerators),
-        **{name: used[name] for name in _DEFAULTS if name not in _NOT_VARIED} | inputs,
+        **{name: used[name] for name in DEFAULTS if name not in _NOT_VARIED} | inputs,
     )
 
 
