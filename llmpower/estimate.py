@@ -235,14 +235,13 @@ _RATE_FIELDS = {
 @functools.cache
 def _host(accelerator, boundary):
     """Power beside one accelerator and the site's factor, each as value, low and high."""
-    from llmpower.service import fact
-
     if boundary == "accelerators":
         return Host((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "accelerators alone: no host, fans, network or site")
 
     def each(server):
-        power, count = fact(server, "host_power_w"), fact(server, "n_accelerators").value
-        return [value / count for value in (power.value, power.low, power.high)]
+        record = catalog.records("datacenter.csv")[server]
+        power = record["host_power_w"]
+        return [value / record.n_accelerators for value in (power.value, power.low, power.high)]
 
     if accelerator in _SERVERS:
         host, note = tuple(each(_SERVERS[accelerator])), f"host as in a server of eight ({_SERVERS[accelerator]})"
@@ -253,7 +252,7 @@ def _host(accelerator, boundary):
         note = "host scaled with the rating from servers of eight H100 and eight B200"
     if boundary == "server":
         return Host(host, (1.0, 1.0, 1.0), note)
-    pue = fact(_PUE, "pue")
+    pue = catalog.fact("datacenter.csv", _PUE, "pue")
     return Host(host, (pue.value, pue.low, pue.high), f"{note}; site factor {pue.printed.removesuffix(' 1')} ({_PUE})")
 
 

@@ -241,7 +241,7 @@ def server_rated_w(accelerators_per_server, tdp_w, host_power_w):
     return accelerators_per_server * tdp_w + host_power_w
 
 
-def server_mean_w(accelerators_per_server, busy_share, provisioned_power_share, tdp_w, idle_w, host_power_w):
+def server_mean_w(accelerators_per_server, busy_share, busy_w, idle_w, host_mean_w):
     r"""Power a server draws, mean over the day.
 
     Parameters
@@ -250,14 +250,12 @@ def server_mean_w(accelerators_per_server, busy_share, provisioned_power_share, 
         Accelerators in a server. [1]
     busy_share : float
         Share of the time in which an accelerator works, 0 to 1. [1]
-    provisioned_power_share : float
-        Power drawn at work over rated power. [1]
-    tdp_w : float
-        Rated power of one accelerator. [W]
+    busy_w : float
+        Power of an accelerator at work. [W]
     idle_w : float
         Power of an idle accelerator. [W]
-    host_power_w : float
-        Rated power of a server without its accelerators. [W]
+    host_mean_w : float
+        Mean power of a server without its accelerators. [W]
 
     Returns
     -------
@@ -271,11 +269,10 @@ def server_mean_w(accelerators_per_server, busy_share, provisioned_power_share, 
 
     Examples
     --------
-    >>> server_mean_w(8, 0.5, 0.8, 700.0, 70.0, 4600.0)
+    >>> server_mean_w(8, 0.5, 560.0, 70.0, 3680.0)
     6200.0
     """
-    accelerator_w = busy_share * provisioned_power_share * tdp_w + (1 - busy_share) * idle_w
-    return accelerators_per_server * accelerator_w + provisioned_power_share * host_power_w
+    return accelerators_per_server * (busy_share * busy_w + (1 - busy_share) * idle_w) + host_mean_w
 
 
 def it_power_w(n_servers, server_power_w):
