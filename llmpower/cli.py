@@ -3,22 +3,211 @@
 import argparse
 import contextlib
 import functools
-import http.server
+import inspect
+import json
 import os
 import pathlib
 import shutil
 import signal
-import socketserver
 import sys
 
-from llmpower import __version__
-from llmpower.facts import tables
+import llmpower
+from llmpower.arguments import ParameterError
+from llmpower.facts import catalog, tables
+from llmpower.facts.quantities import quantities
+from llmpower.facts.units import in_unit
 
 _WRONG, _FAILED, _STOPPED = 2, 1, 130
 
 
 def _say(line):
     print(line, flush=True)
+
+
+def _estimate(arguments):
+    """Predict speed, power and energy of a model on a machine, with its range and known error.
+
+    examples:
+      llmpower estimate llama-3.1-70b h100-sxm --n-accelerators 4 --batch 64 --prompt-tokens 200 --output-tokens 400
+      llmpower estimate qwen3-30b-a3b b200 --batch 1,8,64,512 --output-tokens 500 --boundary facility
+    """
+    from llmpower import ranges, text
+
+    found, several, elastic = llmpower.estimate(**_given(arguments)), isinstance(arguments.batch, list), {}
+    if arguments.sensitivity:
+        if several:
+            raise ParameterError(["sensitivity: got several batches; allowed is one"])
+        elastic = {name: ranges.elasticities(found, name) for name in ("j_per_token", "tokens_per_s")}
+    if arguments.json:
+        return _say_json(text.estimate_record(found) | ({"elasticities": elastic} if elastic else {}))
+    _say(text.batches_text(found) if several else text.estimate_text(found))
+    if elastic:
+        _say(f"\n{text.sensitivity_text(elastic)}")
+
+
+def _plan(arguments):
+    """Size a service: machines, megawatts, money, carbon dioxide and water, with ranges.
+
+    examples:
+      llmpower plan llama-3.1-70b h100-sxm --queries-per-day 1e7 --tokens-per-s-per-user 30
+      llmpower plan gpt-oss-120b b200 --queries-per-day 1e6 --batch 128 --weight-format mxfp4 --pue 1.1 --json
+    """
+    from llmpower import text
+
+    found = llmpower.plan(**_given(arguments))
+    if arguments.json:
+        return _say_json(text.plan_record(found))
+    _say(text.plan_text(found))
+
+
+def _given(arguments):
+    """What was typed, by the names that the function takes."""
+    own = ("function", "json", "sensitivity")
+    return {name: value for name, value in vars(arguments).items() if value is not None and name not in own}
+
+
+def _say_json(record):
+    _say(json.dumps(record, indent=2, allow_nan=False))
+
+
+def _calibrate(arguments):
+    """Fit the estimator's constants to data/measurements.csv again, and its errors; takes minutes."""
+    from llmpower import text
+    from llmpower.book.build import find_book
+
+    data = find_book(arguments.book) / "data"
+    if data.resolve() != tables.DATA.resolve():
+        other = f"calibrate: this llmpower reads another folder than {data}; use the one installed from there"
+        raise ParameterError([other])
+    from llmpower.evidence import exam, fit
+
+    _say("fitting, and fitting again without each architecture and each accelerator: this takes minutes")
+    fit.calibrate(_say)
+    exam.write(_say)
+    _say(text.accuracy_text(fit.accuracy_table()))
+    _say("wrote data/calibration.csv, accuracy.csv, predictions.csv and studies.csv")
+
+
+def _chapters(arguments):
+    """List the chapters, their parameters, defaults and ranges."""
+    from llmpower.book.build import chapters, find_book
+    from llmpower.book.parameters import parameters
+
+    for name, path in chapters(find_book(arguments.book)).items():
+        _say(f"\n{name}")
+        for one in parameters(path).values():
+            _say(f"  {one.name} = {one.default if one.default != '' else '(none)'}")
+            _say(f"      {one.quantity.help}; {one.allowed} [{one.unit}]")
+    _say("\nRun one with your own numbers:  llmpower run CHAPTER -p name=value …")
+
+
+def _scenario(arguments, chapter=None):
+    """Scenario of the file and the -p options; the latter win."""
+    from llmpower.book.build import Scenario, chapters, find_book, read_scenario, resolve_all
+    from llmpower.book.parameters import parameters
+
+    scenario = read_scenario(arguments.file) if arguments.file is not None else Scenario()
+    if chapter is None:
+        return scenario
+    book, names = find_book(arguments.book), [name for name, _ in arguments.parameter]
+    problems = [f"{name}: given twice" for name in dict.fromkeys(names) if names.count(name) > 1]
+    # One chapter is asked for, but a slip anywhere in the file is told.
+    common = {name: value for name, value in scenario.parameters.items() if name in parameters(chapters(book)[chapter])}
+    given = common | scenario.chapters.get(chapter, {}) | dict(arguments.parameter)
+    own = Scenario(scenario.title, {}, {chapter: given})
+    for one in (scenario, own):
+        try:
+            resolve_all(book, one)
+        except ParameterError as error:
+            problems += error.problems
+    if problems:
+        raise ParameterError(dict.fromkeys(problems))
+    return own
+
+
+def _run(arguments):
+    """Run one chapter with your own numbers and publish it.
+
+    example: llmpower run decode-breakdown -p batch=64 -p context_tokens=4096 --out /tmp/mine
+    """
+    from llmpower.book.build import build, chapter, find_book, output_folder
+
+    book = find_book(arguments.book)
+    path = chapter(book, arguments.chapter)
+    scenario = _scenario(arguments, path.stem)
+    out = book / "_build" / "own" / path.stem if arguments.out is None else arguments.out
+    out = output_folder(out, path.name, "results.json")
+    kept = {"executed.ipynb": out / path.name, "results.json": out / "results.json"}
+    for leftover in kept.values():
+        leftover.unlink(missing_ok=True)
+    shutil.rmtree(out / "html", ignore_errors=True)
+    index, folders = build(book, out, scenario, arguments.jobs, _say)
+    for name, copy in kept.items():
+        shutil.copyfile(folders[path.stem] / name, copy)
+    _say(f"page      {index.parent / path.relative_to(book).with_suffix('.html')}")
+    _say(f"numbers   {kept['results.json']}\nnotebook  {kept['executed.ipynb']}")
+
+
+def _build(arguments):
+    """Execute what changed and publish the whole book."""
+    from llmpower.book.build import build, find_book
+    from llmpower.book.downloads import FOLDER, SITE
+
+    also = [kind for kind in ("zip", "pdf") if getattr(arguments, kind)]
+    index, _ = build(find_book(arguments.book), arguments.out, _scenario(arguments), arguments.jobs, _say, also)
+    _say(f"page      {index}")
+    for kind in also:
+        _say(f"{kind}       {index.parent / FOLDER / SITE[kind][0]}")
+
+
+def _serve(arguments):
+    """Show the published book in a browser of this computer."""
+    import http.server
+
+    from llmpower.book.build import BookError, find_book
+
+    site = find_book(arguments.book) / "_build" / "html" if arguments.site is None else pathlib.Path(arguments.site)
+    if not (site / "index.html").is_file():
+        raise BookError(f"no site in {site}; run `llmpower build` first")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(site))
+    try:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", arguments.port), handler)
+    except OSError as error:
+        raise BookError(f"port {arguments.port}: {error.strerror}; choose another with --port") from None
+    with server, contextlib.suppress(KeyboardInterrupt):
+        _say(f"serving {site} on http://127.0.0.1:{server.server_port}/ for this computer only; stop with Ctrl-C")
+        server.serve_forever()
+
+
+def _renew(arguments):
+    """Execute the chapters in place and tell which numbers moved."""
+    from llmpower.book.build import find_book
+    from llmpower.book.renew import renew
+
+    renew(find_book(arguments.book), arguments.jobs, _say)
+
+
+def _changes(arguments):
+    """List the numbers that changed between two editions, as a table for CHANGELOG.md.
+
+    example: llmpower changes HEAD, after llmpower renew
+    """
+    from llmpower.book.build import find_book
+    from llmpower.book.changes import changes, edition
+
+    book = find_book(arguments.book)
+    _say(changes(edition(book, arguments.old), edition(book, arguments.new or book)))
+
+
+def _check(arguments):
+    """Look for broken facts, unused numbers, typed numbers and missing alternative texts."""
+    from llmpower.book.build import find_book
+    from llmpower.book.check import check
+
+    problems = check(find_book(arguments.book))
+    for problem in problems or ["facts, chapters and pages: no problem found"]:
+        _say(problem)
+    return _FAILED if problems else 0
 
 
 def _assignment(text):
@@ -34,346 +223,14 @@ def _path(text):
     return text
 
 
-def _scenario(arguments, chapter=None):
-    """Scenario of the file and the -p options; the latter win."""
-    from llmpower.book.build import Scenario, chapters, find_book, read_scenario, resolve_all
-    from llmpower.book.parameters import ParameterError, parameters
-
-    scenario = read_scenario(arguments.file) if arguments.file is not None else Scenario()
-    if chapter is None:
-        return scenario
-    book, given, problems = find_book(arguments.book), {}, []
-    for name, value in arguments.parameter:
-        if name in given:
-            problems.append(f"{name}: given twice")
-        given[name] = value
-    # One chapter is asked for, but a slip anywhere in the file is told.
-    common = {name: value for name, value in scenario.parameters.items() if name in parameters(chapters(book)[chapter])}
-    own = Scenario(scenario.title, {}, {chapter: {**common, **scenario.chapters.get(chapter, {}), **given}})
-    for one in (scenario, own):
-        try:
-            resolve_all(book, one)
-        except ParameterError as error:
-            problems += error.problems
-    if problems:
-        raise ParameterError(dict.fromkeys(problems))
-    return own
+def _whole(text, what, allowed):
+    if not (text.isascii() and text.isdigit() and int(text) in allowed):
+        raise argparse.ArgumentTypeError(f"expected {what}, got {text!r}")
+    return int(text)
 
 
-def _chapters(arguments):
-    from llmpower.book.build import chapters, find_book
-    from llmpower.book.parameters import parameters
-
-    for name, path in chapters(find_book(arguments.book)).items():
-        _say(f"\n{name}")
-        for one in parameters(path).values():
-            _say(f"  {one.name} = {one.default if one.default != '' else '(none)'}")
-            _say(f"      {one.quantity.help}; {one.allowed} [{one.unit}]")
-    _say("\nRun one with your own numbers:  llmpower run CHAPTER -p name=value …")
-
-
-def _run(arguments):
-    from llmpower.book.build import build, chapter, find_book, output_folder
-
-    book = find_book(arguments.book)
-    name = chapter(book, arguments.chapter).stem
-    scenario = _scenario(arguments, name)
-    own = book / "_build" / "own" / name if arguments.out is None else arguments.out
-    out = output_folder(own, f"{name}.ipynb", "results.json")
-    for leftover in (out / f"{name}.ipynb", out / "results.json"):
-        leftover.unlink(missing_ok=True)
-    shutil.rmtree(out / "html", ignore_errors=True)
-    index, folders = build(book, out, scenario, arguments.jobs, _say)
-    shutil.copyfile(folders[name] / "executed.ipynb", out / f"{name}.ipynb")
-    shutil.copyfile(folders[name] / "results.json", out / "results.json")
-    page = chapter(book, name).relative_to(book).with_suffix(".html")
-    _say(f"page      {index.parent / page}")
-    _say(f"numbers   {out / 'results.json'}")
-    _say(f"notebook  {out / name}.ipynb")
-
-
-def _build(arguments):
-    from llmpower.book.build import build, find_book
-    from llmpower.book.downloads import FOLDER, SITE
-
-    also = [kind for kind in ("zip", "pdf") if getattr(arguments, kind)]
-    index, _ = build(find_book(arguments.book), arguments.out, _scenario(arguments), arguments.jobs, _say, also)
-    _say(f"page      {index}")
-    for kind in also:
-        _say(f"{kind}       {index.parent / FOLDER / SITE[kind][0]}")
-
-
-class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
-    daemon_threads = True
-
-
-def _serve(arguments):
-    from llmpower.book.build import BookError, find_book
-
-    site = find_book(arguments.book) / "_build" / "html" if arguments.site is None else pathlib.Path(arguments.site)
-    if not (site / "index.html").is_file():
-        raise BookError(f"no site in {site}; run `llmpower build` first")
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(site))
-    try:
-        server = _Server(("127.0.0.1", arguments.port), handler)
-    except OSError as error:
-        raise BookError(f"port {arguments.port}: {error.strerror}; choose another with --port") from None
-    with server, contextlib.suppress(KeyboardInterrupt):
-        _say(f"serving {site} on http://127.0.0.1:{server.server_port}/ for this computer only; stop with Ctrl-C")
-        server.serve_forever()
-
-
-def _renew(arguments):
-    from llmpower.book.build import find_book
-    from llmpower.book.renew import renew
-
-    renew(find_book(arguments.book), arguments.jobs, _say)
-
-
-def _changes(arguments):
-    from llmpower.book.build import find_book
-    from llmpower.book.changes import changes, edition
-
-    book = find_book(arguments.book)
-    _say(changes(edition(book, arguments.old), edition(book, arguments.new or book)))
-
-
-def _check(arguments):
-    from llmpower.book.build import find_book
-    from llmpower.book.check import check
-
-    problems = check(find_book(arguments.book))
-    for problem in problems:
-        _say(problem)
-    if problems:
-        return _FAILED
-    _say("facts, chapters and pages: no problem found")
-
-
-def _estimate(arguments):
-    from llmpower import text
-    from llmpower.estimate import estimate
-
-    found = estimate(**_given(arguments))
-    several, elastic = isinstance(arguments.batch, list), {}
-    if arguments.sensitivity:
-        from llmpower import ranges
-        from llmpower.arguments import ParameterError
-
-        if several:
-            raise ParameterError(["sensitivity: got several batches; allowed is one"])
-        elastic = {name: ranges.elasticities(found, name) for name in ("j_per_token", "tokens_per_s")}
-    if arguments.json:
-        return _json(text.estimate_record(found) | ({"elasticities": elastic} if elastic else {}))
-    _say(text.batches_text(found) if several else text.estimate_text(found))
-    if elastic:
-        _say(f"\n{text.sensitivity_text(elastic)}")
-
-
-def _plan(arguments):
-    from llmpower import text
-    from llmpower.plan import plan
-
-    found = plan(**_given(arguments))
-    if arguments.json:
-        return _json(text.plan_record(found))
-    _say(text.plan_text(found))
-
-
-def _given(arguments):
-    """What was typed, by the names that the function takes."""
-    return {
-        name: value
-        for name, value in vars(arguments).items()
-        if value is not None and name not in ("function", "json", "sensitivity")
-    }
-
-
-def _json(record):
-    import json
-
-    _say(json.dumps(record, indent=2, allow_nan=False))
-
-
-def _calibrate(arguments):
-    from llmpower import text
-    from llmpower.arguments import ParameterError
-    from llmpower.book.build import find_book
-
-    book = find_book(arguments.book)
-    if (book / "data").resolve() != tables.DATA.resolve():
-        raise ParameterError(
-            [f"calibrate: this llmpower reads another folder than {book / 'data'}; use the one installed from there"]
-        )
-    from llmpower.evidence import exam, fit
-
-    _say("fitting, and fitting again without each architecture and each accelerator: this takes minutes")
-    fit.calibrate(_say)
-    exam.write(_say)
-    _say(text.accuracy_text(fit.accuracy_table()))
-    _say("wrote data/calibration.csv, accuracy.csv, predictions.csv and studies.csv")
-
-
-def _parser():
-    parser = argparse.ArgumentParser(
-        prog="llmpower",
-        description="The power wall: where the watts go when a language model answers. "
-        "Ask for one run or a whole service; re-run a chapter, or the whole book, with your own numbers.",
-        epilog="example: llmpower run decode-breakdown -p model=qwen3-32b -p accelerator=h200-sxm -p batch=64",
-    )
-    parser.add_argument("--version", action="version", version=f"llmpower {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-
-    def question(name, function, text, **more):
-        layout = argparse.RawDescriptionHelpFormatter
-        one = commands.add_parser(
-            name, help=text, description=text[0].upper() + text[1:] + ".", formatter_class=layout, **more
-        )
-        one.set_defaults(function=function)
-        return one
-
-    def command(name, function, text, **more):
-        one = question(name, function, text, **more)
-        one.add_argument(
-            "--book", metavar="DIR", type=_path, help="folder of the book (default: here, or the nearest one above)"
-        )
-        return one
-
-    def jobs(one):
-        one.add_argument("--jobs", type=_positive, metavar="N", help="chapters executed at once (default: all cores)")
-
-    def scenario(one):
-        one.add_argument(
-            "-f", "--file", metavar="SCENARIO.yml", type=_path, help="file with title, parameters and chapters"
-        )
-        one.add_argument(
-            "--out", metavar="DIR", type=_path, help="where the result goes (default: inside _build of the book)"
-        )
-        jobs(one)
-
-    _questions(question)
-    command(
-        "calibrate",
-        _calibrate,
-        "fit the estimator's constants to data/measurements.csv again, and its errors; takes minutes",
-    )
-    command("chapters", _chapters, "list the chapters, their parameters, defaults and ranges")
-    one = command(
-        "run",
-        _run,
-        "run one chapter with your own numbers and publish it",
-        epilog="example: llmpower run decode-breakdown -p batch=64 -p context_tokens=4096 --out /tmp/mine",
-    )
-    one.add_argument("chapter", metavar="CHAPTER", help="such as decode-breakdown")
-    one.add_argument(
-        "-p",
-        "--parameter",
-        type=_assignment,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a parameter of the chapter; may be repeated, wins over the file",
-    )
-    scenario(one)
-    one = command("build", _build, "execute what changed and publish the whole book")
-    scenario(one)
-    one.add_argument("--zip", action="store_true", help="offer the site as one file for reading without a network")
-    one.add_argument("--pdf", action="store_true", help="offer the book as a PDF; needs Chromium or Chrome")
-    one = command("serve", _serve, "show the published book in a browser of this computer")
-    one.add_argument("--port", type=_port, default=8000, metavar="N", help="default 8000; 0 takes a free one")
-    one.add_argument(
-        "site", nargs="?", metavar="DIR", type=_path, help="folder with index.html (default: _build/html of the book)"
-    )
-    jobs(command("renew", _renew, "execute the chapters in place and tell which numbers moved"))
-    one = command(
-        "changes",
-        _changes,
-        "list the numbers that changed between two editions, as a table for CHANGELOG.md",
-        epilog="example: llmpower changes HEAD, after llmpower renew",
-    )
-    one.add_argument("old", metavar="OLD", type=_path, help="a commit, a tag or a folder with a book")
-    one.add_argument("new", metavar="NEW", nargs="?", type=_path, help="the same (default: the book as it lies here)")
-    command("check", _check, "look for broken facts, unused numbers, typed numbers and missing alternative texts")
-    return parser
-
-
-_MACHINE = (
-    ("--context-tokens", "N", "mean context of a running request (default: prompt + output / 2)"),
-    ("--weight-format", "FORMAT", "bf16, fp16, fp8, int8, mxfp4, int4, q8_0 or q4_k_m (default: bf16)"),
-    ("--kv-format", "FORMAT", "format of the caches (default: bf16)"),
-    ("--parallelism", "tp|ep", "tp cuts every matrix over the accelerators, ep spreads whole experts (default: tp)"),
-)
-_RUN = (
-    ("--batch", "N[,N]", "sequences decoded together; several print a table (default: 1)"),
-    ("--n-accelerators", "N", "accelerators that share the model (default: 1)"),
-    ("--prompt-tokens", "N", "tokens of a prompt that are computed (default: 0, nothing is read)"),
-    ("--output-tokens", "N", "tokens of an answer (default: none, prompts count as read already)"),
-    *_MACHINE,
-    ("--boundary", "WHERE", "accelerators, server or facility: how far energy is counted (default: accelerators)"),
-)
-_SERVICE = (
-    ("--queries-per-day", "N", "queries answered a day, mean over the year"),
-    ("--batch", "N", "sequences decoded together by a copy of the model; this or the next"),
-    ("--tokens-per-s-per-user", "X", "output tokens/s that every user gets: takes the largest batch that gives it"),
-    (
-        "--n-accelerators",
-        "N",
-        "accelerators that share a copy (default: the fewest that hold it and fill servers evenly)",
-    ),
-    ("--prompt-tokens", "N", "tokens of a query's prompt, all computed (default: 500)"),
-    ("--output-tokens", "N", "tokens of its answer (default: 500)"),
-    *_MACHINE,
-    ("--peak-to-average", "X", "highest over mean traffic (default: 1.23)"),
-    ("--max-load", "X", "share of its rate an accelerator reaches at the peak (default: 0.7)"),
-    ("--accelerators-per-server", "N", "accelerators in a server (default: 8)"),
-    (
-        "--host-power-w",
-        "W",
-        "what a server draws beside its accelerators (default: measured ones, scaled where needed)",
-    ),
-    ("--pue", "X", "power of the site over power of its servers (default: 1.2)"),
-    ("--electricity-usd-per-kwh", "USD", "price of electricity (default: 0.0861, US industry 2025)"),
-    ("--carbon-g-per-kwh", "G", "carbon dioxide of electricity (default: 367, US grid 2023)"),
-    ("--site-water-l-per-kwh", "L", "water used on site per kWh of the servers (default: 0.38)"),
-    ("--grid-water-l-per-kwh", "L", "water used to generate a kWh (default: 7.6)"),
-)
-
-
-def _questions(question):
-    """Commands that need no book: one run, and a service."""
-
-    types = {"FORMAT": str, "WHERE": str, "tp|ep": str, "N[,N]": _numbers}
-
-    def asked(one, options):
-        one.add_argument("model", metavar="MODEL", help="such as llama-3.1-70b or Qwen3-32B")
-        one.add_argument("accelerator", metavar="ACCELERATOR", help="such as h100-sxm, H100 or b200")
-        for name, letter, text in options:
-            one.add_argument(
-                name, metavar=letter, help=text, type=types.get(letter, _number), required=name == "--queries-per-day"
-            )
-        one.add_argument(
-            "--json", action="store_true", help="print numbers for a program, SI units where names carry no other"
-        )
-
-    one = question(
-        "estimate",
-        _estimate,
-        "predict speed, power and energy of a model on a machine, with its range and known error",
-        epilog="examples:\n  llmpower estimate llama-3.1-70b h100-sxm --n-accelerators 4 --batch 64 --prompt-tokens 200 --output-tokens 400\n"
-        "  llmpower estimate qwen3-30b-a3b b200 --batch 1,8,64,512 --prompt-tokens 500 --output-tokens 500 --boundary facility",
-    )
-    asked(one, _RUN)
-    one.add_argument(
-        "--sensitivity", action="store_true", help="tell how much a per cent of each input changes the result"
-    )
-    one = question(
-        "plan",
-        _plan,
-        "size a service: machines, megawatts, money, carbon dioxide and water, with ranges",
-        epilog="examples:\n  llmpower plan llama-3.1-70b h100-sxm --queries-per-day 1e7 --tokens-per-s-per-user 30\n"
-        "  llmpower plan gpt-oss-120b b200 --queries-per-day 1e6 --batch 128 --weight-format mxfp4 --pue 1.1 --json",
-    )
-    asked(one, _SERVICE)
+_positive = functools.partial(_whole, what="a whole number from 1", allowed=range(1, sys.maxsize))
+_port = functools.partial(_whole, what="a port from 0 to 65535", allowed=range(65536))
 
 
 def _number(text):
@@ -389,34 +246,123 @@ def _numbers(text):
     return parts if len(parts) > 1 else parts[0]
 
 
-def _positive(text):
-    if not (text.isascii() and text.isdigit()) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
-    return int(text)
+_OPTIONS = {
+    "--json": {"action": "store_true", "help": "print numbers for a program, SI units where names carry no other"},
+    "--sensitivity": {"action": "store_true", "help": "tell how much a per cent of each input changes the result"},
+    "--book": {"metavar": "DIR", "type": _path, "help": "folder of the book (default: here, or the nearest one above)"},
+    "chapter": {"metavar": "CHAPTER", "help": "such as decode-breakdown"},
+    "-p --parameter": {
+        "metavar": "NAME=VALUE", "type": _assignment, "action": "append", "default": [],
+        "help": "a parameter of the chapter; may be repeated, wins over the file",
+    },
+    "-f --file": {"metavar": "SCENARIO.yml", "type": _path, "help": "file with title, parameters and chapters"},
+    "--out": {"metavar": "DIR", "type": _path, "help": "where the result goes (default: inside _build of the book)"},
+    "--jobs": {"metavar": "N", "type": _positive, "help": "chapters executed at once (default: all cores)"},
+    "--zip": {"action": "store_true", "help": "offer the site as one file for reading without a network"},
+    "--pdf": {"action": "store_true", "help": "offer the book as a PDF; needs Chromium or Chrome"},
+    "--port": {"metavar": "N", "type": _port, "default": 8000, "help": "default 8000; 0 takes a free one"},
+    "site": {
+        "metavar": "DIR", "type": _path, "nargs": "?",
+        "help": "folder with index.html (default: _build/html of the book)",
+    },
+    "old": {"metavar": "OLD", "type": _path, "help": "a commit, a tag or a folder with a book"},
+    "new": {"metavar": "NEW", "type": _path, "nargs": "?", "help": "the same (default: the book as it lies here)"},
+}  # fmt: skip
+_COMMANDS = {
+    "estimate": (_estimate, "--json", "--sensitivity"),
+    "plan": (_plan, "--json"),
+    "calibrate": (_calibrate, "--book"),
+    "chapters": (_chapters, "--book"),
+    "run": (_run, "--book", "chapter", "-p --parameter", "-f --file", "--out", "--jobs"),
+    "build": (_build, "--book", "-f --file", "--out", "--jobs", "--zip", "--pdf"),
+    "serve": (_serve, "--book", "--port", "site"),
+    "renew": (_renew, "--book", "--jobs"),
+    "changes": (_changes, "--book", "old", "new"),
+    "check": (_check, "--book"),
+}
 
 
-def _port(text):
-    if not (text.isascii() and text.isdigit()) or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, got {text!r}")
-    return int(text)
+def _parser(asked):
+    """All commands; options only of the one that is asked for, since those of `estimate` and `plan` cost NumPy."""
+    parser = argparse.ArgumentParser(
+        prog="llmpower",
+        description="The power wall: where the watts go when a language model answers. "
+        "Ask for one run or a whole service; re-run a chapter, or the whole book, with your own numbers.",
+        epilog="example: llmpower run decode-breakdown -p model=qwen3-32b -p accelerator=h200-sxm -p batch=64",
+    )
+    parser.add_argument("--version", action="version", version=f"llmpower {llmpower.__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, (function, *options) in _COMMANDS.items():
+        words, _, examples = inspect.getdoc(function).partition("\n\n")
+        raw = argparse.RawDescriptionHelpFormatter
+        brief = words[0].lower() + words[1:-1]
+        one = commands.add_parser(name, help=brief, description=words, epilog=examples, formatter_class=raw)
+        one.set_defaults(function=function)
+        if name == asked and name in ("estimate", "plan"):
+            _ask(one, name)
+        for option in options if name == asked else ():
+            one.add_argument(*option.split(), **_OPTIONS[option])
+    return parser
+
+
+_SUCH_AS = {"model": "llama-3.1-70b or Qwen3-32B", "accelerator": "h100-sxm, H100 or b200"}
+# What counts where nothing is given and the signature has no value for it.
+_UNLESS_GIVEN = {
+    "output_tokens": "none, prompts count as read already",
+    "context_tokens": "prompt + output / 2",
+    "kv_format": "bf16",
+    "parallelism": "tp",
+    "batch": "the largest that gives --tokens-per-s-per-user",
+    "tokens_per_s_per_user": "what --batch gives",
+    "n_accelerators": "the fewest that hold a copy and fill servers evenly",
+    "host_power_w": "as measured servers draw, scaled where needed",
+}
+
+
+def _ask(parser, command):
+    """Options from the signature of the function behind a command; the table of quantities says what they mean."""
+    function = getattr(llmpower, command)
+    facts = getattr(sys.modules[function.__module__], "DEFAULTS", {})
+    for name, argument in inspect.signature(function).parameters.items():
+        one = quantities()[name]
+        if name in _SUCH_AS:
+            parser.add_argument(name, metavar=name.upper(), help=f"{one.help}, such as {_SUCH_AS[name]}")
+            continue
+        kind, metavar, words = _allowed(one)
+        if (command, name) == ("estimate", "batch"):
+            kind, metavar, words = _numbers, "N[,N]", f"{words}; several print a table"
+        required = argument.default is argument.empty
+        words += "" if required else f" (default: {_default(one, argument.default, facts.get(name))})"
+        option = f"--{name.replace('_', '-')}"
+        parser.add_argument(option, metavar=metavar, type=kind, required=required, help=words.replace("%", "%%"))
+
+
+def _allowed(quantity):
+    """How a text becomes a value of a quantity, what stands for it in a usage line, and its meaning with its range."""
+    if quantity.type == "choice":
+        return str, "|".join(quantity.choices), quantity.help
+    if quantity.type == "format":
+        return str, "FORMAT", f"{quantity.help} [{', '.join(catalog.names('format'))}]"
+    unit = "" if quantity.unit == "1" else f" {quantity.unit}"
+    span = f"[{quantity.low:,.12g} to {quantity.high:,.12g}{unit}]"
+    return _number, "N" if quantity.type == "int" else "X", f"{quantity.help} {span}"
+
+
+def _default(quantity, value, place):
+    """What an argument is unless given: a fact, the value of the signature, or words."""
+    if place is None:
+        return _UNLESS_GIVEN.get(quantity.name, "none") if value is None else value
+    from llmpower.text import three
+
+    record = catalog.records("datacenter.csv")[place[0]]
+    return f"{three(in_unit(record[place[1]].value, quantity.unit))}, {record.name}"
 
 
 def main(argv=None):
-    """Run a command.
-
-    Parameters
-    ----------
-    argv : list of str, optional
-        Arguments; those of the process if not given.
-
-    Returns
-    -------
-    code : int
-        0 if all went well, 1 if the book or a chapter failed, 2 for wrong
-        arguments, 130 after Ctrl-C.
-    """
-    arguments = _parser().parse_args(argv)
+    """Run a command: 0 if all went well, 1 if the book or a chapter failed, 2 for wrong arguments, 130 after Ctrl-C."""
+    argv = sys.argv[1:] if argv is None else argv
     try:
+        arguments = _parser(next((word for word in argv if not word.startswith("-")), None)).parse_args(argv)
         # Being ended by the system cleans up as Ctrl-C does.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         return arguments.function(arguments) or 0
@@ -433,18 +379,13 @@ def main(argv=None):
             raise
         problems = getattr(error, "problems", [str(error)])
         if code == _WRONG and len(problems) > 1:
-            print(f"llmpower: {len(problems)} problems, nothing was written:", file=sys.stderr)
-            print("\n".join(f"  {problem}" for problem in problems), file=sys.stderr)
-        else:
-            print("llmpower: " + "\n".join(problems), file=sys.stderr)
+            problems = [f"{len(problems)} problems, nothing was written:", *(f"  {problem}" for problem in problems)]
+        print("llmpower: " + "\n".join(problems), file=sys.stderr)
         return code
 
 
 def _code(error):
     """Exit code for the errors we expect; None for one that is ours to mend."""
-    from llmpower.arguments import ParameterError
-    from llmpower.facts.tables import FactError
-
     # Told at once: the book's software takes a second to load.
     if isinstance(error, ParameterError):
         return _WRONG
@@ -453,7 +394,7 @@ def _code(error):
 
     if isinstance(error, BookError) and "--book" in str(error):
         return _WRONG
-    return _FAILED if isinstance(error, (BookError, ChapterError, FactError, OSError)) else None
+    return _FAILED if isinstance(error, (BookError, ChapterError, tables.FactError, OSError)) else None
 
 
 if __name__ == "__main__":

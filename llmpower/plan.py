@@ -13,10 +13,11 @@ from llmpower.arguments import ParameterError
 from llmpower.estimate import _SERVERS, Estimate, estimate
 from llmpower.facts import catalog
 from llmpower.facts.quantities import quantities
+from llmpower.facts.units import in_unit
 from llmpower.ranges import Range
 
 # Argument -> where its default stands in data/datacenter.csv.
-_DEFAULTS = {
+DEFAULTS = {
     "prompt_tokens": ("planning", "prompt_tokens_per_query"),
     "output_tokens": ("gpt-4o-query", "tokens_per_query"),
     "peak_to_average": ("planning", "peak_to_average"),
@@ -37,7 +38,7 @@ _NUMBERS = (
     "n_accelerators",
     "host_power_w",
     "context_tokens",
-    *_DEFAULTS,
+    *DEFAULTS,
 )
 _MOST_SERVERS = 16
 
@@ -183,7 +184,7 @@ def plan(
     """
     given = {name: value for name, value in locals().items() if value is not None}
     run = _checked(given)
-    defaults = {name: service.fact(*place) for name, place in _DEFAULTS.items() if name not in given}
+    defaults = {name: catalog.fact("datacenter.csv", *place) for name, place in DEFAULTS.items() if name not in given}
     used = {name: _typed(name, fact.value) for name, fact in defaults.items()} | given
     size = {name: used[name] for name in ("prompt_tokens", "output_tokens")}
     n, batch = _sized(run | size, used)
@@ -225,15 +226,15 @@ def plan(
 # Result -> from a bill and the inputs, in the unit that its name ends with.
 _RESULTS = {
     "j_per_token": lambda bill, used: bill.query_j / used["output_tokens"],
-    "wh_per_query": lambda bill, used: service.typed(bill.query_j, "Wh"),
+    "wh_per_query": lambda bill, used: in_unit(bill.query_j, "Wh"),
     "n_accelerators": lambda bill, used: bill.n_accelerators,
     "n_servers": lambda bill, used: bill.n_servers,
-    "site_mw": lambda bill, used: service.typed(bill.site_w, "MW"),
-    "mean_mw": lambda bill, used: service.typed(bill.site_mean_w, "MW"),
-    "energy_gwh_per_year": lambda bill, used: service.typed(bill.energy_j, "GWh"),
+    "site_mw": lambda bill, used: in_unit(bill.site_w, "MW"),
+    "mean_mw": lambda bill, used: in_unit(bill.site_mean_w, "MW"),
+    "energy_gwh_per_year": lambda bill, used: in_unit(bill.energy_j, "GWh"),
     "electricity_usd_per_year": lambda bill, used: bill.cost_usd,
     "electricity_usd_per_million_tokens": lambda bill, used: bill.tokens_usd(10**6),
-    "carbon_t_per_year": lambda bill, used: service.typed(bill.carbon_kg, "t"),
+    "carbon_t_per_year": lambda bill, used: in_unit(bill.carbon_kg, "t"),
     "water_m3_per_year": lambda bill, used: bill.water_m3,
 }
 
@@ -244,7 +245,7 @@ def _unit(name):
 
 def _typed(name, value):
     """A fact in the unit of the argument it stands in for."""
-    return service.typed(value, _unit(name))
+    return in_unit(value, _unit(name))
 
 
 def _checked(given):
@@ -380,9 +381,9 @@ def _bill(found, used, inputs):
         accelerators_per_server=int(per_server),
         host_power_w=host,
         host_mean_w=host,
-        provisioned_power_share=board_j * rate / service.board(found.accelerator).tdp_w,
+        busy_w=board_j * rate,
         n_together=int(found.n_accelerators),
-        **{name: used[name] for name in _DEFAULTS if name not in _NOT_VARIED} | inputs,
+        **{name: used[name] for name in DEFAULTS if name not in _NOT_VARIED} | inputs,
     )
 
 
@@ -404,7 +405,7 @@ def _assumptions(found, used, given, defaults):
     for name, fact in defaults.items():
         varied = name not in _NOT_VARIED and fact.low is not None
         low, high = _ends(name, fact) if varied else (None, None)
-        about = service.fact(fact.entity, "name").value
+        about = catalog.fact("datacenter.csv", fact.entity, "name").value
         yield own(name, used[name], _unit(name), about, fact.source or "convention", low, high)
     quick = ", are quick enough" if "tokens_per_s_per_user" in given else ""
     if "n_accelerators" not in given:
@@ -418,7 +419,7 @@ def _assumptions(found, used, given, defaults):
     if "host_power_w" not in given:
         servers = _SERVERS
         alike = [servers[found.accelerator]] if found.accelerator in servers else servers.values()
-        keys = ";".join(service.fact(server, "host_power_w").source for server in alike)
+        keys = ";".join(catalog.fact("datacenter.csv", server, "host_power_w").source for server in alike)
         middle, *ends = _hosts(found, used)
         yield own("host_power_w", middle, "W", found.host.note.partition(";")[0], keys, *ends)
     unit, known = catalog.accelerator(found.accelerator), service.board(found.accelerator)

@@ -1,10 +1,5 @@
-"""Joins names, typed units and formulas: the bill of a whole service, and what a site can serve.
+"""The bill of a whole service, and what a site can serve: numbers in units people type come in, SI units go on."""
 
-A module of its own beside `step`, which ends at one decode step: here whole
-servers are counted, units people type become SI, and sourced defaults live.
-"""
-
-import functools
 import math
 from dataclasses import dataclass
 
@@ -12,7 +7,7 @@ from llmpower.arguments import ParameterError
 from llmpower.estimate import estimate
 from llmpower.facts import catalog
 from llmpower.facts.claims import claim
-from llmpower.facts.units import UNITS
+from llmpower.facts.units import in_unit, to_si
 from llmpower.formulas import datacenter, decode
 from llmpower.ranges import Range
 from llmpower.step.bound import counts as count
@@ -23,59 +18,8 @@ YEAR_S = 365 * 86400
 ARTICLE_PUE = 1.5
 
 
-def si(value, unit):
-    """A number in a unit that people type, in SI units.
-
-    Examples
-    --------
-    >>> si(30, "MW")
-    30000000.0
-    """
-    return value * float(UNITS[unit][1])
-
-
-def typed(value, unit):
-    """The way back: an SI number in a unit that people type.
-
-    Examples
-    --------
-    >>> typed(3.6e6, "kWh")
-    1.0
-    """
-    return value / UNITS[unit][1]
-
-
-@functools.cache
-def _facts():
-    return {(fact.entity, fact.quantity): fact for fact in catalog.facts("datacenter.csv")}
-
-
-def fact(entity, quantity):
-    """One fact of ``data/datacenter.csv``.
-
-    Parameters
-    ----------
-    entity, quantity : str
-        Such as ``"gpt-4-training"`` and ``"training_energy_j"``.
-
-    Returns
-    -------
-    fact : Fact
-        Numbers in SI units.
-
-    Raises
-    ------
-    UnknownName
-        If there is none.
-
-    Examples
-    --------
-    >>> fact("gpt-4-training", "training_energy_j").printed
-    '42 GWh'
-    """
-    if (entity, quantity) not in _facts():
-        raise catalog.UnknownName(f"data/datacenter.csv has no {quantity} of {entity!r}")
-    return _facts()[entity, quantity]
+def _fact(entity, quantity):
+    return catalog.fact("datacenter.csv", entity, quantity)
 
 
 @dataclass(frozen=True)
@@ -91,15 +35,8 @@ class Board:
 def board(accelerator):
     """Power of an accelerator at work and idle.
 
-    Parameters
-    ----------
-    accelerator : str
-        Its name. Without a sourced rating the whole computer's stands in, then
-        an H100's; without a sourced idle power an H100's share of the rating.
-
-    Returns
-    -------
-    board : Board
+    Without a sourced rating the whole computer's stands in, then an H100's; without a sourced idle power an H100's
+    share of the rating.
     """
     machine, h100 = catalog.accelerator(accelerator), catalog.accelerator("h100-sxm")
     tdp = machine.get("tdp_w", machine.get("system_max_w", h100.tdp_w))
@@ -119,75 +56,39 @@ class Speed:
 
 
 def speed(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch):
-    """Upper bound, at one batch and 16 bit, on the output tokens an accelerator serves a second.
-
-    Parameters
-    ----------
-    model, accelerator : str
-        Names. Weights and cache are 16 bit wide, arithmetic too.
-    prompt_tokens_per_query, output_tokens_per_query : float
-        Tokens read and written for a query. [1]
-    batch : int
-        Sequences decoded together on the fewest accelerators that hold them. [1]
-
-    Returns
-    -------
-    speed : Speed
-    """
+    """Upper bound on the output tokens an accelerator serves a second, in 16 bit, on the fewest that hold the batch."""
     context = datacenter.mean_context_tokens(prompt_tokens_per_query, output_tokens_per_query)
     counts = count(model, batch, context)
     together = memory_fit(counts, batch, accelerator, 1).accelerators_needed
-    bound = step_bound(counts, batch, accelerator, together)
     # A prompt's tokens see half of it on average.
     flop = count(model, 1, prompt_tokens_per_query / 2).flop
     peak = catalog.accelerator(accelerator).get("dense_bf16_flop_per_s", math.inf)
-    prefill, alone = datacenter.prefill_tokens_per_s(peak, flop), bound.tokens_per_s / together
+    prefill = datacenter.prefill_tokens_per_s(peak, flop)
+    alone = step_bound(counts, batch, accelerator, together).tokens_per_s / together
     served = datacenter.served_tokens_per_s(prompt_tokens_per_query, output_tokens_per_query, prefill, alone)
     return Speed(together, context, prefill, alone, served)
 
 
+def _estimated(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch):
+    """Estimate on as many accelerators as `speed` takes; None where a fact it needs is missing, or nothing fits."""
+    fastest = speed(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch)
+    lengths = (prompt_tokens_per_query, output_tokens_per_query, fastest.context_tokens)
+    try:
+        return estimate(model, accelerator, fastest.n_together, batch, *lengths)
+    except ParameterError:
+        return None
+
+
 def expected(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch):
-    """What the estimator expects one accelerator to serve, prompts included. [1/s]
-
-    Parameters
-    ----------
-    model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch
-        As for `speed`.
-
-    Returns
-    -------
-    expected : Range or None
-        Output tokens per second of one accelerator; None where the catalog
-        lacks what an estimate needs, or where no number of accelerators holds the caches.
-    """
+    """Output tokens that the estimator expects one accelerator to serve a second; None where there is no estimate."""
     found = _estimated(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch)
     return found and Range(*(end.tokens_per_s / found.n_accelerators for end in (found.low, found, found.high)))
 
 
 def expected_power_share(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch):
-    """Share of its rating that the estimator expects a board at work to draw. [1]
-
-    Parameters
-    ----------
-    model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch
-        As for `speed`.
-
-    Returns
-    -------
-    share : float or None
-        None where there is no estimate, as for `expected`.
-    """
+    """Share of its rating that the estimator expects a board at work to draw; None where there is no estimate."""
     found = _estimated(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch)
     return found and found.power_w / (found.n_accelerators * catalog.accelerator(accelerator).tdp_w)
-
-
-def _estimated(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch):
-    together = speed(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch).n_together
-    context = datacenter.mean_context_tokens(prompt_tokens_per_query, output_tokens_per_query)
-    try:
-        return estimate(model, accelerator, together, batch, prompt_tokens_per_query, output_tokens_per_query, context)
-    except ParameterError:
-        return None
 
 
 @dataclass(frozen=True)
@@ -203,9 +104,9 @@ class Bill:
     accelerators_per_server: int
     busy_share: float
     tdp_w: float
+    busy_w: float
     host_power_w: float
     host_mean_w: float
-    provisioned_power_share: float
     server_rated_w: float
     server_mean_w: float
     pue: float
@@ -258,8 +159,7 @@ class Bill:
     @property
     def drawn_w(self):
         """Who draws the mean power at the meter: part -> power. [W]"""
-        n, at_work = self.n_accelerators, self.provisioned_power_share * self.tdp_w
-        busy = datacenter.it_power_w(n * self.busy_share, at_work)
+        busy = datacenter.it_power_w(self.n_accelerators * self.busy_share, self.busy_w)
         host = datacenter.it_power_w(self.n_servers, self.host_mean_w)
         return {
             "busy": busy,
@@ -292,7 +192,7 @@ class Bill:
     @property
     def households(self):
         """US households that use as much electricity."""
-        return datacenter.n_households(self.energy_j, fact("us-household", "annual_energy_j").value)
+        return datacenter.n_households(self.energy_j, _fact("us-household", "annual_energy_j").value)
 
     @property
     def query_j(self):
@@ -346,51 +246,40 @@ def bill(
     max_load,
     accelerators_per_server,
     host_power_w,
-    provisioned_power_share,
+    busy_w,
+    host_mean_w,
     pue,
     electricity_usd_per_kwh,
     carbon_g_per_kwh,
     site_water_l_per_kwh,
     grid_water_l_per_kwh,
     n_together=1,
-    host_mean_w=None,
 ):
-    """What a service needs and costs.
+    """What a service needs and costs: whole servers, never fewer than hold the model once.
 
     Parameters
     ----------
-    model, accelerator : str
-        Names.
-    tokens_per_s_per_accelerator : float or ""
-        Output tokens per accelerator, prompts included in the time; empty
-        takes what is `expected`, or the upper bound of `speed` where nothing is. [1/s]
+    tokens_per_s_per_accelerator : float or None
+        Output tokens per accelerator, prompts included in the time; None takes what is `expected`, or the upper bound
+        of `speed` where nothing is. [1/s]
+    busy_w, host_mean_w : float
+        What an accelerator draws at work, and a server without its accelerators all day. [W]
     n_together : int
         Accelerators that share a copy of the network; whole copies are installed. [1]
-    host_mean_w : float, optional
-        What a server without its accelerators draws; if not given, as large a
-        share of its rating as the accelerators draw of theirs at work. [W]
     others : float
-        As in the table of quantities, in the units people type; converted here.
-
-    Returns
-    -------
-    bill : Bill
-        Whole servers; never fewer than hold the model once.
+        As in the table of quantities, in the units people type.
     """
     one = board(accelerator)
-    queries = si(queries_per_day, "1/day")
+    queries = to_si(queries_per_day, "1/day")
     tokens = datacenter.output_tokens_per_s(queries, output_tokens_per_query)
     fewest, served = 1, tokens_per_s_per_accelerator
-    if served == "":
-        fastest = speed(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch)
-        likely = expected(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch)
+    if served is None:
+        case = (model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch)
+        fastest, likely = speed(*case), expected(*case)
         fewest, served = fastest.n_together, likely.central if likely else fastest.served_tokens_per_s
     needed = datacenter.accelerators_needed(tokens, peak_to_average, served, max_load)
     servers = _servers(_whole(max(needed, fewest) / n_together), n_together, accelerators_per_server)
     busy = datacenter.busy_share(tokens, servers * accelerators_per_server, served)
-    # The formula takes one share for a whole server, so a known mean is divided by it first.
-    host = host_power_w if host_mean_w is None else host_mean_w / provisioned_power_share
-    mean = datacenter.server_mean_w(accelerators_per_server, busy, provisioned_power_share, one.tdp_w, one.idle_w, host)
     return Bill(
         queries_per_s=queries,
         output_tokens_per_query=output_tokens_per_query,
@@ -401,33 +290,24 @@ def bill(
         accelerators_per_server=accelerators_per_server,
         busy_share=busy,
         tdp_w=one.tdp_w,
+        busy_w=busy_w,
         host_power_w=host_power_w,
-        host_mean_w=provisioned_power_share * host,
-        provisioned_power_share=provisioned_power_share,
+        host_mean_w=host_mean_w,
         server_rated_w=datacenter.server_rated_w(accelerators_per_server, one.tdp_w, host_power_w),
-        server_mean_w=mean,
+        server_mean_w=datacenter.server_mean_w(accelerators_per_server, busy, busy_w, one.idle_w, host_mean_w),
         pue=pue,
-        electricity_price_usd_per_j=si(electricity_usd_per_kwh, "usd/kWh"),
-        carbon_kg_per_j=si(carbon_g_per_kwh, "g/kWh"),
-        site_water_m3_per_j=si(site_water_l_per_kwh, "L/kWh"),
-        grid_water_m3_per_j=si(grid_water_l_per_kwh, "L/kWh"),
+        electricity_price_usd_per_j=to_si(electricity_usd_per_kwh, "usd/kWh"),
+        carbon_kg_per_j=to_si(carbon_g_per_kwh, "g/kWh"),
+        site_water_m3_per_j=to_si(site_water_l_per_kwh, "L/kWh"),
+        grid_water_m3_per_j=to_si(grid_water_l_per_kwh, "L/kWh"),
     )
 
 
 def article_case(inputs, host_power_w):
-    """The article's service (lines 107 to 122): constant load, boards always at their rating.
+    """Arguments of `bill` for the article's service (lines 107 to 122): constant load, boards always at their rating.
 
-    Parameters
-    ----------
-    inputs : dict
-        Arguments of `bill` that the article does not mention.
-    host_power_w : float
-        Zero as the article counts, a sourced one for whole servers. [W]
-
-    Returns
-    -------
-    inputs : dict
-        Arguments of `bill`.
+    inputs: arguments of `bill`; of what the article does not mention these are kept.
+    host_power_w: zero as the article counts, a sourced one for whole servers. [W]
     """
     return {
         **inputs,
@@ -441,7 +321,8 @@ def article_case(inputs, host_power_w):
         "max_load": 1.0,
         "accelerators_per_server": 8,
         "host_power_w": host_power_w,
-        "provisioned_power_share": 1.0,
+        "busy_w": board("h100-sxm").tdp_w,
+        "host_mean_w": host_power_w,
         "pue": ARTICLE_PUE,
         "electricity_usd_per_kwh": claim("C53").value,
     }
@@ -465,41 +346,27 @@ class Site:
 
 
 def site(site_mw, rack_kw, bill, peak_to_average, max_load):
-    """Racks, servers and queries that a site of some megawatts holds.
-
-    Parameters
-    ----------
-    site_mw : float
-        Power of the site. [MW]
-    rack_kw : float
-        Power of a rack. [kW]
-    bill : Bill
-        Service whose servers fill it.
-    peak_to_average, max_load : float
-        As for `bill`. [1]
-
-    Returns
-    -------
-    site : Site
-    """
-    power = datacenter.site_it_power_w(si(site_mw, "MW"), bill.pue)
-    rack = si(rack_kw, "kW")
+    """Racks, servers and queries that a site of some megawatts holds, built from the servers of a bill. `Site`"""
+    power, rack = datacenter.site_it_power_w(to_si(site_mw, "MW"), bill.pue), to_si(rack_kw, "kW")
     racks = math.floor(datacenter.servers_by_power(power, rack))
     per_rack = math.floor(datacenter.servers_by_power(rack, bill.server_rated_w))
     by_power = math.floor(datacenter.servers_by_power(power, bill.server_rated_w))
     servers = min(by_power, racks * per_rack) if per_rack else by_power
-    accelerators = servers * bill.accelerators_per_server
-    return Site(
-        it_w=power,
-        n_racks=racks,
-        servers_per_rack=per_rack,
-        n_by_power=by_power,
-        n_servers=servers,
-        n_accelerators=accelerators,
-        queries_per_s=datacenter.site_queries_per_s(
-            accelerators, bill.served_tokens_per_s, max_load, peak_to_average, bill.output_tokens_per_query
-        ),
-    )
+    boards = servers * bill.accelerators_per_server
+    queries = _queries_per_s(boards, bill.served_tokens_per_s, peak_to_average, max_load, bill)
+    return Site(power, racks, per_rack, by_power, servers, boards, queries)
+
+
+def site_queries_per_day(site_mw, bill, served_tokens_per_s, peak_to_average, max_load):
+    """Queries a site answers a day at some rate of a board, servers not rounded; for curves."""
+    power = datacenter.site_it_power_w(to_si(site_mw, "MW"), bill.pue)
+    boards = datacenter.servers_by_power(power, bill.server_rated_w) * bill.accelerators_per_server
+    return in_unit(_queries_per_s(boards, served_tokens_per_s, peak_to_average, max_load, bill), "1/day")
+
+
+def _queries_per_s(boards, served_tokens_per_s, peak_to_average, max_load, bill):
+    lengths = bill.output_tokens_per_query
+    return datacenter.site_queries_per_s(boards, served_tokens_per_s, max_load, peak_to_average, lengths)
 
 
 # Measured rates of one accelerator, prompts included in the time: entity of data/datacenter.csv -> batch, where known.
@@ -508,73 +375,30 @@ MEASURED = {"h100-70b-batch-32": 32, "h100-70b-batch-128": 128, "h100-70b-batch-
 
 def measured_tokens_per_s():
     """Measured output rates of one accelerator by entity. [1/s]"""
-    return {entity: fact(entity, "tokens_per_s_per_accelerator").value for entity in MEASURED}
+    return {entity: _fact(entity, "tokens_per_s_per_accelerator").value for entity in MEASURED}
 
 
-def spans(inputs):
-    """Low and high end of the inputs of `bill` that matter, in the units people type.
+def spans(own):
+    """Published ends of the inputs that matter, in the units people type: name -> (low, high).
 
-    Parameters
-    ----------
-    inputs : dict
-        Arguments of `bill`; an end moves out to the reader's own value if that lies outside.
-
-    Returns
-    -------
-    spans : dict
-        Name of an input -> (low, high), from ``data/datacenter.csv``.
+    own: the reader's values by name; an end moves out to one that lies outside.
     """
 
     def both(entity, quantity):
-        one = fact(entity, quantity)
+        one = _fact(entity, quantity)
         return one.low, one.high
 
-    def between(unit, *ends):
-        return tuple(typed(fact(entity, quantity).value, unit) for entity, quantity in ends)
-
+    price, share = "electricity_price_usd_per_j", "provisioned_power_share"
     rates = measured_tokens_per_s().values()
-    price = "electricity_price_usd_per_j"
+    prices = (_fact(place, price).value for place in ("us-industrial-new-mexico", "us-commercial-2024"))
     published = {
         "tokens_per_s_per_accelerator": (min(rates), max(rates)),
-        "electricity_usd_per_kwh": between(
-            "usd/kWh", ("us-industrial-new-mexico", price), ("us-commercial-2024", price)
-        ),
-        "pue": between("1", ("hyperscale-aws-best-site", "pue"), ("industry-average-2025", "pue")),
+        "electricity_usd_per_kwh": tuple(in_unit(one, "usd/kWh") for one in prices),
+        "pue": (_fact("hyperscale-aws-best-site", "pue").value, _fact("industry-average-2025", "pue").value),
         "peak_to_average": both("planning", "peak_to_average"),
         "max_load": both("planning", "max_load"),
         "prompt_tokens_per_query": both("planning", "prompt_tokens_per_query"),
         "output_tokens_per_query": both("gpt-4o-query", "tokens_per_query"),
-        "provisioned_power_share": (
-            fact("gpt-4o-query", "provisioned_power_share").value,
-            both("dgx-h100-training", "provisioned_power_share")[1],
-        ),
+        "provisioned_power_share": (_fact("gpt-4o-query", share).value, both("dgx-h100-training", share)[1]),
     }
-    own = {**inputs, "tokens_per_s_per_accelerator": bill(**inputs).served_tokens_per_s}
     return {name: (min(low, own[name]), max(high, own[name])) for name, (low, high) in published.items()}
-
-
-def site_queries_per_day(site_mw, bill, served_tokens_per_s, peak_to_average, max_load):
-    """Queries a site answers a day, servers not rounded; for curves.
-
-    Parameters
-    ----------
-    site_mw : float
-        Power of the site. [MW]
-    bill : Bill
-        Service whose servers fill it.
-    served_tokens_per_s : float
-        Output tokens per accelerator, prompts included in the time. [1/s]
-    peak_to_average, max_load : float
-        As for `bill`. [1]
-
-    Returns
-    -------
-    queries : float
-        Queries a day.
-    """
-    power = datacenter.site_it_power_w(si(site_mw, "MW"), bill.pue)
-    boards = datacenter.servers_by_power(power, bill.server_rated_w) * bill.accelerators_per_server
-    rate = datacenter.site_queries_per_s(
-        boards, served_tokens_per_s, max_load, peak_to_average, bill.output_tokens_per_query
-    )
-    return typed(rate, "1/day")

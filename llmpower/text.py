@@ -1,27 +1,50 @@
-"""How an estimate and a plan are printed, and written as JSON."""
+"""Numbers, ranges and tables as people read them; what an estimate and a plan print, and write as JSON."""
 
 import dataclasses
 import math
 import textwrap
 
-from llmpower import service
+from tabulate import tabulate
+
 from llmpower.facts import catalog
 from llmpower.facts.quantities import quantities
+from llmpower.facts.units import in_unit
 from llmpower.ranges import Range
 
-_WIDTH = 110
-_BOUNDARY = {
-    "accelerators": "accelerators alone", "server": "accelerators and their share of the server",
-    "facility": "accelerators, their share of the server, and of the site",
+_LARGE = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""))
+_SMALL = ((1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"), (1e-15, "f"), (1e-18, "a"))
+
+
+def _scales(unit, *prefixes, base=1):
+    return tuple((factor * base, prefix + unit) for factor, prefix in prefixes)
+
+
+# SI unit of a value -> scales from large to small: factor and what is printed.
+_SCALES = {
+    **{unit: _scales(unit, *_LARGE) for unit in ("B", "FLOP", "B/s", "FLOP/s", "Hz", "B/J", "FLOP/J")},
+    **{unit: _scales(unit, *_LARGE, *_SMALL) for unit in ("W", "J", "V", "A", "F")},
+    "Wh": _scales("Wh", *_LARGE, base=3600),
+    "s": (
+        (365.25 * 86400, "years"), (86400, "days"), (3600, "h"), (60, "min"), (1, "s"), (1e-3, "ms"), (1e-6, "µs"),
+        (1e-9, "ns"), (1e-12, "ps"),
+    ),
+    "m": _scales("m", (1e3, "k"), (1, ""), *_SMALL[:4]),
+    "kg": ((1e9, "Mt"), (1e6, "kt"), (1e3, "t"), (1, "kg"), (1e-3, "g"), (1e-6, "mg")),
+    "m3": ((1, "m³"), (1e-3, "L"), (1e-6, "mL")),
+    "usd": ((1e9, "billion USD"), (1e6, "million USD"), (1, "USD")),
+    "count": ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")),
+    "GiB": ((2**30, "GiB"),),
+    "%": ((0.01, "%"),),
 }  # fmt: skip
+_RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+# The book compares joules and watts with the article's; these stay on their scale down to here.
+_STAYS = {"J": 0.01, "W": 0.1, "V": 0.1}
 
 
-_PARALLEL = {"tp": ", every matrix cut over the accelerators", "ep": ", whole experts spread over the accelerators"}
-
-_PARTS = {
-    "weights": "weights from memory", "kv": "caches from memory", "compute": "arithmetic", "interconnect": "links",
-    "static": "whatever the work", "host": "rest of the server", "facility": "rest of the site",
-}  # fmt: skip
+def _digits(value):
+    """A number with three significant digits and commas; all digits before the point."""
+    places = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0
+    return f"{value:,.{places}f}"
 
 
 def three(value):
@@ -36,26 +59,114 @@ def three(value):
         return "-"
     if value == int(value) and abs(value) < 1e6:
         return f"{value:,.0f}"
-    value = float(f"{value:.2e}")
-    places = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0
-    return f"{value:,.{places}f}"
+    return _digits(float(f"{value:.2e}"))
+
+
+def _plain(value):
+    """A pure number: four digits above a thousand, three below."""
+    if not math.isfinite(value):
+        return "∞"
+    if float(value).is_integer() and abs(value) < 1e7:
+        return f"{value:,.0f}"
+    if abs(value) >= 1e7:
+        exponent = math.floor(math.log10(abs(value)))
+        return f"{value / 10**exponent:.2f} × 10{str(exponent).translate(_RAISED)}"
+    return _digits(round(value) if abs(value) >= 1000 else value)
+
+
+def _scale(value, unit):
+    """Factor and printed unit for a value: GB for bytes, W, kW or MW for watts."""
+    scales = _SCALES.get(unit, ((1, unit),))
+    if _STAYS.get(unit, 1) <= abs(value) < 1:
+        return 1, unit
+    return next((one for one in scales if abs(value) >= one[0]), scales[-1] if value else (1, unit))
+
+
+def text(value, unit):
+    """A number with its unit, as the book prints it: three digits, or four above a thousand.
+
+    Parameters
+    ----------
+    value : float or Range
+        In SI units; shares as a number from 0 to 1. A range is printed as
+        "central (low to high) unit", all on one scale.
+    unit : str
+        SI unit of the value. Bytes, watts, joules, seconds, kilograms, dollars
+        and their like are scaled; ``%`` prints a share as percent, ``Wh`` an
+        energy given in joules, ``1`` no unit.
+
+    Examples
+    --------
+    >>> text(140e9, "B")
+    '140 GB'
+    >>> text(0.042, "J")
+    '0.0420 J'
+    >>> text(Range(0.978, 0.994, 0.998), "%")
+    '99.40 % (97.80 to 99.80 %)'
+    """
+    values = (value.central, value.low, value.high) if isinstance(value, Range) else (value,)
+    if unit == "count" and abs(values[0]) < 1e6:
+        unit = "1"
+    if unit in ("", "1"):
+        shown, parts = unit, [_plain(one) for one in values]
+    else:
+        factor, shown = _scale(values[0], unit)
+        scaled = [one / factor for one in values]
+        # Close to a hundred percent, what is missing from it counts: two decimals for all.
+        close = unit == "%" and any(0.99 < one < 1 for one in values)
+        parts = [f"{one:.2f}" if close else _plain(one) if one >= 1000 else _digits(one) for one in scaled]
+    shown = "" if shown == "1" else f" {shown}"
+    central, *ends = (part.replace("-", "−") for part in parts)
+    return f"{central}{shown} ({' to '.join(ends)}{shown})" if ends else f"{central}{shown}"
+
+
+def unit_text(unit):
+    """Unit as it is printed: mm² for mm2."""
+    return unit.translate(str.maketrans("23", "²³"))
 
 
 def _table(rows, indent=0):
     """Lines with aligned columns: words left, numbers right, the last column left."""
     rows = [[cell if isinstance(cell, str) else three(cell) for cell in row] for row in rows]
-    width = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
-    last = len(width) - 1
-    for row in rows:
-        cells = [
-            cell.ljust(wide) if place in (0, last) else cell.rjust(wide)
-            for place, (cell, wide) in enumerate(zip(row, width))
-        ]
-        yield (" " * indent + "  ".join(cells)).rstrip()
+    sides = ["left", *["right"] * (len(rows[0]) - 2), "left"]
+    shown = tabulate(rows, tablefmt="plain", disable_numparse=True, colalign=sides, preserve_whitespace=True)
+    return [" " * indent + line.rstrip() for line in shown.splitlines()]
 
 
-def _wrapped(text, indent):
-    return textwrap.wrap(text, _WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2))
+def _wrapped(words, indent):
+    return textwrap.wrap(words, 110, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2))
+
+
+def _notes(notes):
+    return ["notes", *(line for note in notes for line in _wrapped(note, 2))]
+
+
+def _joined(*blocks):
+    """Lines of several blocks, with an empty one between them."""
+    return "\n\n".join("\n".join(block) for block in blocks)
+
+
+_BOUNDARY = {
+    "accelerators": "accelerators alone", "server": "accelerators and their share of the server",
+    "facility": "accelerators, their share of the server, and of the site",
+}  # fmt: skip
+_PARALLEL = {"tp": ", every matrix cut over the accelerators", "ep": ", whole experts spread over the accelerators"}
+_PARTS = {
+    "weights": "weights from memory", "kv": "caches from memory", "compute": "arithmetic", "interconnect": "links",
+    "static": "whatever the work", "host": "rest of the server", "facility": "rest of the site",
+}  # fmt: skip
+_ERRORS = ("median_pct", "mean_pct", "p90_pct")
+_OF_ERRORS = ("median", "mean", "9 in 10 within", "")
+
+
+def _copy(found):
+    machine = catalog.accelerator(found.accelerator).name
+    return f"{catalog.model(found.model).name} on {found.n_accelerators:,.0f} x {machine}"
+
+
+def _run(found):
+    prompt = f"prompt {found.prompt_tokens:,.6g}, output {found.output_tokens:,.6g}, "
+    return f"{'' if math.isinf(found.output_tokens) else prompt}mean context {found.context_tokens:,.6g} tokens"
 
 
 def _kind(found):
@@ -66,166 +177,82 @@ def _kind(found):
     return f"{nets}, each predicted by constants fitted on the other accelerator; this one was never fitted"
 
 
-def _errors(found):
-    energy, speed = found.spans["j_per_token"], found.spans["tokens_per_s"]
-    yield from _wrapped(
-        f"error seen in validation, on {energy['n']:.0f} measured runs of {_kind(found)} (data/accuracy.csv)", 0
-    )
-    rows = [["", "median", "mean", "9 in 10 within", ""]]
-    for name, one in (("energy per token", energy), ("tokens/s", speed)):
-        rows.append([name, *(f"{one[column]:.1f}" for column in ("median_pct", "mean_pct", "p90_pct")), "%"])
-    yield from _table(rows, 2)
-
-
-def _run(found):
-    prompt = (
-        ""
-        if math.isinf(found.output_tokens)
-        else f"prompt {found.prompt_tokens:,.6g}, output {found.output_tokens:,.6g}, "
-    )
-    return f"{prompt}mean context {found.context_tokens:,.6g} tokens"
-
-
-def _heading(found):
-    yield f"{catalog.model(found.model).name} on {found.n_accelerators:,.0f} x {catalog.accelerator(found.accelerator).name}"
-    yield f"{found.weight_format} weights, {found.kv_format} cache{_PARALLEL[found.parallelism] if found.n_accelerators > 1 else ''}"
+def _page(found, run, *blocks):
+    """What is printed of an estimate around its numbers: the case before them, errors and notes behind."""
+    cut = _PARALLEL[found.parallelism] if found.n_accelerators > 1 else ""
+    case = [_copy(found), f"{found.weight_format} weights, {found.kv_format} cache{cut}", *run]
+    case.append(f"boundary: {_BOUNDARY[found.boundary]}; a token is an output token")
+    spans = {"energy per token": found.spans["j_per_token"], "tokens/s": found.spans["tokens_per_s"]}
+    runs = f"{spans['energy per token']['n']:.0f} measured runs of {_kind(found)}"
+    errors = _wrapped(f"error seen in validation, on {runs} (data/accuracy.csv)", 0)
+    rows = [[name, *(f"{one[column]:.1f}" for column in _ERRORS), "%"] for name, one in spans.items()]
+    errors += _table([["", *_OF_ERRORS], *rows], 2)
+    notes = ["low and high: eight in ten of these runs lay between them", *found.notes]
+    if found.boundary != "accelerators":
+        notes[:1] = [f"{notes[0]}; of the server's and the site's factors, the ends of their sources", found.host.note]
+    return _joined(case, *blocks, errors, _notes(notes))
 
 
 def estimate_text(found):
-    """An estimate of one run for a reader, about thirty lines.
-
-    Parameters
-    ----------
-    found : Estimate
-        Of one run; of several, see `batches_text`.
-
-    Returns
-    -------
-    text : str
-    """
-    low, high, step = found.low, found.high, found.step
-    total, rated = found.j_per_token, found.n_accelerators * catalog.accelerator(found.accelerator).tdp_w
-    wh = service.typed(1000, "Wh")
+    """An estimate of one run for a reader, about thirty lines."""
+    ends, step = (found.low, found, found.high), found.step
+    speeds, energies = [one.tokens_per_s for one in ends], [one.j_per_token for one in ends]
+    rated = found.n_accelerators * catalog.accelerator(found.accelerator).tdp_w
     rows = [
         ["", "low", "central", "high", ""],
-        ["speed", low.tokens_per_s, found.tokens_per_s, high.tokens_per_s, "tokens/s"],
-        ["  of one user", *(one.tokens_per_s / found.batch for one in (low, found, high)), "tokens/s"],
-        ["power", low.power_w, found.power_w, high.power_w, f"W; the accelerators are rated at {three(rated)} W"],
-        ["energy", low.j_per_token, total, high.j_per_token, "J/token"],
-        ["  of 1,000 tokens", *(one.j_per_token * wh for one in (low, found, high)), "Wh"],
+        ["speed", *speeds, "tokens/s"],
+        ["  of one user", *(speed / found.batch for speed in speeds), "tokens/s"],
+        ["power", *(one.power_w for one in ends), f"W; the accelerators are rated at {three(rated)} W"],
+        ["energy", *energies, "J/token"],
+        ["  of 1,000 tokens", *(in_unit(1000 * energy, "Wh") for energy in energies), "Wh"],
         ["  for reading prompts", "", found.prefill_j_per_token, "", "J/token, part of the energy"],
     ]
-    times = {
-        "memory": step.memory_time_s,
-        "arithmetic": step.compute_time_s,
-        "links": step.link_time_s,
-        "overhead": step.overhead_time_s,
-    }
-    shown = ", ".join(f"{name} {three(1000 * time)}" for name, time in times.items())
-    parts = [[_PARTS[name], energy, 100 * energy / total, "%"] for name, energy in found.energy_by_part.items()]
-    return "\n".join(
-        [
-            *_heading(found),
-            f"batch {found.batch:,.6g}, {_run(found)}",
-            f"boundary: {_BOUNDARY[found.boundary]}; a token is an output token",
-            "",
-            *_table(rows),
-            "",
-            "where the energy goes, J/token",
-            *_table(parts, 2),
-            "",
-            f"a step takes {three(1000 * found.step_s)} ms, bound by {found.bound}: {shown} ms, in part at once",
-            "",
-            *_errors(found),
-            *_notes(_all_notes(found)),
-        ]
-    )
-
-
-def _all_notes(found):
-    ends = "low and high: eight in ten of these runs lay between them"
-    if found.boundary == "accelerators":
-        return ends, *found.notes
-    return f"{ends}; of the server's and the site's factors, the ends of their sources", found.host.note, *found.notes
-
-
-def _notes(notes):
-    lines = [line for note in notes for line in _wrapped(note, 2)]
-    return ["", "notes", *lines] if lines else []
-
-
-def _length(found):
-    """What every batch of a table has in common, if it is a number."""
-    if all(isinstance(value, float) for value in (found.prompt_tokens, found.output_tokens, found.context_tokens)):
-        yield _run(found)
+    parts = [[_PARTS[name], one, 100 * one / found.j_per_token, "%"] for name, one in found.energy_by_part.items()]
+    times = (step.memory_time_s, step.compute_time_s, step.link_time_s, step.overhead_time_s)
+    names = ("memory", "arithmetic", "links", "overhead")
+    shown = ", ".join(f"{name} {three(1000 * time)}" for name, time in zip(names, times))
+    took = f"a step takes {three(1000 * found.step_s)} ms, bound by {found.bound}: {shown} ms, in part at once"
+    energy = ["where the energy goes, J/token", *_table(parts, 2)]
+    return _page(found, [f"batch {found.batch:,.6g}, {_run(found)}"], _table(rows), energy, [took])
 
 
 def batches_text(found):
-    """An estimate of several batches: a line for each.
-
-    Parameters
-    ----------
-    found : Estimate
-        With an array as its batch.
-
-    Returns
-    -------
-    text : str
-    """
+    """An estimate with an array as its batch: a line for each."""
     import numpy as np
 
-    columns = ("tokens_per_s", "tokens_per_s_per_user", "power_w", "j_per_token")
-    values = [
-        np.broadcast_to(getattr(one, name), found.batch.shape) for one, name in [(found, name) for name in columns]
-    ]
-    ends = [np.broadcast_to(one.j_per_token, found.batch.shape) for one in (found.low, found.high)]
-    missing = np.broadcast_to(found.missing_bytes, found.batch.shape)
+    numbers = (found.tokens_per_s, found.tokens_per_s_per_user, found.power_w, found.j_per_token)
+    words = (found.batch, found.fits, found.missing_bytes, found.bound)
+    columns = np.broadcast_arrays(*words, *numbers, found.low.j_per_token, found.high.j_per_token)
     rows = [["batch", "tokens/s", "of one user", "W", "J/token", "low", "high", "bound by"]]
-    for place, batch in enumerate(found.batch):
-        what = (
-            str(found.bound[place])
-            if found.fits[place]
-            else f"does not fit: {three(missing[place] / 1e9)} GB are missing"
-        )
-        rows.append([f"{batch:,.6g}", *(float(one[place]) for one in (*values, *ends)), what])
-    return "\n".join(
-        [
-            *_heading(found),
-            *_length(found),
-            f"boundary: {_BOUNDARY[found.boundary]}; a token is an output token",
-            "",
-            *_table(rows),
-            "",
-            *_errors(found),
-            *_notes(_all_notes(found)),
-        ]
-    )
-
-
-_TOLD = 0.01
+    for batch, fits, missing, bound, *values in zip(*columns):
+        what = str(bound) if fits else f"does not fit: {three(missing / 1e9)} GB are missing"
+        rows.append([f"{batch:,.6g}", *map(float, values), what])
+    # What every batch has in common is told once, if it is a number.
+    common = all(isinstance(one, float) for one in (found.prompt_tokens, found.output_tokens, found.context_tokens))
+    return _page(found, [_run(found)] if common else [], _table(rows))
 
 
 def sensitivity_text(elastic):
-    """How much one per cent of each input changes energy and speed, the largest first; a hundredth of a per cent is left out.
+    """How much one per cent of each input changes energy and speed; below a hundredth of a per cent is left out.
 
     Parameters
     ----------
     elastic : dict
         ``j_per_token`` and ``tokens_per_s``, each with elasticities by input.
-
-    Returns
-    -------
-    text : str
     """
-    energy, speed = elastic["j_per_token"], elastic["tokens_per_s"]
-    names = [
-        name
-        for name in dict.fromkeys([*energy, *speed])
-        if max(abs(energy.get(name, 0)), abs(speed.get(name, 0))) >= _TOLD
-    ]
+    both = elastic["j_per_token"], elastic["tokens_per_s"]
     rows = [["one per cent more of", "J/token", "tokens/s", ""]]
-    for name in names:
-        rows.append([name, *(f"{one.get(name, 0):+.2f} %" for one in (energy, speed)), quantities()[name].help])
+    for name in both[0] | both[1]:
+        changes = [one.get(name, 0) for one in both]
+        if max(map(abs, changes)) >= 0.01:
+            rows.append([name, *(f"{one:+.2f} %" for one in changes), quantities()[name].help])
+    return "\n".join(_table(rows))
+
+
+def accuracy_text(table):
+    """Errors of predictions for runs that were held out, as `fit.accuracy_table` gives them: a line for each split."""
+    rows = [["held out", "runs", "error of", *_OF_ERRORS]]
+    rows += [[*split, *(f"{one[column]:.1f}" for column in _ERRORS), "%"] for split, one in table.items()]
     return "\n".join(_table(rows))
 
 
@@ -233,139 +260,68 @@ _PLAN = [
     ("tokens_per_s_per_user", "speed of one user", "tokens/s"), ("tokens_per_s", "speed of a copy", "tokens/s"),
     ("n_accelerators", "accelerators", ""), ("n_servers", "servers", ""),
     ("j_per_token_at_work", "energy at work", "J/token"), ("j_per_token", "energy with machines that wait", "J/token"),
-    ("wh_per_query", "energy of a query", "Wh"), ("site_mw", "power to build for", "MW"), ("mean_mw", "power on average", "MW"),
+    ("wh_per_query", "energy of a query", "Wh"),
+    ("site_mw", "power to build for", "MW"), ("mean_mw", "power on average", "MW"),
     ("energy_gwh_per_year", "energy", "GWh a year"), ("electricity_usd_per_year", "electricity", "USD a year"),
     ("electricity_usd_per_million_tokens", "  of a million tokens", "USD"),
     ("carbon_t_per_year", "carbon dioxide", "t a year"), ("water_m3_per_year", "water", "m3 a year"),
 ]  # fmt: skip
-_SMALL = {"MW": "kW", "GWh a year": "MWh a year"}
+_A_THOUSANDTH = {"MW": "kW", "GWh a year": "MWh a year"}
 
 
 def plan_text(found):
-    """A plan for a reader, about forty lines.
-
-    Parameters
-    ----------
-    found : Plan
-        What to print.
-
-    Returns
-    -------
-    text : str
-    """
-    run = found.estimate
-    rows = [["", "low", "central", "high", ""]]
+    """A plan for a reader, about forty lines."""
+    run, rows, assumed = found.estimate, [["", "low", "central", "high", ""]], []
     for name, words, unit in _PLAN:
         one = getattr(found, name)
         # A small service is told in kilowatts and megawatt-hours.
-        factor, unit = (1000, _SMALL[unit]) if unit in _SMALL and one.central < 0.1 else (1, unit)
+        factor, unit = (1000, _A_THOUSANDTH[unit]) if unit in _A_THOUSANDTH and one.central < 0.1 else (1, unit)
         rows.append([words, *(factor * end for end in (one.low, one.central, one.high)), unit])
-    assumed = [
-        [
-            one.name,
-            one.value,
-            "" if one.low is None else f"{three(one.low)} to {three(one.high)}",
-            "" if one.unit in ("1", "text") else one.unit,
-            f"{one.note} [{one.source.partition(';')[0]}]",
-        ]
-        for one in found.assumptions
-    ]
-    first, _ = _heading(run)
-    return "\n".join(
-        [
-            f"{found.queries_per_day:,.12g} queries a day, each with a prompt of {run.prompt_tokens:,.6g} and an answer of {run.output_tokens:,.6g} tokens",
-            f"a copy of {first}, {run.weight_format} weights: batch {found.batch:,.6g}",
-            "",
-            *_table(rows),
-            "",
-            "not given, so assumed",
-            *_table(assumed, 2),
-            *_notes(found.notes),
-        ]
-    )
+    for one in found.assumptions:
+        ends = "" if one.low is None else f"{three(one.low)} to {three(one.high)}"
+        unit = "" if one.unit in ("1", "text") else one.unit
+        assumed.append([one.name, one.value, ends, unit, f"{one.note} [{one.source.partition(';')[0]}]"])
+    query = f"a prompt of {run.prompt_tokens:,.6g} and an answer of {run.output_tokens:,.6g} tokens"
+    case = [f"{found.queries_per_day:,.12g} queries a day, each with {query}"]
+    case.append(f"a copy of {_copy(run)}, {run.weight_format} weights: batch {found.batch:,.6g}")
+    assumed = ["not given, so assumed", *_table(assumed, 2)]
+    return _joined(case, _table(rows), assumed, _notes(found.notes))
 
 
-def _plain(value):
-    """What JSON holds: lists for arrays, nothing for numbers that are none."""
-    if isinstance(value, Range):
-        return {name: _plain(one) for name, one in dataclasses.asdict(value).items()}
+def _json(value):
+    """What JSON holds: objects for records, lists for arrays, nothing for numbers that are none."""
+    if dataclasses.is_dataclass(value):
+        value = dataclasses.asdict(value)
     if hasattr(value, "tolist"):
         value = value.tolist()
-    if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
     if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
+        return {name: _json(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_json(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-_INPUTS = (
-    "model", "accelerator", "n_accelerators", "batch", "prompt_tokens", "output_tokens", "context_tokens", "weight_format",
-    "kv_format", "parallelism", "boundary",
+_COPY = (
+    "model", "accelerator", "prompt_tokens", "output_tokens", "context_tokens", "weight_format", "kv_format",
+    "parallelism",
 )  # fmt: skip
+_INPUTS = (*_COPY[:2], "n_accelerators", "batch", *_COPY[2:], "boundary")
 _FOUND = (
-    "fits", "missing_bytes", "tokens_per_s", "tokens_per_s_per_user", "power_w", "j_per_token", "prefill_j_per_token", "step_s",
-    "bound", "energy_by_part", "calibration", "notes",
+    "fits", "missing_bytes", "tokens_per_s", "tokens_per_s_per_user", "power_w", "j_per_token", "prefill_j_per_token",
+    "step_s", "bound", "energy_by_part", "calibration", "notes", "low", "high",
 )  # fmt: skip
 
 
 def estimate_record(found):
-    """An estimate as plain numbers, lists and texts, SI units, for JSON.
-
-    Parameters
-    ----------
-    found : Estimate
-        Of one run or of several.
-
-    Returns
-    -------
-    record : dict
-        Inputs, results with their ends, and the errors seen in validation.
-    """
-    ends = {name: vars(getattr(found, name)) for name in ("low", "high")}
-    names = {
-        "inputs": {name: getattr(found, name) for name in _INPUTS},
-        **{name: getattr(found, name) for name in _FOUND},
-    }
-    return _plain(names | ends | {"validation": {"runs": _kind(found), **found.spans}})
+    """An estimate as plain numbers, lists and texts, SI units, for JSON: inputs, results, errors seen in validation."""
+    inputs = {name: getattr(found, name) for name in _INPUTS}
+    results = {name: getattr(found, name) for name in _FOUND}
+    return _json({"inputs": inputs, **results, "validation": {"runs": _kind(found), **found.spans}})
 
 
 def plan_record(found):
-    """A plan as plain numbers, lists and texts, for JSON; units are in the names.
-
-    Parameters
-    ----------
-    found : Plan
-        What to write.
-
-    Returns
-    -------
-    record : dict
-        Inputs, results with their ends, and what was assumed.
-    """
-    results = {name: value for name, value in vars(found).items() if isinstance(value, Range)}
+    """A plan as plain numbers, lists and texts, for JSON: inputs, results, what was assumed; units are in the names."""
     inputs = {"queries_per_day": found.queries_per_day, "batch": found.batch, "n_together": found.n_together}
-    inputs |= {
-        name: getattr(found.estimate, name) for name in _INPUTS if name not in ("batch", "n_accelerators", "boundary")
-    }
-    assumed = [dataclasses.asdict(one) for one in found.assumptions]
-    return _plain({"inputs": inputs, **results, "assumptions": assumed, "notes": found.notes})
-
-
-def accuracy_text(table):
-    """Errors of predictions for runs that were held out, a line for each split.
-
-    Parameters
-    ----------
-    table : dict
-        As `fit.accuracy_table` gives it.
-
-    Returns
-    -------
-    text : str
-    """
-    rows = [["held out", "runs", "error of", "median", "mean", "9 in 10 within", ""]]
-    for (split, runs, quantity), one in table.items():
-        rows.append(
-            [split, runs, quantity, *(f"{one[name]:.1f}" for name in ("median_pct", "mean_pct", "p90_pct")), "%"]
-        )
-    return "\n".join(_table(rows))
+    inputs |= {name: getattr(found.estimate, name) for name in _COPY}
+    results = {name: value for name, value in vars(found).items() if isinstance(value, Range)}
+    return _json({"inputs": inputs, **results, "assumptions": found.assumptions, "notes": found.notes})

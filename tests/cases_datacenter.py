@@ -36,15 +36,14 @@ CASES = {
     ),
     # DGX H100: 5.6 kW of boards and 4.6 kW of the rest.
     "server_rated_w": ({"accelerators_per_server": 8, "tdp_w": "700 W", "host_power_w": "4.6 kW"}, "10.2 kW"),
-    # 8 x (0.5 x 0.8 x 700 + 0.5 x 70) + 0.8 x 4600 = 8 x 315 + 3680.
+    # 8 x (0.5 x 560 + 0.5 x 70) + 3680 = 8 x 315 + 3680.
     "server_mean_w": (
         {
             "accelerators_per_server": 8,
             "busy_share": 0.5,
-            "provisioned_power_share": 0.8,
-            "tdp_w": "0.7 kW",
+            "busy_w": "0.56 kW",
             "idle_w": "70 W",
-            "host_power_w": "4.6 kW",
+            "host_mean_w": "3.68 kW",
         },
         "6.2 kW",
     ),

@@ -1,5 +1,6 @@
 """What the commands that need no book print, and what they refuse."""
 
+import inspect
 import json
 import re
 import shlex
@@ -8,9 +9,9 @@ import sys
 
 import pytest
 
-from llmpower import cli, estimate, plan, service, text
+import llmpower
+from llmpower import cli, estimate, plan, text
 from llmpower.evidence import exam, fit
-from llmpower.facts.quantities import quantities
 from tests.conftest import BOOK
 
 RUN = "llama-3.1-70b h100-sxm --n-accelerators 4 --batch 64 --prompt-tokens 200 --output-tokens 400"
@@ -53,7 +54,10 @@ def test_estimate_tells_what_a_reader_needs(say):
     lines = readable(out)
     assert "Llama-3.1-70B-Instruct on 4 x NVIDIA H100 SXM5 80 GB" in lines
     assert "batch 64, prompt 200, output 400, mean context 400 tokens" in lines
-    row = lambda name: next(line.split() for line in lines.splitlines() if line.strip().startswith(name))
+
+    def row(name):
+        return next(line.split() for line in lines.splitlines() if line.strip().startswith(name))
+
     assert row("speed")[1:] == [*(printed(one.tokens_per_s) for one in (found.low, found, found.high)), "tokens/s"]
     assert row("of one user")[3:] == [
         *(printed(one.tokens_per_s / 64) for one in (found.low, found, found.high)),
@@ -72,10 +76,8 @@ def test_estimate_tells_what_a_reader_needs(say):
     assert sum(shares) == pytest.approx(100, abs=0.3)
     assert f"a step takes {printed(1000 * found.step_s)} ms, bound by {found.bound}" in lines
     known = fit.accuracy_table()[fit.EXAMS["fitted"], "dense", "j_per_token"]
-    assert (
-        f"{known['n']:.0f} measured runs of dense networks, each predicted by terms chosen and constants fitted without its architecture"
-        in " ".join(lines.split())
-    )
+    runs = f"{known['n']:.0f} measured runs of dense networks, each predicted by terms chosen and constants fitted"
+    assert f"{runs} without its architecture" in " ".join(lines.split())
     assert row("energy per token")[3:6] == [f"{known[name]:.1f}" for name in ("median_pct", "mean_pct", "p90_pct")]
     assert "boundary: accelerators alone; a token is an output token" in lines
     assert "right for answers of one length" in lines
@@ -84,10 +86,8 @@ def test_estimate_tells_what_a_reader_needs(say):
 def test_estimate_of_a_machine_that_was_never_fitted_says_so(say):
     _, out, _ = say("estimate qwen3-30b-a3b a100 --batch 64 --n-accelerators 2 --parallelism ep --boundary facility")
     known = fit.accuracy_table()["accelerators", "moe", "tokens_per_s"]
-    assert (
-        f"{known['n']:.0f} measured runs of expert networks, each predicted by constants fitted on the other accelerator; this one"
-        in " ".join(out.split())
-    )
+    runs = f"{known['n']:.0f} measured runs of expert networks, each predicted by constants fitted on the other"
+    assert f"{runs} accelerator; this one" in " ".join(out.split())
     assert "constants scaled from b200 and h100-sxm" in out
     assert "whole experts spread" in out and "rest of the server" in out and "rest of the site" in out
     assert "site factor 1.2" in out and "host scaled with the rating" in out
@@ -174,7 +174,7 @@ def test_json_has_nothing_where_there_is_no_number(say):
 def test_plan_tells_what_a_planner_needs(say):
     code, out, err = say(f"plan {SERVICE}")
     assert (code, err) == (0, "")
-    found = plan.plan("llama-3.1-70b", "h100-sxm", 1e7, batch=64)
+    found = plan("llama-3.1-70b", "h100-sxm", 1e7, batch=64)
     assert out == str(found) + "\n"
     assert len(out.splitlines()) <= 45
     assert "10,000,000 queries a day, each with a prompt of 500 and an answer of 500 tokens" in readable(out)
@@ -201,7 +201,7 @@ def test_a_small_service_is_told_in_small_units(say):
         " ".join(line.split())
         for line in say("plan llama-3.1-8b h100-sxm --queries-per-day 10 --batch 8")[1].splitlines()
     ]
-    found = plan.plan("llama-3.1-8b", "h100-sxm", 10, batch=8)
+    found = plan("llama-3.1-8b", "h100-sxm", 10, batch=8)
     # One server of eight: (8 x 700 W + 2150 W) x 1.2 = 9.3 kW.
     assert (
         f"power to build for {printed(1000 * found.site_mw.low)} 9.30 {printed(1000 * found.site_mw.high)} kW" in lines
@@ -211,7 +211,7 @@ def test_a_small_service_is_told_in_small_units(say):
 
 def test_plan_as_json(say):
     code, out, _ = say(f"plan {SERVICE} --pue 1.1 --json")
-    record, found = json.loads(out), plan.plan("llama-3.1-70b", "h100-sxm", 1e7, batch=64, pue=1.1)
+    record, found = json.loads(out), plan("llama-3.1-70b", "h100-sxm", 1e7, batch=64, pue=1.1)
     assert code == 0
     for name in (
         "tokens_per_s_per_user",
@@ -239,10 +239,10 @@ def test_plan_as_json(say):
     ("line", "said"),
     [
         ("estimate lama-3.1-70b H10 --batch=-1,nan --output-tokens zero --boundary site --kv-format fp3", [
-            "6 problems", "model: no model", "accelerator: no acc", "batch: got -1.0 among 2 values; allowed", "output_tokens: got 'zero'", "boundary: got 'site'",
-            "kv_format: no format",
+            "6 problems", "model: no model", "accelerator: no acc", "batch: got -1.0 among 2 values; allowed",
+            "output_tokens: got 'zero'", "boundary: got 'site'", "kv_format: no format",
         ]),
-        ("estimate llama-3.1-70b h100-sxm --batch 1e9", ["batch: got 1000000000.0; allowed is a number from 1 to 1,000,000"]),
+        ("estimate llama-3.1-70b h100-sxm --batch 1e9", ["got 1000000000.0; allowed is a number from 1 to 1,000,000"]),
         ("estimate llama-3.1-70b h100-sxm --batch 1,two", ["batch: got [1.0, 'two']; allowed"]),
         ("estimate llama-3.1-70b h100-sxm --batch 64", ["misses 61.1 GB on 1 x h100-sxm; 2 would do"]),
         ("estimate llama-3.1-8b a100 --weight-format fp8", ["weight_format: a100-sxm-80gb has no rate for fp8"]),
@@ -250,7 +250,9 @@ def test_plan_as_json(say):
             "3 problems", "queries_per_day: got 0.0; ", "pue: got 0.5; ", "max_load: got 'x'; ",
         ]),
         ("plan llama-3.1-70b h100-sxm --queries-per-day 1e6", ["batch, tokens_per_s_per_user: give one of them"]),
-        ("plan llama-3.1-70b h100-sxm --queries-per-day 1e6 --tokens-per-s-per-user 5000", ["tokens_per_s_per_user: got 5,000; 8 x h100-sxm give a user"]),
+        ("plan llama-3.1-70b h100-sxm --queries-per-day 1e6 --tokens-per-s-per-user 5000", [
+            "tokens_per_s_per_user: got 5,000; 8 x h100-sxm give a user",
+        ]),
         ("plan llama-3.1-70b h100-sxm --batch 8", ["--queries-per-day"]),
     ],
 )  # fmt: skip
@@ -261,29 +263,49 @@ def test_wrong_arguments(say, line, said):
         assert words in err
 
 
-def test_the_help_tells_the_defaults_that_hold(say):
+def test_the_help_tells_what_is_allowed_and_what_holds_unless_given(say):
     text = " ".join(say("plan --help")[1].split())
-    told = dict(re.findall(r"--([a-z0-9-]+) [A-Z]+ [^-]*?\(default: ([\d.]+)", text))
-    known = {
-        name.replace("_", "-"): service.typed(service.fact(*place).value, quantities()[name].unit)
-        for name, place in plan._DEFAULTS.items()
-    }
-    assert set(told) == set(known)
-    for name, value in known.items():
-        assert float(told[name]) == pytest.approx(value, rel=2e-3), name
-    assert "example" in text and "USD" in text
+    for told in (
+        "price of electricity [0.0001 to 10 usd/kWh] (default: 0.0861, US industrial customers, 2025)",
+        "--accelerators-per-server N accelerators in a server [1 to 10,000] (default: 8, NVIDIA DGX H100",
+        "--queries-per-day X queries the service answers [1 to 1e+13 1/day] --",
+        "--kv-format FORMAT number format of the key-value cache [bf16, fp16,",
+        "--parallelism tp|ep tp cuts",
+        "such as llama-3.1-70b",
+        "example",
+    ):
+        assert told in text
+    text = " ".join(say("estimate --help")[1].split())
+    assert "--batch N[,N] sequences decoded together [1 to 1,000,000]; several print a table (default: 1)" in text
+    assert "how far the energy is counted (default: accelerators)" in text
+
+
+@pytest.mark.parametrize("command", ["estimate", "plan"])
+def test_every_argument_is_an_option_and_no_default_is_unknown(say, command):
+    text = say(f"{command} --help")[1]
+    for name in inspect.signature(getattr(llmpower, command)).parameters:
+        assert name.upper() in text or f"--{name.replace('_', '-')} " in text
+    assert "default: none)" not in text and "None" not in text
+
+
+def loaded(line, *modules):
+    """Exit code of a command in a process of its own, and which of some modules it had to load."""
+    code = (
+        "import shlex, sys, llmpower.cli as cli\n"
+        f"try: code = cli.main(shlex.split({line!r}))\n"
+        "except SystemExit as ended: code = ended.code\n"
+        f"print(code, [name for name in {modules!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[-1]
 
 
 def test_help_needs_no_numerics():
-    code = "import sys, llmpower.cli as c; c._parser().format_help(); print([m for m in ('numpy', 'scipy', 'nbformat', 'pandas') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert loaded("--help", "numpy", "scipy", "nbformat", "pandas") == "0 []"
 
 
 def test_wrong_arguments_are_told_without_the_books_software():
-    code = "import sys, llmpower.cli as c; r = c.main(['estimate', 'x', 'y']); print(r, 'papermill' in sys.modules or 'nbformat' in sys.modules)"
-    assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "2 False\n"
-    )
+    assert loaded("estimate x y", "papermill", "nbformat") == "2 []"
 
 
 def test_calibrate_shows_progress_and_errors(say, monkeypatch):

@@ -1,5 +1,6 @@
 """The bill of a service against the article, published figures and itself."""
 
+import functools
 import json
 import math
 
@@ -9,15 +10,23 @@ from hypothesis import strategies as st
 
 from llmpower import ranges, service
 from llmpower.book.parameters import parameters
+from llmpower.facts import catalog
 from llmpower.facts.catalog import UnknownName
 from llmpower.facts.claims import claim
 from llmpower.facts.quantities import quantities
+from llmpower.facts.units import in_unit, to_si
 from llmpower.formulas import datacenter
 from tests.conftest import BOOK
 
 CHAPTER = BOOK / "chapters" / "datacenter-scale.ipynb"
 DEFAULTS = {name: one.default for name, one in parameters(CHAPTER).items()}
-INPUTS = {name: value for name, value in DEFAULTS.items() if name not in ("training_gwh", "site_mw", "rack_kw")}
+fact = functools.partial(catalog.fact, "datacenter.csv")
+# What the chapter makes of its parameters: no rate given, and watts instead of a share of the rating.
+INPUTS = {
+    name: value
+    for name, value in DEFAULTS.items()
+    if name not in ("training_gwh", "site_mw", "rack_kw", "provisioned_power_share")
+} | {"tokens_per_s_per_accelerator": None, "busy_w": 0.76 * 700, "host_mean_w": 0.76 * 4600}
 positive = st.floats(1e-3, 1e6)
 share = st.floats(0.01, 1)
 
@@ -44,7 +53,7 @@ def test_whole_servers_as_the_ledger_has_them():
 
 def test_a_thousand_tokens_from_the_articles_own_lines():
     """Verdict of C56: 4.0 MW over 1157.4 queries a second are 0.96 Wh, at 5 cents 4.8e-5 usd, for 500 tokens."""
-    energy = datacenter.energy_per_query_j(claim("C50").si, service.si(claim("C43").value, "1/day"))
+    energy = datacenter.energy_per_query_j(claim("C50").si, to_si(claim("C43").value, "1/day"))
     found = datacenter.tokens_cost_usd(1000, energy, claim("C53").si, claim("C44").value)
     assert found == pytest.approx(9.6e-5)
     assert claim("C56").value / found == pytest.approx(10.4, rel=5e-3)
@@ -52,12 +61,11 @@ def test_a_thousand_tokens_from_the_articles_own_lines():
 
 def test_training_against_the_articles_year():
     # 42 GWh over 35 GWh, not ten times (C58).
-    found = datacenter.training_over_service(service.fact("gpt-4-training", "training_energy_j").value, claim("C51").si)
+    found = datacenter.training_over_service(fact("gpt-4-training", "training_energy_j").value, claim("C51").si)
     assert found == pytest.approx(1.2)
     # The other estimate: 50 / 35 = 1.43.
-    assert datacenter.training_over_service(
-        service.fact("gpt-4-training", "training_energy_j").high, claim("C51").si
-    ) == pytest.approx(1.43, rel=2e-3)
+    high = fact("gpt-4-training", "training_energy_j").high
+    assert datacenter.training_over_service(high, claim("C51").si) == pytest.approx(1.43, rel=2e-3)
 
 
 AT_THE_BOUND = {
@@ -68,11 +76,13 @@ AT_THE_BOUND = {
 
 def test_the_bill_at_the_bound_by_hand():
     found = service.bill(**AT_THE_BOUND)
-    # Three H100 hold 141.1 GB and 128 x 750 x 327,680 B = 31.5 GB; 128 tokens take (139.0 + 31.5) GB / 10.05 TB/s = 16.96 ms.
+    # Three H100 hold 141.1 GB and 128 x 750 x 327,680 B = 31.5 GB; 128 tokens take 139.0 GB and these over 10.05 TB/s,
+    # 16.96 ms.
     # 128 / 16.96 ms / 3 = 2515 a second; a prompt token takes 139.0 + 0.66 GFLOP at 989 TFLOP/s: 7081 a second.
     # 500 / (500 / 7081 + 500 / 2515) = 1856.
     assert found.served_tokens_per_s == pytest.approx(1856, rel=1e-3)
-    # 2.5e9 x 500 / 86400 x 1.23 / (1856 x 0.7) = 13,697 boards, 1,713 servers (1,712 unrounded inputs), x 10.2 kW x 1.2.
+    # 2.5e9 x 500 / 86400 x 1.23 / (1856 x 0.7) = 13,697 boards, 1,713 servers (1,712 from unrounded inputs).
+    # They are rated at 10.2 kW, and the site at 1.2 times that.
     assert found.n_servers == pytest.approx(1712, abs=1)
     assert found.site_w == pytest.approx(20.95e6, rel=2e-3)
     # 8 x (0.569 x 0.76 x 700 + 0.431 x 69) + 0.76 x 4600 = 6156 W a server; x 1712 x 1.2 / 28,935 = 437 J.
@@ -87,7 +97,7 @@ def test_the_range_over_measured_rates_meets_published_energies_per_query():
     high = service.bill(**{**INPUTS, "tokens_per_s_per_accelerator": min(rates)}).query_j
     low = service.bill(**{**INPUTS, "tokens_per_s_per_accelerator": max(rates)}).query_j
     for entity in ("gemini-text-prompt", "gpt-4o-query"):
-        assert low <= service.fact(entity, "query_energy_j").value <= high
+        assert low <= fact(entity, "query_energy_j").value <= high
 
 
 @pytest.mark.parametrize(
@@ -111,22 +121,22 @@ def test_the_range_over_measured_rates_meets_published_energies_per_query():
     ],
 )
 def test_defaults_are_the_sourced_facts(name, entity, quantity, unit):
-    assert service.typed(service.fact(entity, quantity).value, unit) == pytest.approx(DEFAULTS[name], rel=1e-3)
+    assert in_unit(fact(entity, quantity).value, unit) == pytest.approx(DEFAULTS[name], rel=1e-3)
     if name != "queries_per_day":
         assert quantities()[name].unit == unit
 
 
 def test_the_default_host_is_the_rest_of_a_dgx_h100():
-    rated = service.fact("dgx-h100", "rated_power_w").value
+    rated = fact("dgx-h100", "rated_power_w").value
     assert DEFAULTS["host_power_w"] == pytest.approx(rated - 8 * service.board("h100-sxm").tdp_w)
-    share_of_host = service.fact("dgx-h100", "host_share").value
+    share_of_host = fact("dgx-h100", "host_share").value
     assert share_of_host / (1 - share_of_host) * 8 * 700 == pytest.approx(DEFAULTS["host_power_w"], rel=2e-3)
 
 
 def test_units_go_there_and_back():
     for unit in ("usd/kWh", "g/kWh", "L/kWh", "MW", "1/day"):
-        assert service.typed(service.si(7.0, unit), unit) == pytest.approx(7)
-    assert service.si(0.05, "usd/kWh") * 3.6e6 == pytest.approx(0.05)
+        assert in_unit(to_si(7.0, unit), unit) == pytest.approx(7)
+    assert to_si(0.05, "usd/kWh") * 3.6e6 == pytest.approx(0.05)
 
 
 def test_steps_add_up_to_the_site():
@@ -164,7 +174,7 @@ def test_the_bound_belongs_to_its_batch():
 
 
 def test_the_expectation_meets_what_was_measured():
-    """One board of H100 with a 70B network at batch 128 and 898 (data/datacenter.csv); those ran on four, with shorter texts."""
+    """One board of H100 with a 70B network at batch 128 and 898; the measured ones ran on four, with shorter texts."""
     rates = service.measured_tokens_per_s()
     for batch, one in ((128, "h100-70b-batch-128"), (898, "h100-70b-batch-898")):
         found = service.expected("llama-3.1-70b", "h100-sxm", 350, 350, batch)
@@ -206,7 +216,7 @@ def test_boards_without_a_sourced_rating_say_so():
 
 def test_an_unknown_fact():
     with pytest.raises(UnknownName, match="no pue of 'nowhere'"):
-        service.fact("nowhere", "pue")
+        fact("nowhere", "pue")
 
 
 @given(positive, positive, st.floats(1, 10), share)
@@ -224,12 +234,10 @@ def test_a_prompt_never_speeds_an_answer_up(prompt, output, prefill, decode):
     assert datacenter.served_tokens_per_s(prompt, output, math.inf, decode) == pytest.approx(decode)
 
 
-@given(share, share, st.floats(1, 2000), st.floats(0, 1), st.floats(0, 1e4))
-def test_more_work_never_draws_less_when_work_draws_more_than_idling(busy, drawn, tdp, idle_part, host):
-    idle = idle_part * drawn * tdp
-    mean = datacenter.server_mean_w(8, busy, drawn, tdp, idle, host)
-    assert mean <= datacenter.server_mean_w(8, 1, drawn, tdp, idle, host) * (1 + 1e-9)
-    assert mean >= datacenter.server_mean_w(8, 0, drawn, tdp, idle, host) * (1 - 1e-9)
+@given(share, st.floats(1, 2000), share, st.floats(0, 1e4))
+def test_more_work_never_draws_less_when_work_draws_more_than_idling(busy, busy_w, idle_part, host_w):
+    mean, never, always = (datacenter.server_mean_w(8, one, busy_w, idle_part * busy_w, host_w) for one in (busy, 0, 1))
+    assert never * (1 - 1e-9) <= mean <= always * (1 + 1e-9)
 
 
 @given(positive, positive, st.floats(1.1, 10))
@@ -248,9 +256,9 @@ def test_a_tornado_by_hand():
 
 
 def test_ends_of_the_tornado_hold_the_readers_own_values():
-    for name, (low, high) in service.spans({**INPUTS, "pue": 3.0}).items():
-        own = 3.0 if name == "pue" else INPUTS[name]
-        assert low <= (own or low) <= high
+    own = {**DEFAULTS, "tokens_per_s_per_accelerator": 5.0, "pue": 3.0}
+    for name, (low, high) in service.spans(own).items():
+        assert low <= own[name] <= high
 
 
 def test_the_prose_takes_the_branch_that_is_true(copy):

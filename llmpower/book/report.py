@@ -17,42 +17,16 @@ from llmpower.facts.claims import claim, claims
 from llmpower.facts.quantities import quantities
 from llmpower.figures import style
 from llmpower.ranges import Range
+from llmpower.text import text, unit_text
 
 # myst-nb takes a hidden output with this prefix as a glued value.
 _GLUE = "application/papermill.record/"
-_LARGE = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""))
-_SMALL = ((1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"), (1e-15, "f"), (1e-18, "a"))
-
 
 # What names stand for in a plain Jupyter; None in the book, where MyST knows.
 _known = None
 
 
-def _scales(unit, *prefixes, base=1):
-    return tuple((factor * base, prefix + unit) for factor, prefix in prefixes)
-
-
-# SI unit of a value -> scales from large to small: factor and what is printed.
-_SCALES = {
-    **{unit: _scales(unit, *_LARGE) for unit in ("B", "FLOP", "B/s", "FLOP/s", "Hz", "B/J", "FLOP/J")},
-    **{unit: _scales(unit, *_LARGE, *_SMALL) for unit in ("W", "J", "V", "A", "F")},
-    "Wh": _scales("Wh", *_LARGE, base=3600),
-    "s": (
-        (365.25 * 86400, "years"), (86400, "days"), (3600, "h"), (60, "min"), (1, "s"), (1e-3, "ms"), (1e-6, "µs"),
-        (1e-9, "ns"), (1e-12, "ps"),
-    ),
-    "m": _scales("m", (1e3, "k"), (1, ""), *_SMALL[:4]),
-    "kg": ((1e9, "Mt"), (1e6, "kt"), (1e3, "t"), (1, "kg"), (1e-3, "g"), (1e-6, "mg")),
-    "m3": ((1, "m³"), (1e-3, "L"), (1e-6, "mL")),
-    "usd": ((1e9, "billion USD"), (1e6, "million USD"), (1, "USD")),
-    "count": ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"), (1, "1")),
-    "GiB": ((2**30, "GiB"),),
-    "%": ((0.01, "%"),),
-}  # fmt: skip
 _NUMBER = re.compile(r"[-−+×÷<>≤≥]? ?\d|∞")
-_RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
-# The book compares joules and watts with the article's; these stay on their scale down to here.
-_STAYS = {"J": 0.01, "W": 0.1, "V": 0.1}
 
 
 def in_plain_jupyter(known):
@@ -69,80 +43,6 @@ def in_plain_jupyter(known):
 
 def _print(text):
     display(Markdown(text if _known is None else plain.resolve(text, _known)))
-
-
-def _digits(value, significant):
-    places = max(0, significant - 1 - math.floor(math.log10(abs(value)))) if value else 0
-    return f"{value:,.{places}f}"
-
-
-def _plain(value):
-    """A pure number: four digits above a thousand, three below."""
-    if not math.isfinite(value):
-        return "∞"
-    if float(value).is_integer() and abs(value) < 1e7:
-        return f"{value:,.0f}"
-    if abs(value) >= 1e7:
-        exponent = math.floor(math.log10(abs(value)))
-        return f"{value / 10**exponent:.2f} × 10{str(exponent).translate(_RAISED)}"
-    return _digits(round(value) if abs(value) >= 1000 else value, 3)
-
-
-def _scaled(value, factor, unit):
-    scaled = value / factor
-    return _plain(scaled) if scaled >= 1000 else _digits(scaled, 3)
-
-
-def _scale(value, unit):
-    """Factor and printed unit for a value: GB for bytes, W, kW or MW for watts."""
-    scales = _SCALES.get(unit, ((1, unit),))
-    if _STAYS.get(unit, 1) <= abs(value) < 1:
-        return 1, unit
-    return next((one for one in scales if abs(value) >= one[0]), scales[-1] if value else (1, unit))
-
-
-def text(value, unit):
-    """A number with its unit, as the book prints it: three digits, or four above a thousand.
-
-    Parameters
-    ----------
-    value : float or Range
-        In SI units; shares as a number from 0 to 1.
-    unit : str
-        SI unit of the value. Bytes, watts, joules, seconds, kilograms, dollars
-        and their like are scaled; ``%`` prints a share as percent, ``Wh`` an
-        energy given in joules, ``1`` no unit.
-
-    Returns
-    -------
-    text : str
-        For a range "central (low to high) unit", all on one scale.
-
-    Examples
-    --------
-    >>> text(140e9, "B")
-    '140 GB'
-    >>> text(0.042, "J")
-    '0.0420 J'
-    >>> text(Range(0.978, 0.994, 0.998), "%")
-    '99.40 % (97.80 to 99.80 %)'
-    """
-    central = value.central if isinstance(value, Range) else value
-    unit = "1" if unit == "count" and abs(central) < 1e6 else unit
-    if unit in ("", "1"):
-        shown = "" if unit == "" else unit
-        parts = [_plain(v) for v in ((value.low, central, value.high) if isinstance(value, Range) else (central,))]
-    else:
-        factor, shown = _scale(central, unit)
-        values = (value.low, central, value.high) if isinstance(value, Range) else (central,)
-        # Close to a hundred percent, what is missing from it counts: two decimals for all.
-        close = unit == "%" and any(0.99 < v < 1 for v in values)
-        parts = [f"{v / factor:.2f}" if close else _scaled(v, factor, unit) for v in values]
-    shown = "" if shown == "1" else f" {shown}"
-    parts = [part.replace("-", "−") for part in parts]
-    if isinstance(value, Range):
-        return f"{parts[1]}{shown} ({parts[0]} to {parts[2]}{shown})"
-    return f"{parts[0]}{shown}"
 
 
 def show(name, value, unit="1"):
@@ -216,11 +116,6 @@ def alt(figure, text):
     # The table behind the figure travels along, for readers who want the numbers.
     metadata = {"scrapbook": {"name": f"alt-{figure}", "mime_prefix": _GLUE, "alt": figure, "csv": table}}
     display({f"{_GLUE}text/plain": repr(text)}, raw=True, metadata=metadata)
-
-
-def unit_text(unit):
-    """Unit as it is printed: mm² for mm2."""
-    return unit.translate(str.maketrans("23", "²³"))
 
 
 def equations(*formulas):

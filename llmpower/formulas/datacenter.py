@@ -88,20 +88,17 @@ def server_rated_w(accelerators_per_server, tdp_w, host_power_w):
     return accelerators_per_server * tdp_w + host_power_w
 
 
-def server_mean_w(accelerators_per_server, busy_share, provisioned_power_share, tdp_w, idle_w, host_power_w):
+def server_mean_w(accelerators_per_server, busy_share, busy_w, idle_w, host_mean_w):
     """Power a server draws, mean over the day. [W]
 
-    provisioned_power_share: at work, over rated power.
-    tdp_w: of one accelerator.
+    busy_w: of one accelerator.
     idle_w: of one accelerator.
-    host_power_w: as rated.
     Own derivation. Left out: the host's own idling; it is taken to draw its power at work all day, so high at low load.
 
-    >>> server_mean_w(8, 0.5, 0.8, 700.0, 70.0, 4600.0)
+    >>> server_mean_w(8, 0.5, 560.0, 70.0, 3680.0)
     6200.0
     """
-    accelerator_w = busy_share * provisioned_power_share * tdp_w + (1 - busy_share) * idle_w
-    return accelerators_per_server * accelerator_w + provisioned_power_share * host_power_w
+    return accelerators_per_server * (busy_share * busy_w + (1 - busy_share) * idle_w) + host_mean_w
 
 
 def it_power_w(n_servers, server_power_w):
