@@ -1,9 +1,8 @@
-"""The figure of the front page, and the card a link to the book shows; they draw what they are given and compute nothing."""
+"""The figure of the front page, and the card that a link to the book shows; they draw and compute nothing."""
 
 import matplotlib.pyplot as plt
-from matplotlib.ticker import PercentFormatter
 
-from llmpower.figures.style import BLUE, GREY, INK, RED, axes, data, direct
+from llmpower.figures.style import BLUE, GREY, INK, RED, RULE, axes, data, direct, ranged, rows
 
 
 def _percent(share):
@@ -13,58 +12,29 @@ def _percent(share):
 
 def _shares(plot, printed, cases, scale):
     """A row for each case: its range, its share, and the article's share across all of them."""
-    for place, (_, share) in enumerate(reversed(cases)):
-        plot.plot(
-            [share.low, share.high], [place, place], color=BLUE, linewidth=9 * scale, alpha=0.3, solid_capstyle="butt"
-        )
-        plot.plot([share.central], [place], "o", color=BLUE, markersize=8 * scale)
-        aside = (
-            {"xytext": (-9 * scale, 13 * scale), "ha": "right"}
-            if share.central > 0.9
-            else {"xytext": (0, 13 * scale), "ha": "center"}
-        )
-        direct(plot, share.central, place, _percent(share.central), BLUE, **aside)
+    rows(plot, [label for label, _ in cases])
+    for place, (_, share) in enumerate(cases):
+        ranged(plot, place, share, 9 * scale, 8 * scale)
+        side, align = (-9, "right") if share.central > 0.9 else (0, "center")
+        offset = (side * scale, 13 * scale)
+        direct(plot, share.central, place, _percent(share.central), BLUE, offset, ha=align)
     plot.axvline(printed, color=RED, linewidth=2 * scale)
-    plot.set_yticks(range(len(cases)), [label for label, _ in reversed(cases)])
-    plot.set_ylim(-0.6, len(cases) + 0.1)
-    plot.set_xlim(0, 1.02)
-    plot.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    plot.set_xlabel("share of dynamic energy that moves data (%)")
-    plot.grid(axis="y", visible=False)
-    direct(
-        plot, printed, len(cases) - 0.15, f"the article: {_percent(printed)}", RED, xytext=(-5 * scale, 3), ha="right"
-    )
+    direct(plot, printed, -0.85, f"the article: {_percent(printed)}", RED, (-5 * scale, 3))
+    plot.set(xlim=(0, 1.02), xlabel="share of dynamic energy that moves data (%)")
+    plot.xaxis.set_major_formatter("{x:.0%}")
 
 
 def headline(printed, cases):
-    """Share of energy that moves data: what the article prints, and what it is case by case.
-
-    Parameters
-    ----------
-    printed : float
-        The article's share. [1]
-    cases : list of tuple
-        Label and Range of the share, from top to bottom. [1]
-    """
+    """Share of energy that moves data: what the article prints, and label and Range of each case."""
     data(["case", "movement_share [1]"], [("the article", printed), *cases])
     plot = axes(1.1 + 0.52 * len(cases))
     _shares(plot, printed, cases, 1)
-    plot.axvline(0.5, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
-    direct(plot, 0.5, len(cases) - 0.15, "half", GREY, xytext=(-4, 3), ha="right")
+    plot.axvline(0.5, **RULE)
+    direct(plot, 0.5, -0.85, "half", GREY, (-4, 3))
 
 
 def card(title, printed, cases, path):
-    """Store the picture that stands for the book where a link to it is shared.
-
-    Parameters
-    ----------
-    title : str
-        Of the book.
-    printed, cases
-        As for `headline`.
-    path : path
-        Of the PNG file, 1200 by 630 pixels.
-    """
+    """Store the picture that stands for the book where a link to it is shared, a PNG of 1200 by 630 pixels."""
     with plt.rc_context():
         plot = axes()
         figure = plot.figure
@@ -72,9 +42,8 @@ def card(title, printed, cases, path):
         figure.get_layout_engine().set(rect=(0.03, 0.04, 0.94, 0.68))
         _shares(plot, printed, cases, 1.1)
         figure.text(0.05, 0.9, title, fontsize=24, color=INK, va="center")
-        figure.text(
-            0.05, 0.785, "Where do the watts go when a language model answers?", fontsize=12.5, color=GREY, va="center"
-        )
+        question = "Where do the watts go when a language model answers?"
+        figure.text(0.05, 0.785, question, fontsize=12.5, color=GREY, va="center")
         figure.add_artist(plt.Rectangle((0, 0.72), 0.012, 0.28, color=RED, linewidth=0))
         figure.savefig(path, dpi=200)
         plt.close(figure)

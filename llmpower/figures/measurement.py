@@ -1,274 +1,157 @@
 """Figures of the chapter model-against-measurement; they draw what they are given and compute nothing."""
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
-from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, SKY, axes, data, direct, vertical
+from llmpower.figures import style
+from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, RULE, SKY, axes, data, direct, log, span
 
 COLORS = {"Llama": BLUE, "Qwen3": ORANGE, "Nemotron": GREEN, "Gemma": PURPLE, "gpt-oss": SKY, "DeepSeek": INK}
 # Shapes tell families apart in grey, where a figure needs shapes for nothing else.
 SHAPES = {"Llama": "o", "Qwen3": "s", "Nemotron": "^", "Gemma": "D", "Mistral": "v"}
 TERA = 1e12
-_PALE_RED, _PALE_BLUE = "#F3D5CF", "#E3EAF5"
+_PALE_RED, _PALE_BLUE, _PALE_GREY = "#F3D5CF", "#E3EAF5", "#E6E9EC"
+_WHITE_EDGE = {"linestyle": "", "markeredgecolor": "white", "markeredgewidth": 0.5}
 
 
-def _logs(plot):
-    plot.set_xscale("log"), plot.set_yscale("log")
-    for axis in (plot.xaxis, plot.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-        axis.set_minor_formatter(NullFormatter())
-
-
-def _key(plot, names, x, y, marks=None):
-    """Names in their colours, one above the other, from a corner of the axes."""
-    for place, name in enumerate(names):
-        height = y - 0.058 * place
-        mark = (marks or {}).get(name, "o")
-        color = COLORS.get(name, GREY)
-        plot.plot([x], [height], mark, transform=plot.transAxes, color=color, markersize=5, clip_on=False)
-        direct(plot, x, height, name, color, xycoords="axes fraction", xytext=(7, 0))
+def _look(family, shapes=()):
+    mark = shapes[family] if family in shapes else "o"
+    return {"color": COLORS.get(family, GREY), "marker": mark, "markersize": 5}
 
 
 def roofs(intensity, roof, name, rated_w, points):
     """Three ceilings of an accelerator, and measured runs below them.
 
-    Parameters
-    ----------
-    intensity : array
-        Operations per byte, rising. [FLOP/B]
-    roof : llmpower.evidence.exam.Roof
-        Its ceilings there. [FLOP/s]
-    name : str
-        Of the accelerator.
-    rated_w : float
-        What the power ceiling stands for. [W]
-    points : list of tuple
-        Family, intensities [FLOP/B] and operations per second of one accelerator [FLOP/s], and both
-        again as the least they can be.
+    intensity : operations per byte, rising, as an array. [FLOP/B]
+    roof : the ceilings there. [FLOP/s]
+    rated_w : what the power ceiling stands for.
+    points : family, intensities and operations per second of one accelerator, and both again as the least they can be.
     """
     # The two old ceilings end soon after they cross.
     bandwidth = np.where(roof.bandwidth <= 1.6 * roof.compute, roof.bandwidth, np.nan) / TERA
     compute = np.where(roof.compute <= 2.5 * roof.bandwidth, roof.compute, np.nan) / TERA
-    power = [getattr(roof.power, end) / TERA for end in ("low", "central", "high")]
+    low, power, high = (getattr(roof.power, end) / TERA for end in ("low", "central", "high"))
+    points = [(family, x, np.asarray(y) / TERA, u, np.asarray(v) / TERA) for family, x, y, u, v in points]
     names = ("bandwidth", "arithmetic", "power, dear", "power, typical", "power, cheap")
-    rows = [
-        (label, x, y, None, None)
-        for label, line in zip(names, (bandwidth, compute, *power))
-        for x, y in zip(intensity, line)
-        if y == y
-    ]
-    rows += [(f"measured: {family}", x, y / TERA, u, v / TERA) for family, *four in points for x, y, u, v in zip(*four)]
-    data(["series", "intensity [FLOP/B]", "speed [TFLOP/s]", "least_intensity [FLOP/B]", "least_speed [TFLOP/s]"], rows)
-    plot = axes(4.6)
-    _logs(plot)
+    lines = style.tidy(intensity, zip(names, (bandwidth, compute, low, power, high)))
+    runs = [(f"measured: {family}", *run) for family, *columns in points for run in zip(*columns)]
+    columns = ["series", "intensity [FLOP/B]", "speed [TFLOP/s]", "least_intensity [FLOP/B]", "least_speed [TFLOP/s]"]
+    data(columns, [point for point in lines if point[-1] == point[-1]] + runs)
+    x_name = "arithmetic intensity: operations per byte moved (FLOP/B)"
+    plot = axes(4.6, x_name, f"operations per second of one {name} (TFLOP/s)")
+    log(plot, "xy")
     rates = np.fmin(bandwidth, compute)
-    reached = [value / TERA for *_, values in points for value in values]
-    floor = min([power[0][0] / 3, *(value / 1.6 for value in reached)])
-    plot.set_xlim(intensity[0], intensity[-1]), plot.set_ylim(floor, 2.1 * rates[-1])
-    plot.fill_between(intensity, floor, power[1], color=_PALE_BLUE, linewidth=0, zorder=0)
-    plot.fill_between(intensity, power[0], power[2], color=_PALE_RED, linewidth=0, zorder=1)
+    floor = min([low[0] / 3, *(value / 1.6 for *_, values in points for value in values)])
+    plot.set(xlim=(intensity[0], intensity[-1]), ylim=(floor, 2.1 * rates[-1]))
+    plot.fill_between(intensity, floor, power, color=_PALE_BLUE, linewidth=0, zorder=0)
+    plot.fill_between(intensity, low, high, color=_PALE_RED, linewidth=0, zorder=1)
     for line in (bandwidth, compute):
         plot.plot(intensity, line, color=GREY, linewidth=1, linestyle=(0, (5, 3)), zorder=2)
     plot.plot(intensity, rates, color=INK, linewidth=1.4, zorder=3)
     # Red only where it is the lowest of the three.
-    plot.plot(
-        intensity,
-        np.where(power[1] < rates * (1 - 1e-9), power[1], np.nan),
-        color=RED,
-        linewidth=2.6,
-        zorder=4,
-        solid_capstyle="round",
-    )
+    lowest = np.where(power < rates * (1 - 1e-9), power, np.nan)
+    plot.plot(intensity, lowest, color=RED, linewidth=2.6, zorder=4, solid_capstyle="round")
     for family, x, y, least_x, least_y in points:
-        color = COLORS.get(family, GREY)
+        look = _look(family, SHAPES)
         # What a prompt may have added that nobody counted.
-        plot.plot(
-            [least_x, x],
-            [np.asarray(least_y) / TERA, np.asarray(y) / TERA],
-            color=color,
-            linewidth=0.9,
-            alpha=0.3,
-            zorder=4.5,
-        )
-        plot.plot(
-            x,
-            np.asarray(y) / TERA,
-            SHAPES.get(family, "o"),
-            color=color,
-            markersize=4.6,
-            alpha=0.85,
-            markeredgecolor="white",
-            markeredgewidth=0.5,
-            zorder=5,
-        )
-    _roof_words(plot, intensity, bandwidth, compute, power, rated_w)
-    if points:
-        _key(plot, [family for family, *_ in points], 0.74, 0.06 + 0.058 * (len(points) - 1), SHAPES)
-    plot.set_xlabel("arithmetic intensity: operations per byte moved (FLOP/B)")
-    vertical(plot, f"operations per second of one {name} (TFLOP/s)")
-
-
-def _roof_words(plot, intensity, bandwidth, compute, power, rated_w):
-    """Names of the ceilings, along them."""
-    low, high = plot.get_ylim()
-    slope = np.log(high / low) / np.log(intensity[-1] / intensity[0])
+        plot.plot([least_x, x], [least_y, y], color=look["color"], linewidth=0.9, alpha=0.3, zorder=4.5)
+        plot.plot(x, y, **look, **_WHITE_EDGE, alpha=0.85, zorder=5)
     place = int(0.06 * len(intensity))
-    box = plot.get_position()
-    # The line rises by a decade each decade; on paper by what the axes make of it.
-    angle = np.degrees(
-        np.arctan((box.height * plot.figure.get_figheight()) / (box.width * plot.figure.get_figwidth()) / slope)
-    )
-    direct(
-        plot,
-        intensity[place],
-        bandwidth[place],
-        "bandwidth",
-        GREY,
-        xytext=(-3, 9),
-        rotation=angle,
-        rotation_mode="anchor",
-    )
-    direct(plot, intensity[-1], compute[-1], "arithmetic", GREY, xytext=(-2, 9), ha="right")
-    bend = int(np.argmin(power[1] / np.fmin(bandwidth, compute)))
-    direct(
-        plot,
-        intensity[bend],
-        power[1][bend],
-        f"power:\n{rated_w:,.0f} W",
-        RED,
-        xytext=(34, -58),
-        ha="left",
-        arrowprops={"arrowstyle": "-", "color": RED, "linewidth": 0.8, "shrinkB": 1},
-    )
+    along = {"rotation": _slope(plot), "rotation_mode": "anchor", "ha": "left"}
+    direct(plot, intensity[place], bandwidth[place], "bandwidth", GREY, (-3, 9), **along)
+    direct(plot, intensity[-1], compute[-1], "arithmetic", GREY, (-2, 9))
+    bend = int(np.argmin(power / rates))
+    direct(plot, intensity[bend], power[bend], f"power:\n{rated_w:,.0f} W", RED, (34, -58), leader=True)
+    key = [(family, _look(family, SHAPES)) for family, *_ in points]
+    style.key(plot, key, 0.74, 0.06 + 0.058 * (len(points) - 1))
+
+
+def _slope(plot):
+    """Angle on paper of a line that rises by a decade each decade. [degree]"""
+    (left, right), (low, high), box = plot.get_xlim(), plot.get_ylim(), plot.get_position()
+    wide, tall = box.width * plot.figure.get_figwidth(), box.height * plot.figure.get_figheight()
+    return np.degrees(np.arctan(tall / wide / (np.log(high / low) / np.log(right / left))))
 
 
 def against(rows, flagged, share):
-    """Predicted over measured energy of a token; equal on the diagonal.
+    """Predicted over measured energy of a token [J]; equal on the diagonal.
 
-    Parameters
-    ----------
-    rows : list of tuple
-        Family, whether it is a mixture of experts, what the runs are (identifier, network, format,
-        accelerator, their number, task, batch), measured and predicted energy per token. [J]
-    flagged : tuple
-        What the runs that contradict their neighbours are, measured and predicted energy. [J]
-    share : float
-        Half the width of the band beside the diagonal. [1]
+    rows : family, whether it is a mixture of experts, what the runs are (identifier, network, format, accelerator,
+        their number, task, batch), measured and predicted energies.
+    flagged : what the runs that contradict their neighbours are, measured and predicted energies.
+    share : half the width of the band beside the diagonal. [1]
     """
-    groups = [("mixture of experts" if sparse else "dense", *three) for _, sparse, *three in rows] + [
-        ("contradicts its neighbours", *flagged)
-    ]
-    what = ["id", "network", "weight_format", "accelerator", "accelerators [count]", "task", "batch [count]"]
-    data(
-        [*what, "kind", "measured [J]", "predicted [J]"],
-        [(*run, kind, x, y) for kind, *three in groups for run, x, y in zip(*three)],
-    )
-    plot = axes(4.8)
-    _logs(plot)
-    every = np.concatenate([np.concatenate([x, y]) for *_, x, y in [*rows, flagged]])
-    ends = np.array([every.min() / 1.25, every.max() * 1.25])
-    plot.set_xlim(*ends), plot.set_ylim(*ends)
-    plot.fill_between(ends, ends * (1 - share), ends * (1 + share), color="#E6E9EC", linewidth=0, zorder=0)
-    plot.plot(ends, ends, color=INK, linewidth=1, zorder=1)
+    kinds = {False: ("dense", "o", 4.4), True: ("mixture of experts", "D", 3.6)}
+    doubtful = "contradicts its neighbours"
+    groups = [*((kinds[sparse][0], *three) for _, sparse, *three in rows), (doubtful, *flagged)]
+    columns = ["id", "network", "weight_format", "accelerator", "accelerators [count]", "task", "batch [count]"]
+    columns += ["kind", "measured [J]", "predicted [J]"]
+    data(columns, [(*run, kind, x, y) for kind, *three in groups for run, x, y in zip(*three)])
+    x_name, y_name = "measured energy per output token (J)", "predicted, from runs of other architectures (J)"
+    plot = axes(4.8, x_name, y_name)
+    log(plot, "xy")
+    every = np.concatenate([np.concatenate([x, y]) for *_, x, y in groups])
+    both = np.array([every.min() / 1.25, every.max() * 1.25])
+    plot.set(xlim=both, ylim=both)
+    plot.fill_between(both, both * (1 - share), both * (1 + share), color=_PALE_GREY, linewidth=0, zorder=0)
+    plot.plot(both, both, color=INK, linewidth=1, zorder=1)
     plot.plot(*flagged[1:], "x", color=GREY, markersize=4, markeredgewidth=0.9, zorder=2)
     for family, sparse, _, x, y in rows:
-        mark = "D" if sparse else "o"
-        plot.plot(
-            x,
-            y,
-            mark,
-            color=COLORS.get(family, GREY),
-            markersize=3.6 if sparse else 4.4,
-            alpha=0.8,
-            markeredgecolor="white",
-            markeredgewidth=0.4,
-            zorder=3,
-        )
-    _key(plot, list(dict.fromkeys(family for family, *_ in rows)), 0.04, 0.955)
-    for place, (mark, word) in enumerate(
-        (("o", "dense"), ("D", "mixture of experts"), ("x", "contradicts its neighbours"))
-    ):
-        height = 0.16 - 0.058 * place
-        plot.plot([0.5], [height], mark, transform=plot.transAxes, color=GREY, markersize=4.2)
-        direct(plot, 0.5, height, word, GREY, xycoords="axes fraction", xytext=(7, 0))
-    direct(plot, ends[0] * 3, ends[0] * 3 * (1 - share), f"± {share:.0%}", GREY, xytext=(6, -8), ha="left")
-    plot.set_xlabel("measured energy per output token (J)")
-    vertical(plot, "predicted, from runs of other architectures (J)")
+        _, mark, size = kinds[sparse]
+        look = {**_look(family), **_WHITE_EDGE, "marker": mark, "markersize": size}
+        plot.plot(x, y, **look, alpha=0.8, zorder=3)
+    style.key(plot, [(family, _look(family)) for family in dict.fromkeys(family for family, *_ in rows)], 0.04, 0.955)
+    signs = [*kinds.values(), (doubtful, "x", 4.4)]
+    key = [(words, {"color": GREY, "marker": mark, "markersize": 4.2}) for words, mark, _ in signs]
+    style.key(plot, key, 0.5, 0.16)
+    direct(plot, both[0] * 3, both[0] * 3 * (1 - share), f"± {share:.0%}", GREY, (6, -8))
 
 
-def left_out(rows, floor):
+def left_out(architectures, floor):
     """Errors of each architecture when it was left out of the fit.
 
-    Parameters
-    ----------
-    rows : list of tuple
-        Architecture, family, number of runs, median and 90th percentile of the absolute error [1], from top to bottom.
-    floor : float
-        What one measurement scatters by, as a median. [1]
+    architectures : name, family, number of runs, median and ninth decile of the absolute error.
+    floor : what one measurement scatters by, as a median. [1]
     """
-    data(["architecture", "family", "runs [count]", "median_error [1]", "ninth_decile [1]"], rows)
-    plot = axes(0.9 + 0.3 * len(rows))
-    plot.axvspan(0, floor, color="#E6E9EC", linewidth=0, zorder=0)
-    for place, (_, family, _, median, high) in enumerate(reversed(rows)):
-        color = COLORS.get(family, GREY)
-        plot.plot([median, high], [place, place], color=color, linewidth=3, alpha=0.35, solid_capstyle="round")
-        plot.plot([median], [place], "o", color=color, markersize=6)
-        plot.plot([high], [place], "|", color=color, markersize=9, markeredgewidth=2)
-    direct(plot, floor, len(rows) - 0.2, "scatter of one run", GREY, xytext=(4, 0), ha="left", annotation_clip=False)
-    plot.set_yticks(range(len(rows)), [f"{name} ({count})" for name, _, count, _, _ in reversed(rows)])
-    plot.set_ylim(-0.7, len(rows) - 0.2)
+    columns = ["architecture", "family", "runs [count]", "median_error [1]", "ninth_decile [1]"]
+    data(columns, architectures)
+    plot = axes(0.9 + 0.3 * len(architectures), "error of J per token: median, and nine runs in ten (%)")
+    style.rows(plot, [f"{name} ({count})" for name, _, count, _, _ in architectures], 0.8, 0.7)
+    plot.axvspan(0, floor, color=_PALE_GREY, linewidth=0, zorder=0)
+    for place, (_, family, _, median, high) in enumerate(architectures):
+        look = _look(family)
+        span(plot, place, median, high, look["color"], 3, alpha=0.35, solid_capstyle="round")
+        plot.plot(median, place, "o", color=look["color"], markersize=6)
+        plot.plot(high, place, "|", color=look["color"], markersize=9, markeredgewidth=2)
+    direct(plot, floor, -0.8, "scatter of one run", GREY, (4, 0), annotation_clip=False)
     plot.set_xlim(0, None)
-    plot.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    plot.set_xlabel("error of J per token: median, and nine runs in ten (%)")
-    plot.grid(axis="y", visible=False)
+    plot.xaxis.set_major_formatter("{x:.0%}")
 
 
-def readings(rows):
-    """The same watts, divided in several ways.
-
-    Parameters
-    ----------
-    rows : list of tuple
-        Name of a reading; watts that always flow, that follow bytes, that follow operations; from top to bottom. [W]
-    """
-    data(["reading", "always [W]", "bytes [W]", "operations [W]"], rows)
-    plot = axes(1.1 + 0.4 * len(rows))
-    parts = (("always", GREY), ("bytes", BLUE), ("operations", ORANGE))
-    for place, (_, *watts) in enumerate(reversed(rows)):
+def readings(ways):
+    """The same watts, divided in several ways: its name; what always flows, follows bytes, follows operations. [W]"""
+    data(["reading", "always [W]", "bytes [W]", "operations [W]"], ways)
+    plot = axes(1.1 + 0.4 * len(ways), "power of one board (W)")
+    style.rows(plot, [name for name, *_ in ways], 0.9)
+    for place, (_, *watts) in enumerate(ways):
         left = 0.0
-        for (word, color), value in zip(parts, watts):
+        for word, color, value in zip(("always", "bytes", "operations"), (GREY, BLUE, ORANGE), watts):
             plot.barh(place, value, left=left, color=color, height=0.62, linewidth=0)
-            if place == len(rows) - 1:
-                direct(plot, left + value / 2, place, word, color, xytext=(0, 17), ha="center", annotation_clip=False)
+            if place == 0:
+                direct(plot, left + value / 2, place, word, color, (0, 17), ha="center", annotation_clip=False)
             left += value
-    plot.set_yticks(range(len(rows)), [name for name, *_ in reversed(rows)])
-    plot.set_ylim(-0.6, len(rows) - 0.1)
-    plot.set_xlabel("power of one board (W)")
-    plot.grid(axis="y", visible=False)
 
 
-def drawn(rows, idle_w, own_w):
-    """Static power by sets of runs, with their networks drawn at random.
+def drawn(sets, idle_w, own_w):
+    """Static power by sets of runs, with their networks drawn at random; beside an idle board and the constants.
 
-    Parameters
-    ----------
-    rows : list of tuple
-        Name of a set of runs; 5th percentile, value from all of them, and 95th percentile, as a Range; from top to bottom. [W]
-    idle_w, own_w : float
-        Draw of an idle board, and what the estimator's constants say. [W]
+    sets : name; 5th percentile, value from all runs and 95th percentile, as a Range. [W]
     """
-    data(["runs", "static_power [W]"], rows)
-    plot = axes(1.3 + 0.36 * len(rows))
-    plot.set_ylim(-0.6, len(rows) + 0.1)
+    data(["runs", "static_power [W]"], sets)
+    plot = axes(1.3 + 0.36 * len(sets), "power that always flows, by the fit (W)")
+    style.rows(plot, [name for name, _ in sets])
     for value, word in ((idle_w, "idle board"), (own_w, "the estimator")):
-        plot.axvline(value, color=GREY, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
-        direct(plot, value, len(rows) - 0.2, word, GREY, xytext=(4, 0))
-    for place, (_, span) in enumerate(reversed(rows)):
-        plot.plot(
-            [span.low, span.high], [place, place], color=BLUE, linewidth=5, alpha=0.35, solid_capstyle="butt", zorder=2
-        )
-        plot.plot([span.central], [place], "o", color=BLUE, markersize=6, zorder=3)
-    plot.set_yticks(range(len(rows)), [name for name, _ in reversed(rows)])
+        plot.axvline(value, **RULE, zorder=1)
+        direct(plot, value, -0.8, word, GREY, (4, 0))
+    for place, (_, power) in enumerate(sets):
+        style.ranged(plot, place, power, 5)
     plot.set_xlim(0, None)
-    plot.set_xlabel("power that always flows, by the fit (W)")
-    plot.grid(axis="y", visible=False)

@@ -1,15 +1,15 @@
-"""One look for all figures: colours, axes, direct labels, bands; and the table behind each."""
+"""One look for all figures: colours, axes, rows, labels, keys, bands; and the table behind each."""
 
 import csv
-import importlib.util
+import functools
 import io
 import math
-import pathlib
 from numbers import Integral
 
 import matplotlib.pyplot as plt
 from matplotlib.font_manager import fontManager
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import NullFormatter
 
 # Told apart with any colour vision, in grey, and inverted for the dark page: tests/test_style.py has the sums.
 BLUE, ORANGE, GREEN, RED, GREY, INK = "#103F8F", "#C47A00", "#00857A", "#B5301F", "#5B6168", "#22262B"
@@ -19,8 +19,11 @@ PALETTE = (BLUE, ORANGE, GREEN, RED, GREY, INK, PURPLE, SKY, PALE)
 WORDS = {ORANGE: "#925600", SKY: "#1F6A9C", PALE: GREY}
 # Narrow, so that its lettering can still be read where it fills the width of a phone.
 WIDTH = 5.2
+DASHED = (0, (4, 3))
+# A line that something is held against.
+RULE = {"color": GREY, "linewidth": 1, "linestyle": DASHED}
+_RIM = [withStroke(linewidth=2.5, foreground="white")]
 _STYLE = {
-    "figure.figsize": (WIDTH, 3.6),
     "figure.dpi": 144,
     "figure.facecolor": "white",
     "axes.facecolor": "white",
@@ -57,25 +60,23 @@ _STYLE = {
 }
 
 
+@functools.cache
 def _font():
-    """Name of a typeface that a locked package carries, or matplotlib's own."""
-    package = importlib.util.find_spec("sphinxext.opengraph")
-    path = package and pathlib.Path(package.origin).parent / "_static" / "Roboto-Flex.ttf"
-    if not path or not path.is_file():
+    """Name of the book's typeface, or of matplotlib's own where the package is missing."""
+    try:
+        import font_roboto
+    except ImportError:
         return "DejaVu Sans"
-    fontManager.addfont(path)
-    return "Roboto Flex"
+    fontManager.addfont(font_roboto.Roboto)
+    return "Roboto"
 
 
-def axes(height=3.6, **more):
-    """One pair of axes in the book's style.
+def axes(height=3.6, x="", y="", **more):
+    """Axes in the book's style; all figures have the same width.
 
-    Parameters
-    ----------
-    height : float
-        Of the figure; all have the same width. [inch]
-    **more
-        What `matplotlib.pyplot.subplots` takes.
+    height : of the figure. [inch]
+    x, y : what the axes count; the name of the vertical one stands where one reads it, level and above.
+    more : what `matplotlib.pyplot.subplots` takes.
     """
     plt.rcParams.update({**_STYLE, "font.family": [_font(), "DejaVu Sans"]})
     if "inline" in plt.get_backend():
@@ -83,12 +84,108 @@ def axes(height=3.6, **more):
 
         # In a notebook: lines, sharp at any size; no date, and no cropping that would change the size of the lettering.
         set_matplotlib_formats("svg", metadata={"Date": None}, bbox_inches=None)
-    return plt.subplots(layout="constrained", figsize=(WIDTH, height), **more)[1]
+    plot = plt.subplots(layout="constrained", figsize=(WIDTH, height), **more)[1]
+    if x or y:
+        plot.set(xlabel=x, title=y)
+    return plot
 
 
-def vertical(axes, text):
-    """Name the vertical axis where one reads it: level, above the axes."""
-    axes.set_title(text)
+def log(plot, names, base=10, form="{x:,g}"):
+    """Make axes logarithmic, "x", "y" or "xy", and label them with plain numbers: 1,000 and not 10³."""
+    for name in names:
+        getattr(plot, f"set_{name}scale")("log", base=base)
+        axis = getattr(plot, f"{name}axis")
+        axis.set_major_formatter(form)
+        axis.set_minor_formatter(NullFormatter())
+
+
+def batches(plot, values):
+    """Make the horizontal axis one of batches."""
+    log(plot, "x", base=2, form="{x:,.0f}")
+    plot.set(xlim=(values[0], values[-1]), xlabel="batch: sequences decoded together")
+
+
+def rows(plot, names, above=1.1, below=0.6):
+    """Name the rows of a figure, from top to bottom, with room above and below them, counted in rows."""
+    plot.set_yticks(range(len(names)), names)
+    plot.set_ylim(len(names) - 1 + below, -above)
+    plot.grid(axis="y", visible=False)
+
+
+def span(plot, row, low, high, color, width=7, **more):
+    """Draw a bar along a row."""
+    plot.plot([low, high], [row, row], **{"color": color, "linewidth": width, "solid_capstyle": "butt", **more})
+
+
+def ranged(plot, row, value, width=7, size=6):
+    """Draw a Range on a row: its central value on the bar of its ends."""
+    span(plot, row, value.low, value.high, BLUE, width, alpha=0.3)
+    plot.plot(value.central, row, "o", color=BLUE, markersize=size)
+
+
+def band(plot, x, ranges, color):
+    """Draw a line of central values in the band of their ranges."""
+    plot.fill_between(x, [r.low for r in ranges], [r.high for r in ranges], color=color, alpha=0.18, linewidth=0)
+    plot.plot(x, [r.central for r in ranges], color=color)
+
+
+def direct(plot, x, y, text, color, offset=(6, 0), leader=False, **more):
+    """Write a label beside a point instead of into a legend, on a rim of white that keeps lines off it.
+
+    offset : from the point; to the left of it the label ends there. [point]
+    leader : whether a thin line joins the two.
+    more : what `matplotlib.axes.Axes.annotate` takes.
+    """
+    look = {"color": WORDS.get(color, color), "textcoords": "offset points", "va": "center", "linespacing": 0.98}
+    look |= {"ha": "right" if offset[0] < 0 else "left", "path_effects": _RIM}
+    if leader:
+        look["arrowprops"] = {"arrowstyle": "-", "color": color, "linewidth": 0.8, "shrinkB": 3}
+    return plot.annotate(text, (x, y), xytext=offset, **{**look, **more})
+
+
+def apart(heights, distance):
+    """Heights of labels, rising, moved up and down until neighbours keep their distance.
+
+    >>> apart([0, 1, 1.5, 9], 2)
+    [-1.25, 0.75, 2.75, 9.0]
+    """
+    up, down = list(heights), list(heights)
+    for place in range(1, len(heights)):
+        up[place] = max(up[place], up[place - 1] + distance)
+        down[-1 - place] = min(down[-1 - place], down[-place] - distance)
+    return [(high + low) / 2 for high, low in zip(up, down)]
+
+
+def ends(plot, x, labels, distance):
+    """Write labels at the right end of curves, set apart; the limits of the axes must stand.
+
+    labels : list of height, words and colour.
+    distance : of neighbours, over the height of the axes. [1]
+    """
+    low, high = plot.get_ylim()
+    level = plot.transScale + plot.transLimits
+    labels = sorted((level.transform((x, y))[1], words, color) for y, words, color in labels)
+    for height, (_, words, color) in zip(apart([one[0] for one in labels], distance), labels):
+        direct(plot, x, height, words, color, xycoords=("data", "axes fraction"))
+
+
+def key(plot, entries, x, y, sample=0.0, distance=0.058):
+    """Signs and what they stand for, one below the other, from a corner of the axes.
+
+    entries : list of words and of the look of a line or mark.
+    sample : length of a line beside its words. [1]
+    """
+    for place, (words, look) in enumerate(entries):
+        height = y - distance * place
+        across = [x, x + sample] if sample else [x]
+        plot.plot(across, [height] * len(across), transform=plot.transAxes, clip_on=False, **look)
+        side = -7 if sample < 0 else 7
+        direct(plot, across[-1], height, words, look["color"], (side, 0), xycoords="axes fraction")
+
+
+def tidy(x, lines):
+    """Rows of a table: of each line its name, and x and y of every point."""
+    return [(name, *point) for name, values in lines for point in zip(x, values)]
 
 
 _behind = []
@@ -97,20 +194,22 @@ _behind = []
 def data(columns, rows):
     """Hand over the table behind a figure, with the values as they are drawn; `report.alt` takes it.
 
-    Parameters
-    ----------
-    columns : list of str
-        Names, each number's with its unit: ``"power [W]"``.
-    rows : list of tuple
-        A Range fills three columns; None, NaN and "" leave a cell empty.
+    columns : names, each number's with its unit: ``"power [W]"``.
+    rows : a Range fills three columns; None, NaN, "" and the end of a short row leave cells empty.
     """
-    ranged = [any(hasattr(row[place], "central") for row in rows) for place in range(len(columns))]
-    heads = [head for name, three in zip(columns, ranged) for head in (_three_heads(name) if three else [name])]
-    cells = [
-        [cell for value, three in zip(row, ranged) for cell in (_three(value) if three else [value])] for row in rows
-    ]
+    table = []
+    for place, name in enumerate(columns):
+        values = [row[place] if place < len(row) else None for row in rows]
+        if any(hasattr(value, "central") for value in values):
+            head, unit = name.split(" [")
+            table.append([name, *(getattr(value, "central", value) for value in values)])
+            table += [
+                [f"{head}_{end} [{unit}", *(getattr(value, end, None) for value in values)] for end in ("low", "high")
+            ]
+        else:
+            table.append([name, *values])
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([heads, *([_cell(value) for value in row] for row in cells)])
+    csv.writer(text, lineterminator="\n").writerows([_cell(value) for value in row] for row in zip(*table))
     _behind[:] = [text.getvalue()]
 
 
@@ -119,44 +218,8 @@ def take_data():
     return _behind.pop() if _behind else None
 
 
-def _three_heads(name):
-    name, _, unit = name.partition(" [")
-    return [f"{name}{end} [{unit}" for end in ("", "_low", "_high")]
-
-
-def _three(value):
-    return [value.central, value.low, value.high] if hasattr(value, "central") else [value, None, None]
-
-
 def _cell(value):
     if value is None or isinstance(value, str):
         return " ".join((value or "").split())
     # Python's own numbers: NumPy's would print otherwise.
     return int(value) if isinstance(value, Integral) else "" if math.isnan(value) else float(value)
-
-
-def direct(axes, x, y, text, color, **more):
-    """Write a label beside a point instead of into a legend, on a rim of white that keeps lines off it."""
-    rim = [withStroke(linewidth=2.5, foreground="white")]
-    look = {"color": WORDS.get(color, color), "textcoords": "offset points", "path_effects": rim}
-    return axes.annotate(text, (x, y), **{**look, "xytext": (6, 0), "va": "center", "linespacing": 1.1, **more})
-
-
-def apart(heights, distance):
-    """Heights of labels, rising, moved up until neighbours keep their distance.
-
-    Examples
-    --------
-    >>> apart([0, 1, 1.5, 9], 2)
-    [0, 2, 4, 9]
-    """
-    placed = []
-    for height in heights:
-        placed.append(max(height, placed[-1] + distance) if placed else height)
-    return placed
-
-
-def band(axes, x, ranges, color):
-    """Draw a line of central values in the band of their ranges."""
-    axes.fill_between(x, [r.low for r in ranges], [r.high for r in ranges], color=color, alpha=0.18, linewidth=0)
-    axes.plot(x, [r.central for r in ranges], color=color)
