@@ -80,11 +80,12 @@ def _calibrate(arguments):
         other = f"calibrate: this llmpower reads another folder than {data}; use the one installed from there"
         raise ParameterError([other])
     from llmpower.evidence import exam, fit
+    from llmpower.step import constants
 
     _say("fitting, and fitting again without each architecture and each accelerator: this takes minutes")
     fit.calibrate(_say)
     exam.write(_say)
-    _say(text.accuracy_text(fit.accuracy_table()))
+    _say(text.accuracy_text(constants.errors()))
     _say("wrote data/calibration.csv, accuracy.csv, predictions.csv and studies.csv")
 
 

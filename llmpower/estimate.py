@@ -259,9 +259,12 @@ def _known_for(quantity):
     return f"known for {', '.join(name for name, one in records('accelerators.csv').items() if one.get(quantity))}"
 
 
-def lacks(case):
-    """What an estimate of a case needs and the catalog does not have: argument, what is missing, what would do."""
-    machine, several = case.accelerator, largest(case.n_accelerators) > 1
+def lacks(case, several=None):
+    """What an estimate of a case needs and the catalog does not have: argument, what is missing, what would do.
+
+    several: whether more than one accelerator is meant; that of the case if not given.
+    """
+    machine, several = case.accelerator, largest(case.n_accelerators) > 1 if several is None else several
     name, format_ = machine.entity, case.weight_format.entity
     found = []
     if not machine.get("dense_bf16_flop_per_s"):
@@ -362,8 +365,7 @@ def estimate(
     boundary = check.choice("boundary", given.pop("boundary"), BOUNDARIES)
     found = read_estimated(check, **given)
     check.done()
-    if fits(found) is False:
-        raise ParameterError([_does_not_fit(found)])
+    check_fits(found)
     return expect(found, boundary)
 
 
@@ -408,7 +410,10 @@ def _left_out(case, kind):
         yield f"no run on {case.accelerator.entity} was fitted: constants scaled from {fitted}"
 
 
-def _does_not_fit(case):
+def check_fits(case):
+    """Raise `ParameterError` if a single case does not fit, with what is missing and what would do."""
+    if fits(case) is not False:
+        return
     n, accelerator, count = int(case.n_accelerators), case.accelerator, fewest(case)
     would = f"{count:,} would do"
     if count is None:
@@ -417,4 +422,4 @@ def _does_not_fit(case):
         would = f"{count:,} would hold it, but no bandwidth between accelerators of this kind is in data/"
     missing = f"{(needed_bytes(case) - n * accelerator.memory_bytes) / 1e9:,.1f} GB on {n} x {accelerator.entity}"
     run = f"{case.model.entity} with {case.batch:,.6g} sequences of {case.context_tokens:,.6g} tokens"
-    return f"n_accelerators: got {n}; {run} misses {missing}; {would} [count]"
+    raise ParameterError([f"n_accelerators: got {n}; {run} misses {missing}; {would} [count]"])

@@ -1,20 +1,19 @@
 """From questions a day to a site: speed and energy by `estimate`, machines and money by `service`."""
 
 import bisect
-import dataclasses
 import math
-import numbers
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from llmpower import service
-from llmpower.arguments import ParameterError
-from llmpower.estimate import _SERVERS, Estimate, estimate
-from llmpower.facts import catalog
+from llmpower.arguments import Check, ParameterError
+from llmpower.estimate import Estimate, check_fits, expect, read_estimated, servers
+from llmpower.facts.catalog import fact
+from llmpower.facts.power import power
 from llmpower.facts.quantities import quantities
 from llmpower.facts.units import in_unit
 from llmpower.ranges import Range
+from llmpower.step.work import fits
 
 # Argument -> where its default stands in data/datacenter.csv.
 DEFAULTS = {
@@ -32,20 +31,18 @@ DEFAULTS = {
 # A plan is for its queries and servers; these are asked for, not uncertain.
 _NOT_VARIED = ("prompt_tokens", "output_tokens", "accelerators_per_server")
 _NUMBERS = (
-    "queries_per_day",
-    "batch",
-    "tokens_per_s_per_user",
-    "n_accelerators",
-    "host_power_w",
-    "context_tokens",
-    *DEFAULTS,
-)
+    "queries_per_day", "batch", "tokens_per_s_per_user", "n_accelerators", "host_power_w", "context_tokens", *DEFAULTS,
+)  # fmt: skip
+_WHOLE = ("n_accelerators", "accelerators_per_server")
+_OF_A_COPY = (
+    "model", "accelerator", "n_accelerators", "prompt_tokens", "output_tokens", "context_tokens", "weight_format",
+    "kv_format", "parallelism",
+)  # fmt: skip
 _MOST_SERVERS = 16
 
 
-@dataclass(frozen=True)
-class Assumption:
-    """An input that nobody gave, in the unit people type; `low` and `high` are empty where no range is known or varied."""
+class Assumption(NamedTuple):
+    """An input nobody gave, in the unit people type; `low` and `high` are empty where no range is known or varied."""
 
     name: str
     value: float | str
@@ -56,36 +53,64 @@ class Assumption:
     note: str
 
 
+class Result(NamedTuple):
+    """One result of a plan: what it is called, its unit for people, and its range."""
+
+    words: str
+    unit: str
+    range: Range
+
+
+# Name of a result, in the unit that it ends with -> words, unit, and how it follows from the copy at work, of which it
+# keeps the ends, or from a bill and the inputs.
+_COPY = {
+    "tokens_per_s_per_user": ("speed of one user", "tokens/s", lambda end, batch: end.tokens_per_s / batch),
+    "tokens_per_s": ("speed of a copy", "tokens/s", lambda end, batch: end.tokens_per_s),
+    "j_per_token_at_work": ("energy at work", "J/token", lambda end, batch: end.j_per_token),
+}
+_SERVICE = {
+    "n_accelerators": ("accelerators", "", lambda bill, used: bill.n_accelerators),
+    "n_servers": ("servers", "", lambda bill, used: bill.n_servers),
+    "j_per_token": (
+        "energy with machines that wait",
+        "J/token",
+        lambda bill, used: bill.query_j / used["output_tokens"],
+    ),
+    "wh_per_query": ("energy of a query", "Wh", lambda bill, used: in_unit(bill.query_j, "Wh")),
+    "site_mw": ("power to build for", "MW", lambda bill, used: in_unit(bill.site_w, "MW")),
+    "mean_mw": ("power on average", "MW", lambda bill, used: in_unit(bill.site_mean_w, "MW")),
+    "energy_gwh_per_year": ("energy", "GWh a year", lambda bill, used: in_unit(bill.energy_j, "GWh")),
+    "electricity_usd_per_year": ("electricity", "USD a year", lambda bill, used: bill.cost_usd),
+    "electricity_usd_per_million_tokens": ("  of a million tokens", "USD", lambda bill, used: bill.tokens_usd(10**6)),
+    "carbon_t_per_year": ("carbon dioxide", "t a year", lambda bill, used: in_unit(bill.carbon_kg, "t")),
+    "water_m3_per_year": ("water", "m3 a year", lambda bill, used: bill.water_m3),
+}
+RESULTS = (
+    *list(_COPY)[:2], *list(_SERVICE)[:2], *list(_COPY)[2:], *list(_SERVICE)[2:],
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Plan:
-    """What `plan` found; each result as a `Range`.
+    """What `plan` found; a result by its name is a `Range`, `results` has all of them with words and units.
 
-    `n_together` accelerators share a copy of the network, which decodes `batch`
-    sequences at once. `estimate` is that copy at work with the site's share,
-    `bill` the whole service with central inputs.
+    `n_together` accelerators share a copy of the network, which decodes `batch` sequences at once. `estimate` is that
+    copy at work with the site's share, `bill` the whole service with central inputs.
     """
 
     queries_per_day: float
     batch: float
     n_together: int
-    tokens_per_s_per_user: Range
-    tokens_per_s: Range
-    j_per_token_at_work: Range
-    j_per_token: Range
-    wh_per_query: Range
-    n_accelerators: Range
-    n_servers: Range
-    site_mw: Range
-    mean_mw: Range
-    energy_gwh_per_year: Range
-    electricity_usd_per_year: Range
-    electricity_usd_per_million_tokens: Range
-    carbon_t_per_year: Range
-    water_m3_per_year: Range
+    results: dict = field(repr=False)
     assumptions: tuple
     notes: tuple
     estimate: Estimate
     bill: service.Bill
+
+    def __getattr__(self, name):
+        if name not in RESULTS:
+            raise AttributeError(name)
+        return self.results[name].range
 
     def __str__(self):
         from llmpower.text import plan_text
@@ -93,9 +118,7 @@ class Plan:
         return plan_text(self)
 
 
-_SEVERAL = (
-    "a copy spans several servers, whose links are slower than those counted inside one: too quick and too frugal"
-)
+_SEVERAL = "a copy spans several servers, whose links are slower than counted inside one: too quick and too frugal"
 _LEFT_OUT = (
     "accelerators at work run at this batch and the others wait: at part load batches are smaller and a token costs more",
     "memory counts in full, though serving software keeps some of it back",
@@ -169,10 +192,9 @@ def plan(
 
     Notes
     -----
-    Ends of a range: each uncertain input is moved to its low and its high end
-    alone, and the effects are added as those of independent errors (root of the
-    sum of squared logarithms). Inputs that were given, and prompts and answers,
-    count as certain. Speed and energy of a copy keep the ends of `estimate`.
+    Ends of a range: each uncertain input is moved to its low and its high end alone, and the effects are added as those
+    of independent errors (root of the sum of squared logarithms). Inputs that were given, and prompts and answers, count
+    as certain. Speed and energy of a copy keep the ends of `estimate`.
 
     Examples
     --------
@@ -183,147 +205,91 @@ def plan(
     True
     """
     given = {name: value for name, value in locals().items() if value is not None}
-    run = _checked(given)
-    defaults = {name: catalog.fact("datacenter.csv", *place) for name, place in DEFAULTS.items() if name not in given}
-    used = {name: _typed(name, fact.value) for name, fact in defaults.items()} | given
-    size = {name: used[name] for name in ("prompt_tokens", "output_tokens")}
-    n, batch = _sized(run | size, used)
-    found = _around(estimate(**run | size, n_accelerators=n, batch=batch, boundary="facility"), given, used)
-    board = estimate(**run | size, n_accelerators=n, batch=batch)
-    central, ends = _inputs(found, board, used, defaults)
+    defaults = {name: fact("datacenter.csv", *place) for name, place in DEFAULTS.items() if name not in given}
+    used = {name: in_unit(one.value, _unit(name)) for name, one in defaults.items()} | given
+    case = _sized(_checked(given, used), used)
+    found = _around(expect(case, "facility"), given, used)
+    spans = _spans(found, expect(case), used, defaults)
+    central = {name: middle for name, (_, middle, _) in spans.items()}
 
     def results(inputs):
-        one = _bill(found, used, inputs)
-        return one, {name: result(one, used) for name, result in _RESULTS.items()}
+        bill = _bill(found, used, inputs)
+        return bill, {name: result(bill, used) for name, (_, _, result) in _SERVICE.items()}
 
     bill, middle = results(central)
-    moved = [[results(central | {name: end})[1] for end in pair] for name, pair in ends.items()]
-    ranges = {
-        name: _independent(value, [[end[name] for end in pair] for pair in moved]) for name, value in middle.items()
-    }
-    # Whole servers, and the accelerators in them.
-    per_server = middle["n_accelerators"] / middle["n_servers"]
-    least, most = max(1, math.floor(ranges["n_servers"].low)), math.ceil(ranges["n_servers"].high)
-    ranges["n_servers"] = Range(least, middle["n_servers"], most)
-    ranges["n_accelerators"] = Range(round(least * per_server), middle["n_accelerators"], round(most * per_server))
-    share = 1 / batch
-    notes = (*found.notes, *([_SEVERAL] if n > used["accelerators_per_server"] else []), *_LEFT_OUT)
+    moved = [[results(central | {name: end})[1] for end in (low, high)] for name, (low, _, high) in spans.items()]
+    ranges = {name: _independent(one, [[end[name] for end in pair] for pair in moved]) for name, one in middle.items()}
+    ranges |= _whole_servers(ranges["n_servers"], middle["n_accelerators"])
+    for name, (_, _, result) in _COPY.items():
+        ranges[name] = Range(*(result(end, case.batch) for end in (found.low, found, found.high)))
+    named = {**_COPY, **_SERVICE}
+    several = [_SEVERAL] if case.n_accelerators > used["accelerators_per_server"] else []
     return Plan(
         used["queries_per_day"],
-        batch,
-        n,
-        Range(*(share * one.tokens_per_s for one in (found.low, found, found.high))),
-        Range(found.low.tokens_per_s, found.tokens_per_s, found.high.tokens_per_s),
-        Range(found.low.j_per_token, found.j_per_token, found.high.j_per_token),
-        **ranges,
-        assumptions=tuple(_assumptions(found, used, given, defaults)),
-        notes=notes,
-        estimate=found,
-        bill=bill,
+        case.batch,
+        int(case.n_accelerators),
+        {name: Result(*named[name][:2], ranges[name]) for name in RESULTS},
+        tuple(_assumptions(found, used, given, defaults)),
+        (*found.notes, *several, *_LEFT_OUT),
+        found,
+        bill,
     )
-
-
-# Result -> from a bill and the inputs, in the unit that its name ends with.
-_RESULTS = {
-    "j_per_token": lambda bill, used: bill.query_j / used["output_tokens"],
-    "wh_per_query": lambda bill, used: in_unit(bill.query_j, "Wh"),
-    "n_accelerators": lambda bill, used: bill.n_accelerators,
-    "n_servers": lambda bill, used: bill.n_servers,
-    "site_mw": lambda bill, used: in_unit(bill.site_w, "MW"),
-    "mean_mw": lambda bill, used: in_unit(bill.site_mean_w, "MW"),
-    "energy_gwh_per_year": lambda bill, used: in_unit(bill.energy_j, "GWh"),
-    "electricity_usd_per_year": lambda bill, used: bill.cost_usd,
-    "electricity_usd_per_million_tokens": lambda bill, used: bill.tokens_usd(10**6),
-    "carbon_t_per_year": lambda bill, used: in_unit(bill.carbon_kg, "t"),
-    "water_m3_per_year": lambda bill, used: bill.water_m3,
-}
 
 
 def _unit(name):
     return quantities()[name].unit
 
 
-def _typed(name, value):
-    """A fact in the unit of the argument it stands in for."""
-    return in_unit(value, _unit(name))
-
-
-def _checked(given):
-    """Arguments for `estimate` that describe a copy; a message with every problem if any is wrong."""
-    problems = []
-    for name in _NUMBERS:
-        if name in given:
-            _check(name, given[name], problems)
+def _checked(given, used):
+    """The case of a copy, one accelerator and one sequence if nothing else was given; every problem is told at once."""
+    check = Check()
+    wrong = {name for name in _NUMBERS if name in given and check.number(name, given[name], name in _WHOLE) is None}
     if "queries_per_day" not in given:
-        problems.append("queries_per_day: got None; give the queries that the service answers a day [1/day]")
-    wrong = {problem.partition(":")[0] for problem in problems}
+        check.wrong("queries_per_day", "got None; give the queries that the service answers a day [1/day]")
     if ("batch" in given) == ("tokens_per_s_per_user" in given):
-        problems.append(
-            "batch, tokens_per_s_per_user: give one of them, how many sequences run together or how quick each must be"
-        )
-    names = ("model", "accelerator", "weight_format", "kv_format", "parallelism", "context_tokens")
-    run = {name: given[name] for name in names if name in given and name not in wrong}
-    count = 1.0 if "n_accelerators" in wrong else float(given.get("n_accelerators", 1))
-    try:
-        # Arrays are looked at without asking whether they fit.
-        estimate(**run, n_accelerators=np.array([count]))
-    except ParameterError as error:
-        problems += error.problems
-    if problems:
-        raise ParameterError(problems)
-    return run
+        which = "give one of them, how many sequences run together or how quick each must be"
+        check.wrong("batch, tokens_per_s_per_user", which)
+    found = read_estimated(check, **{name: used[name] for name in _OF_A_COPY if name in used and name not in wrong})
+    check.done()
+    return found
 
 
-def _check(name, given, problems):
-    one = quantities()[name]
-    right = isinstance(given, numbers.Real) and not isinstance(given, bool) and one.low <= given <= one.high
-    whole = name in ("n_accelerators", "accelerators_per_server")
-    if not right or (whole and given != int(given)):
-        what, unit = "a whole number" if whole else "a number", {"1": "count"}.get(one.unit, one.unit)
-        problems.append(f"{name}: got {given!r}; allowed is {what} from {one.low:,.12g} to {one.high:,.12g} [{unit}]")
-
-
-def _sized(run, used):
-    """Accelerators of a copy, and its batch."""
+def _sized(case, used):
+    """The case with the accelerators of a copy, and its batch."""
     target, per_server = used.get("tokens_per_s_per_user"), int(used["accelerators_per_server"])
 
-    def holds(n, batch):
-        return bool(estimate(**run, n_accelerators=np.array([float(n)]), batch=batch).fits[0])
+    def of(n, batch):
+        return replace(case, n_accelerators=float(n), batch=float(batch))
 
     def speed(n, batch):
-        return float(estimate(**run, n_accelerators=np.array([float(n)]), batch=batch).tokens_per_s_per_user[0])
+        return expect(of(n, batch)).tokens_per_s_per_user
 
     least = used.get("batch", 1)
-    sizes = [int(used["n_accelerators"])] if "n_accelerators" in used else _sizes(run["accelerator"], per_server)
-    inside = [n for n in sizes if n <= per_server and holds(n, least)]
-    outside = (n for n in sizes if n > per_server and holds(n, least))
+    sizes = [int(used["n_accelerators"])] if "n_accelerators" in used else _sizes(case.accelerator, per_server)
+    inside = [n for n in sizes if n <= per_server and fits(of(n, least))]
+    outside = (n for n in sizes if n > per_server and fits(of(n, least)))
     sizes = inside or [next(outside, sizes[-1])]
     # A copy that does not fit is told with what is missing.
-    estimate(**run, n_accelerators=sizes[0], batch=least)
+    check_fits(of(sizes[0], least))
     if target is None:
-        return sizes[0], least
+        return of(sizes[0], least)
     most = int(quantities()["batch"].high)
     for n in sizes:
         # Where it does not fit the speed is no number, which no comparison finds large enough.
-        batch = bisect.bisect_left(range(1, most + 1), True, key=lambda batch: not speed(n, batch) >= target)
+        batch = bisect.bisect_left(range(1, most + 1), True, key=lambda batch, n=n: not speed(n, batch) >= target)
         if batch:
-            return n, batch
+            return of(n, batch)
     best, n = max((speed(n, 1), n) for n in sizes)
-    machines = f"{n} x {run['accelerator']}"
-    raise ParameterError(
-        [
-            f"tokens_per_s_per_user: got {target:,.6g}; {machines} give a user {best:,.3g} at most, alone at batch 1 [1/s]"
-        ]
-    )
+    reached = f"{n} x {case.accelerator.entity} give a user {best:,.3g} at most, alone at batch 1 [1/s]"
+    raise ParameterError([f"tokens_per_s_per_user: got {target:,.6g}; {reached}"])
 
 
 def _sizes(accelerator, per_server):
     """Numbers of accelerators that fill servers evenly; one where no link between them is known."""
-    if not catalog.accelerator(accelerator).get("link_bytes_per_s"):
+    if not accelerator.get("link_bytes_per_s"):
         return [1]
-    return [n for n in range(1, per_server) if per_server % n == 0] + [
-        k * per_server for k in range(1, _MOST_SERVERS + 1)
-    ]
+    parts = [n for n in range(1, per_server) if per_server % n == 0]
+    return parts + [k * per_server for k in range(1, _MOST_SERVERS + 1)]
 
 
 def _around(found, given, used):
@@ -331,59 +297,56 @@ def _around(found, given, used):
     host = found.host
     if "host_power_w" in given:
         own = given["host_power_w"] / used["accelerators_per_server"] * found.n_accelerators
-        host = dataclasses.replace(host, power_w=(own,) * 3)
+        host = replace(host, power_w=(own,) * 3)
     if "pue" in given:
-        host = dataclasses.replace(host, pue=(given["pue"],) * 3)
-    return dataclasses.replace(found, host=host)
+        host = replace(host, pue=(given["pue"],) * 3)
+    return replace(found, host=host)
 
 
 def _hosts(found, used):
-    """Power of a server without its accelerators, as value, low and high. [W]"""
-    return [power / found.n_accelerators * used["accelerators_per_server"] for power in found.host.power_w]
+    """Power of a server without its accelerators, as low, value and high. [W]"""
+    value, low, high = (watts / found.n_accelerators * used["accelerators_per_server"] for watts in found.host.power_w)
+    return low, value, high
 
 
-def _inputs(found, board, used, defaults):
-    """Uncertain inputs of a bill, central and at their ends."""
-    host, *hosts = _hosts(found, used)
-    central = {
-        "rate": found.tokens_per_s / found.n_accelerators,
-        "board_j_per_token": board.j_per_token,
-        "host_power_w": host,
+def _spans(found, board, used, defaults):
+    """Uncertain inputs of a bill: low, central, high; the rate and the energy are those of one accelerator."""
+    spans = {
+        "rate": tuple(end.tokens_per_s / found.n_accelerators for end in (found.low, found, found.high)),
+        "board_j_per_token": tuple(end.j_per_token for end in (board.low, board, board.high)),
+        "host_power_w": _hosts(found, used),
+        "idle_w": power(found.case.accelerator, "idle_w").ends,
     }
-    ends = {
-        "rate": tuple(one.tokens_per_s / found.n_accelerators for one in (found.low, found.high)),
-        "board_j_per_token": (board.low.j_per_token, board.high.j_per_token),
-        "host_power_w": hosts,
-    }
-    for name, fact in defaults.items():
-        if name not in _NOT_VARIED and fact.low is not None:
-            central[name] = used[name]
-            ends[name] = _ends(name, fact)
-    return central, ends
+    if "idle_w" in found.case.accelerator.facts:
+        # Measured; the spread of listings is not what a plan hangs on.
+        spans["idle_w"] = (spans["idle_w"][1],) * 3
+    for name, one in defaults.items():
+        if _varies(name, one):
+            spans[name] = tuple(in_unit(end, _unit(name)) for end in one.ends)
+    return spans
 
 
-def _ends(name, fact):
-    return tuple(_typed(name, fact.value if end is None else end) for end in (fact.low, fact.high))
+def _varies(name, one):
+    return name not in _NOT_VARIED and one.low is not None
 
 
 def _bill(found, used, inputs):
     """The service with some inputs."""
-    inputs, per_server = dict(inputs), used["accelerators_per_server"]
-    rate, board_j, host = (inputs.pop(name) for name in ("rate", "board_j_per_token", "host_power_w"))
+    fixed = {name: used[name] for name in DEFAULTS if name not in _NOT_VARIED} | inputs
+    rate, board_j = fixed.pop("rate"), fixed.pop("board_j_per_token")
     return service.bill(
-        model=found.model,
-        accelerator=found.accelerator,
+        model=found.case.model,
+        accelerator=found.case.accelerator,
         queries_per_day=used["queries_per_day"],
         batch=found.batch,
         prompt_tokens_per_query=used["prompt_tokens"],
         output_tokens_per_query=used["output_tokens"],
         tokens_per_s_per_accelerator=rate,
-        accelerators_per_server=int(per_server),
-        host_power_w=host,
-        host_mean_w=host,
+        accelerators_per_server=int(used["accelerators_per_server"]),
+        host_mean_w=fixed["host_power_w"],
         busy_w=board_j * rate,
         n_together=int(found.n_accelerators),
-        **{name: used[name] for name in DEFAULTS if name not in _NOT_VARIED} | inputs,
+        **fixed,
     )
 
 
@@ -396,46 +359,41 @@ def _independent(central, ends):
     return Range(central * math.exp(-down), central, central * math.exp(up))
 
 
+def _whole_servers(n_servers, n_accelerators):
+    """Ranges of whole servers, and of the accelerators in them."""
+    each, least, most = n_accelerators / n_servers.central, max(1, math.floor(n_servers.low)), math.ceil(n_servers.high)
+    boards = Range(round(least * each), n_accelerators, round(most * each))
+    return {"n_servers": Range(least, n_servers.central, most), "n_accelerators": boards}
+
+
 def _assumptions(found, used, given, defaults):
     """Everything that was not given, with its source."""
 
     def own(name, value, unit, note, source="convention", low=None, high=None):
         return Assumption(name, value, low, high, unit, source, note)
 
-    for name, fact in defaults.items():
-        varied = name not in _NOT_VARIED and fact.low is not None
-        low, high = _ends(name, fact) if varied else (None, None)
-        about = catalog.fact("datacenter.csv", fact.entity, "name").value
-        yield own(name, used[name], _unit(name), about, fact.source or "convention", low, high)
+    for name, one in defaults.items():
+        low, _, high = (in_unit(end, _unit(name)) for end in one.ends) if _varies(name, one) else (None,) * 3
+        about = fact("datacenter.csv", one.entity, "name").value
+        yield own(name, used[name], _unit(name), about, one.source or "convention", low, high)
+    n, machine = found.n_accelerators, found.case.accelerator
     quick = ", are quick enough" if "tokens_per_s_per_user" in given else ""
     if "n_accelerators" not in given:
-        yield own(
-            "n_accelerators", found.n_accelerators, "1", f"fewest that hold a copy{quick} and fill servers evenly"
-        )
+        yield own("n_accelerators", n, "1", f"fewest that hold a copy{quick} and fill servers evenly")
     if "kv_format" not in given:
         yield own("kv_format", found.kv_format, "text", "caches as most servers keep them")
-    if "parallelism" not in given and found.n_accelerators > 1:
+    if "parallelism" not in given and n > 1:
         yield own("parallelism", found.parallelism, "text", "every matrix is cut over the accelerators")
     if "host_power_w" not in given:
-        servers = _SERVERS
-        alike = [servers[found.accelerator]] if found.accelerator in servers else servers.values()
-        keys = ";".join(catalog.fact("datacenter.csv", server, "host_power_w").source for server in alike)
-        middle, *ends = _hosts(found, used)
-        yield own("host_power_w", middle, "W", found.host.note.partition(";")[0], keys, *ends)
-    unit, known = catalog.accelerator(found.accelerator), service.board(found.accelerator)
-    about = "of waiting accelerators, no network loaded" if known.idle_known else "H100's share of the rating"
-    yield own(
-        "idle_w",
-        known.idle_w,
-        "W",
-        about,
-        (unit if known.idle_known else catalog.accelerator("h100-sxm"))["idle_w"].source,
-    )
-    span = found.spans["j_per_token"]
-    yield own(
-        "estimate",
-        found.calibration,
-        "text",
-        f"constants; ends hold eight in ten of {span['n']:.0f} runs",
-        "mlenergy2025",
-    )
+        alike = servers()
+        alike = [alike[machine.entity]] if machine.entity in alike else alike.values()
+        low, value, high = _hosts(found, used)
+        keys = ";".join(server["host_power_w"].source for server in alike)
+        yield own("host_power_w", value, "W", found.host.note.partition(";")[0], keys, low, high)
+    idle = power(machine, "idle_w")
+    if idle.kind == "estimate":
+        yield own("idle_w", idle.value, "W", idle.note, "estimate", idle.low, idle.high)
+    else:
+        yield own("idle_w", idle.value, "W", "of waiting accelerators, no network loaded", idle.source)
+    seen = f"constants; ends hold eight in ten of {found.spans['j_per_token']['n']:.0f} runs"
+    yield own("estimate", found.calibration, "text", seen, "mlenergy2025")

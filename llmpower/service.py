@@ -1,17 +1,18 @@
 """The bill of a whole service, and what a site can serve: numbers in units people type come in, SI units go on."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from llmpower.arguments import ParameterError
-from llmpower.estimate import estimate
+from llmpower.estimate import expect, lacks
 from llmpower.facts import catalog
 from llmpower.facts.claims import claim
+from llmpower.facts.power import power
 from llmpower.facts.units import in_unit, to_si
 from llmpower.formulas import datacenter, decode
 from llmpower.ranges import Range
-from llmpower.step.bound import counts as count
-from llmpower.step.bound import memory_fit, step_bound
+from llmpower.step.bound import step_bound
+from llmpower.step.case import case
+from llmpower.step.work import fewest, fits, needed_bytes, work
 
 YEAR_S = 365 * 86400
 # Line 118 of the article multiplies by it.
@@ -20,28 +21,6 @@ ARTICLE_PUE = 1.5
 
 def _fact(entity, quantity):
     return catalog.fact("datacenter.csv", entity, quantity)
-
-
-@dataclass(frozen=True)
-class Board:
-    """Ratings of one accelerator, and which of them stand in for what no source gives."""
-
-    tdp_w: float
-    idle_w: float
-    tdp_known: bool
-    idle_known: bool
-
-
-def board(accelerator):
-    """Power of an accelerator at work and idle.
-
-    Without a sourced rating the whole computer's stands in, then an H100's; without a sourced idle power an H100's
-    share of the rating.
-    """
-    machine, h100 = catalog.accelerator(accelerator), catalog.accelerator("h100-sxm")
-    tdp = machine.get("tdp_w", machine.get("system_max_w", h100.tdp_w))
-    idle = min(machine.get("idle_w", tdp * h100.idle_w / h100.tdp_w), tdp)
-    return Board(tdp, idle, machine.get("tdp_w") is not None, machine.get("idle_w") is not None)
 
 
 @dataclass(frozen=True)
@@ -55,40 +34,45 @@ class Speed:
     served_tokens_per_s: float
 
 
+def _case(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch):
+    """The case of a service, on the fewest accelerators that hold its batch, in 16 bit."""
+    lengths = {"prompt_tokens": prompt_tokens_per_query, "output_tokens": output_tokens_per_query}
+    found = case(model, accelerator, batch=batch, **lengths)
+    # Where copies of the cache let no number do, as many as would hold it once.
+    alone = decode.memory_fill(needed_bytes(found), 1, found.accelerator.memory_bytes)
+    return replace(found, n_accelerators=float(fewest(found) or math.ceil(alone)))
+
+
 def speed(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch):
     """Upper bound on the output tokens an accelerator serves a second, in 16 bit, on the fewest that hold the batch."""
-    context = datacenter.mean_context_tokens(prompt_tokens_per_query, output_tokens_per_query)
-    counts = count(model, batch, context)
-    together = memory_fit(counts, batch, accelerator, 1).accelerators_needed
+    found = _case(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch)
+    together, peak = int(found.n_accelerators), found.accelerator.get("dense_bf16_flop_per_s", math.inf)
     # A prompt's tokens see half of it on average.
-    flop = count(model, 1, prompt_tokens_per_query / 2).flop
-    peak = catalog.accelerator(accelerator).get("dense_bf16_flop_per_s", math.inf)
+    flop = work(replace(found, batch=1, context_tokens=prompt_tokens_per_query / 2)).flop
     prefill = datacenter.prefill_tokens_per_s(peak, flop)
-    alone = step_bound(counts, batch, accelerator, together).tokens_per_s / together
+    # A bound: caches count once, however many accelerators there are.
+    counts = work(replace(found, n_accelerators=1.0))
+    alone = step_bound(counts, batch, found.accelerator, together).tokens_per_s / together
     served = datacenter.served_tokens_per_s(prompt_tokens_per_query, output_tokens_per_query, prefill, alone)
-    return Speed(together, context, prefill, alone, served)
+    return Speed(together, found.context_tokens, prefill, alone, served)
 
 
-def _estimated(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch):
-    """Estimate on as many accelerators as `speed` takes; None where a fact it needs is missing, or nothing fits."""
-    fastest = speed(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch)
-    lengths = (prompt_tokens_per_query, output_tokens_per_query, fastest.context_tokens)
-    try:
-        return estimate(model, accelerator, fastest.n_together, batch, *lengths)
-    except ParameterError:
-        return None
+def _expected(*query):
+    """Estimate of the case of a service; None where a fact it needs is missing, or nothing fits."""
+    found = _case(*query)
+    return None if lacks(found) or not fits(found) else expect(found)
 
 
 def expected(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch):
     """Output tokens that the estimator expects one accelerator to serve a second; None where there is no estimate."""
-    found = _estimated(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch)
+    found = _expected(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch)
     return found and Range(*(end.tokens_per_s / found.n_accelerators for end in (found.low, found, found.high)))
 
 
 def expected_power_share(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch):
     """Share of its rating that the estimator expects a board at work to draw; None where there is no estimate."""
-    found = _estimated(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch)
-    return found and found.power_w / (found.n_accelerators * catalog.accelerator(accelerator).tdp_w)
+    found = _expected(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch)
+    return found and found.power_w / (found.n_accelerators * found.case.accelerator.tdp_w)
 
 
 @dataclass(frozen=True)
@@ -247,6 +231,7 @@ def bill(
     accelerators_per_server,
     host_power_w,
     busy_w,
+    idle_w,
     host_mean_w,
     pue,
     electricity_usd_per_kwh,
@@ -262,20 +247,20 @@ def bill(
     tokens_per_s_per_accelerator : float or None
         Output tokens per accelerator, prompts included in the time; None takes what is `expected`, or the upper bound
         of `speed` where nothing is. [1/s]
-    busy_w, host_mean_w : float
-        What an accelerator draws at work, and a server without its accelerators all day. [W]
+    busy_w, idle_w, host_mean_w : float
+        What an accelerator draws at work and idle, and a server without its accelerators all day. [W]
     n_together : int
         Accelerators that share a copy of the network; whole copies are installed. [1]
     others : float
         As in the table of quantities, in the units people type.
     """
-    one = board(accelerator)
+    tdp_w = power(catalog.accelerator(accelerator), "tdp_w").value
     queries = to_si(queries_per_day, "1/day")
     tokens = datacenter.output_tokens_per_s(queries, output_tokens_per_query)
     fewest, served = 1, tokens_per_s_per_accelerator
     if served is None:
-        case = (model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch)
-        fastest, likely = speed(*case), expected(*case)
+        query = (model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch)
+        fastest, likely = speed(*query), expected(*query)
         fewest, served = fastest.n_together, likely.central if likely else fastest.served_tokens_per_s
     needed = datacenter.accelerators_needed(tokens, peak_to_average, served, max_load)
     servers = _servers(_whole(max(needed, fewest) / n_together), n_together, accelerators_per_server)
@@ -289,12 +274,12 @@ def bill(
         n_servers=servers,
         accelerators_per_server=accelerators_per_server,
         busy_share=busy,
-        tdp_w=one.tdp_w,
+        tdp_w=tdp_w,
         busy_w=busy_w,
         host_power_w=host_power_w,
         host_mean_w=host_mean_w,
-        server_rated_w=datacenter.server_rated_w(accelerators_per_server, one.tdp_w, host_power_w),
-        server_mean_w=datacenter.server_mean_w(accelerators_per_server, busy, busy_w, one.idle_w, host_mean_w),
+        server_rated_w=datacenter.server_rated_w(accelerators_per_server, tdp_w, host_power_w),
+        server_mean_w=datacenter.server_mean_w(accelerators_per_server, busy, busy_w, idle_w, host_mean_w),
         pue=pue,
         electricity_price_usd_per_j=to_si(electricity_usd_per_kwh, "usd/kWh"),
         carbon_kg_per_j=to_si(carbon_g_per_kwh, "g/kWh"),
@@ -321,7 +306,8 @@ def article_case(inputs, host_power_w):
         "max_load": 1.0,
         "accelerators_per_server": 8,
         "host_power_w": host_power_w,
-        "busy_w": board("h100-sxm").tdp_w,
+        "busy_w": catalog.accelerator("h100-sxm").tdp_w,
+        "idle_w": catalog.accelerator("h100-sxm").idle_w,
         "host_mean_w": host_power_w,
         "pue": ARTICLE_PUE,
         "electricity_usd_per_kwh": claim("C53").value,

@@ -256,24 +256,13 @@ def accuracy_text(table):
     return "\n".join(_table(rows))
 
 
-_PLAN = [
-    ("tokens_per_s_per_user", "speed of one user", "tokens/s"), ("tokens_per_s", "speed of a copy", "tokens/s"),
-    ("n_accelerators", "accelerators", ""), ("n_servers", "servers", ""),
-    ("j_per_token_at_work", "energy at work", "J/token"), ("j_per_token", "energy with machines that wait", "J/token"),
-    ("wh_per_query", "energy of a query", "Wh"),
-    ("site_mw", "power to build for", "MW"), ("mean_mw", "power on average", "MW"),
-    ("energy_gwh_per_year", "energy", "GWh a year"), ("electricity_usd_per_year", "electricity", "USD a year"),
-    ("electricity_usd_per_million_tokens", "  of a million tokens", "USD"),
-    ("carbon_t_per_year", "carbon dioxide", "t a year"), ("water_m3_per_year", "water", "m3 a year"),
-]  # fmt: skip
 _A_THOUSANDTH = {"MW": "kW", "GWh a year": "MWh a year"}
 
 
 def plan_text(found):
     """A plan for a reader, about forty lines."""
     run, rows, assumed = found.estimate, [["", "low", "central", "high", ""]], []
-    for name, words, unit in _PLAN:
-        one = getattr(found, name)
+    for words, unit, one in found.results.values():
         # A small service is told in kilowatts and megawatt-hours.
         factor, unit = (1000, _A_THOUSANDTH[unit]) if unit in _A_THOUSANDTH and one.central < 0.1 else (1, unit)
         rows.append([words, *(factor * end for end in (one.low, one.central, one.high)), unit])
@@ -323,5 +312,6 @@ def plan_record(found):
     """A plan as plain numbers, lists and texts, for JSON: inputs, results, what was assumed; units are in the names."""
     inputs = {"queries_per_day": found.queries_per_day, "batch": found.batch, "n_together": found.n_together}
     inputs |= {name: getattr(found.estimate, name) for name in _COPY}
-    results = {name: value for name, value in vars(found).items() if isinstance(value, Range)}
-    return _json({"inputs": inputs, **results, "assumptions": found.assumptions, "notes": found.notes})
+    results = {name: one.range for name, one in found.results.items()}
+    assumed = [one._asdict() for one in found.assumptions]
+    return _json({"inputs": inputs, **results, "assumptions": assumed, "notes": found.notes})
