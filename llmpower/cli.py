@@ -323,6 +323,7 @@ _UNLESS_GIVEN = {
 def _ask(parser, command):
     """Options from the signature of the function behind a command; the table of quantities says what they mean."""
     function = getattr(llmpower, command)
+    # Where the signature of `plan` says None, a fact stands in.
     facts = getattr(sys.modules[function.__module__], "DEFAULTS", {})
     for name, argument in inspect.signature(function).parameters.items():
         one = quantities()[name]

@@ -133,24 +133,16 @@ class Bill:
     def steps_w(self):
         """How the boards that the mean traffic keeps busy grow into a site: step -> power added. [W]"""
         busy = datacenter.it_power_w(self.n_accelerators * self.busy_share, self.tdp_w)
-        return {
-            "busy": busy,
-            "spare": self.boards_w - busy,
-            "host": self.it_w - self.boards_w,
-            "overhead": self.site_w - self.it_w,
-        }
+        boards, it = self.boards_w, self.it_w
+        return {"busy": busy, "spare": boards - busy, "host": it - boards, "overhead": self.site_w - it}
 
     @property
     def drawn_w(self):
         """Who draws the mean power at the meter: part -> power. [W]"""
         busy = datacenter.it_power_w(self.n_accelerators * self.busy_share, self.busy_w)
         host = datacenter.it_power_w(self.n_servers, self.host_mean_w)
-        return {
-            "busy": busy,
-            "idle": self.it_mean_w - busy - host,
-            "host": host,
-            "overhead": self.site_mean_w - self.it_mean_w,
-        }
+        it = self.it_mean_w
+        return {"busy": busy, "idle": it - busy - host, "host": host, "overhead": self.site_mean_w - it}
 
     @property
     def energy_j(self):
@@ -200,9 +192,8 @@ class Bill:
 
     def tokens_usd(self, tokens_priced):
         """Electricity cost of a number of output tokens. [usd]"""
-        return datacenter.tokens_cost_usd(
-            tokens_priced, self.query_j, self.electricity_price_usd_per_j, self.output_tokens_per_query
-        )
+        price = self.electricity_price_usd_per_j
+        return datacenter.tokens_cost_usd(tokens_priced, self.query_j, price, self.output_tokens_per_query)
 
 
 def _whole(number):
@@ -316,10 +307,9 @@ def article_case(inputs, host_power_w):
 
 @dataclass(frozen=True)
 class Site:
-    """What the power of a site holds; whole racks and servers.
+    """What the power of a site holds, in whole racks and servers.
 
-    `n_servers` is the smaller of what power and racks hold; where a rack feeds
-    no server, racks must be rebuilt and power alone counts.
+    `n_servers` is the smaller of what power and racks hold; where a rack feeds no server, power alone counts.
     """
 
     it_w: float
@@ -338,8 +328,12 @@ def site(site_mw, rack_kw, bill, peak_to_average, max_load):
     per_rack = math.floor(datacenter.servers_by_power(rack, bill.server_rated_w))
     by_power = math.floor(datacenter.servers_by_power(power, bill.server_rated_w))
     servers = min(by_power, racks * per_rack) if per_rack else by_power
-    boards = servers * bill.accelerators_per_server
-    queries = _queries_per_s(boards, bill.served_tokens_per_s, peak_to_average, max_load, bill)
+    boards, rate, length = (
+        servers * bill.accelerators_per_server,
+        bill.served_tokens_per_s,
+        bill.output_tokens_per_query,
+    )
+    queries = datacenter.site_queries_per_s(boards, rate, max_load, peak_to_average, length)
     return Site(power, racks, per_rack, by_power, servers, boards, queries)
 
 
@@ -347,12 +341,9 @@ def site_queries_per_day(site_mw, bill, served_tokens_per_s, peak_to_average, ma
     """Queries a site answers a day at some rate of a board, servers not rounded; for curves."""
     power = datacenter.site_it_power_w(to_si(site_mw, "MW"), bill.pue)
     boards = datacenter.servers_by_power(power, bill.server_rated_w) * bill.accelerators_per_server
-    return in_unit(_queries_per_s(boards, served_tokens_per_s, peak_to_average, max_load, bill), "1/day")
-
-
-def _queries_per_s(boards, served_tokens_per_s, peak_to_average, max_load, bill):
-    lengths = bill.output_tokens_per_query
-    return datacenter.site_queries_per_s(boards, served_tokens_per_s, max_load, peak_to_average, lengths)
+    length = bill.output_tokens_per_query
+    queries = datacenter.site_queries_per_s(boards, served_tokens_per_s, max_load, peak_to_average, length)
+    return in_unit(queries, "1/day")
 
 
 # Measured rates of one accelerator, prompts included in the time: entity of data/datacenter.csv -> batch, where known.
