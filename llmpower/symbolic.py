@@ -6,18 +6,7 @@ from llmpower.facts.quantities import quantities
 
 
 def symbols(function):
-    """SymPy symbols of a formula's arguments, named as in the table of quantities.
-
-    Parameters
-    ----------
-    function : callable
-        A formula.
-
-    Returns
-    -------
-    symbols : dict
-        Argument name to positive symbol.
-    """
+    """SymPy symbols of a formula's arguments by name: positive, and written as in the table of quantities."""
     import sympy
 
     return {
@@ -26,23 +15,13 @@ def symbols(function):
 
 
 def latex(function):
-    """LaTeX of a formula, made by calling it with symbols.
-
-    Parameters
-    ----------
-    function : callable
-        A formula; its name and its arguments' names are quantities.
-
-    Returns
-    -------
-    latex : str
-        Such as ``E = D e_B``.
+    r"""LaTeX of a formula, made by calling it with symbols; its name and its arguments' names are quantities.
 
     Examples
     --------
     >>> from llmpower.formulas import decode
-    >>> latex(decode.power_w)
-    'P = \\\\frac{E}{t}'
+    >>> print(latex(decode.power_w))
+    P = \frac{E}{t}
     """
     from sympy.printing.latex import LatexPrinter
 
@@ -62,16 +41,11 @@ def elasticity(function, name, value):
     Parameters
     ----------
     function : callable
-        Takes a number or a symbol.
+        Takes a number or a symbol; nothing but this input varies.
     name : str
         What it takes.
     value : float
         Where; on a kink the slope is that of one side.
-
-    Returns
-    -------
-    elasticity : float
-        Nothing else varies. [1]
 
     Examples
     --------

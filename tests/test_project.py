@@ -84,7 +84,7 @@ def test_committed_chapters_hold_outputs_but_no_pictures_or_run_times():
 
 
 def test_imports_point_one_way():
-    """Formulas know elementwise and the table of quantities; the catalog no formula; book/ and cli the book's software."""
+    """Formulas know elementwise and the table of quantities; the catalog no formula; book/ and cli its software."""
     package = pathlib.Path(BOOK / "llmpower")
     for path in package.rglob("*.py"):
         room = path.relative_to(package).parts[0]

@@ -9,10 +9,10 @@ it, and an example.  `documented` adds the rest when the formulas are first load
 import importlib
 import inspect
 import pkgutil
-import re
 
 from llmpower.facts.quantities import quantities
 
+_KINDS = "float, array, quantity or symbol"
 _SHAPES = "Works element by element, and arrays broadcast. Nothing is checked and nothing raised."
 
 
@@ -20,18 +20,21 @@ def documented(formula):
     """Complete a formula's docstring: its arguments and its result, with meaning and unit from the table."""
     names = [*inspect.signature(formula).parameters, formula.__name__]
     summary, text, example = inspect.getdoc(formula).split("\n\n", 2)
-    special = re.compile(rf"^({'|'.join(names)}): (.*)\.\n", re.MULTILINE)
-    remarks = dict(special.findall(text))
-    entries = []
+    remarks, notes, entries = {}, [], []
+    for line in text.split("\n"):
+        name, _, remark = line.partition(": ")
+        if name in names:
+            remarks[name] = remark
+        else:
+            notes.append(line)
     for name in names:
         one = quantities()[name]
-        meaning = "; ".join([one.help, remarks[name]] if name in remarks else [one.help])
-        meaning = f"{meaning[0].upper()}{meaning[1:]}. [{one.unit}]"
-        entries.append(f"{name} : float, array, quantity or symbol\n    {meaning}")
+        meaning = f"{one.help}; {remarks[name]}" if name in remarks else f"{one.help}."
+        entries.append(f"{name} : {_KINDS}\n    {meaning[0].upper()}{meaning[1:]} [{one.unit}]")
     sections = {
         "Parameters": "\n".join(entries[:-1]),
         "Returns": entries[-1],
-        "Notes": f"{special.sub('', text)}\n\n{_SHAPES}",
+        "Notes": "\n".join([*notes, "", _SHAPES]),
         "Examples": example,
     }
     body = (f"{title}\n{'-' * len(title)}\n{content}" for title, content in sections.items())
@@ -41,4 +44,6 @@ def documented(formula):
 for _module in pkgutil.iter_modules(__path__):
     _members = vars(importlib.import_module(f"{__name__}.{_module.name}"))
     for _name in _members.keys() & quantities().keys():
-        documented(_members[_name])
+        # Under python -OO there is no docstring to complete.
+        if _members[_name].__doc__:
+            documented(_members[_name])

@@ -20,7 +20,7 @@ def _float_minimum(a, b):
 
 
 _FLOAT = {"maximum": _float_maximum, "minimum": _float_minimum, "exp": math.exp, "log": math.log, "sqrt": math.sqrt}
-_NUMBERS = frozenset((float, int))
+_NUMBERS = frozenset((float, int, bool))
 
 
 def _apply(name, *values):
@@ -31,8 +31,6 @@ def _apply(name, *values):
         import sympy
 
         return getattr(sympy, _SYMPY_NAMES.get(name, name))(*values)
-    if kinds <= {"builtins"}:
-        return _FLOAT[name](*values)
     import numpy
 
     return getattr(numpy, name)(*values)
