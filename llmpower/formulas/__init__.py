@@ -19,7 +19,8 @@ _SHAPES = "Works element by element, and arrays broadcast. Nothing is checked an
 def documented(formula):
     """Complete a formula's docstring: its arguments and its result, with meaning and unit from the table."""
     names = [*inspect.signature(formula).parameters, formula.__name__]
-    summary, text, example = inspect.getdoc(formula).split("\n\n", 2)
+    summary, _, rest = inspect.getdoc(formula).partition("\n\n")
+    text, _, example = rest.partition("\n>>> ")
     remarks, notes, entries = {}, [], []
     for line in text.split("\n"):
         name, _, remark = line.partition(": ")
@@ -35,7 +36,7 @@ def documented(formula):
         "Parameters": "\n".join(entries[:-1]),
         "Returns": entries[-1],
         "Notes": "\n".join([*notes, "", _SHAPES]),
-        "Examples": example,
+        "Examples": f">>> {example}",
     }
     body = (f"{title}\n{'-' * len(title)}\n{content}" for title, content in sections.items())
     formula.__doc__ = "\n\n".join([summary, *body])

@@ -8,7 +8,6 @@ def output_tokens_per_s(queries_per_s, output_tokens_per_query):
     """Tokens a service writes per second. [1/s]
 
     Own derivation. Left out: answers thrown away or written twice, so low.
-
     >>> output_tokens_per_s(1000.0, 500)
     500000.0
     """
@@ -20,7 +19,6 @@ def mean_context_tokens(prompt_tokens_per_query, output_tokens_per_query):
 
     Own derivation: an answer grows from nothing to its full length. Left out: that lengths differ, which raises the
     mean, since long answers run longer.
-
     >>> mean_context_tokens(500, 500)
     750.0
     """
@@ -32,7 +30,6 @@ def prefill_tokens_per_s(dense_flop_per_s, prompt_flop_per_token):
 
     prefill_tokens_per_s: an upper bound.
     Own derivation: prompts are bound by arithmetic. Left out: rates below the rating; cached prompts, which cost less.
-
     >>> prefill_tokens_per_s(1.0e15, 1.0e11)
     10000.0
     """
@@ -43,7 +40,6 @@ def served_tokens_per_s(prompt_tokens_per_query, output_tokens_per_query, prefil
     """Tokens an accelerator writes per second when it also has to read the prompts. [1/s]
 
     Own derivation: the times of reading and writing add up. Left out: steps that do both at once, so low.
-
     >>> served_tokens_per_s(500, 500, 10000.0, 2500.0)
     2000.0
     """
@@ -56,7 +52,6 @@ def accelerators_needed(output_tokens_per_s, peak_to_average, served_tokens_per_
 
     accelerators_needed: not yet whole ones.
     Own derivation. Left out: spares for repair and for other sites, so low.
-
     >>> accelerators_needed(600000.0, 1.5, 1000.0, 0.5)
     1800.0
     """
@@ -68,7 +63,6 @@ def busy_share(output_tokens_per_s, n_accelerators, served_tokens_per_s):
 
     busy_share: 0 to 1, mean over the day.
     Own derivation. Left out: work at part speed, which takes more time and more energy per token.
-
     >>> busy_share(600000.0, 1800, 1000.0)
     0.3333333333333333
     """
@@ -81,7 +75,6 @@ def server_rated_w(accelerators_per_server, tdp_w, host_power_w):
     tdp_w: of one accelerator.
     host_power_w: as rated.
     Own derivation. Left out: short peaks above the rating.
-
     >>> server_rated_w(8, 700.0, 4600.0)
     10200.0
     """
@@ -94,7 +87,6 @@ def server_mean_w(accelerators_per_server, busy_share, busy_w, idle_w, host_mean
     busy_w: of one accelerator.
     idle_w: of one accelerator.
     Own derivation. Left out: the host's own idling; it is taken to draw its power at work all day, so high at low load.
-
     >>> server_mean_w(8, 0.5, 560.0, 70.0, 3680.0)
     6200.0
     """
@@ -105,7 +97,6 @@ def it_power_w(n_servers, server_power_w):
     """Power of the computing equipment. [W]
 
     Own derivation. Left out: storage and switches between the servers, so low.
-
     >>> it_power_w(483, 10200.0)
     4926600.0
     """
@@ -117,7 +108,6 @@ def facility_power_w(it_power_w, pue):
 
     facility_power_w: at the meter.
     Own derivation: the definition of PUE. Left out: that the ratio rises at part load, so low for a half-empty site.
-
     >>> facility_power_w(4.0e6, 1.5)
     6000000.0
     """
@@ -128,7 +118,6 @@ def electricity_cost_usd(energy_j, electricity_price_usd_per_j):
     """Cost of electric energy. [usd]
 
     Own derivation. Left out: charges for connection and peak power, machines, buildings and people.
-
     >>> electricity_cost_usd(3.6e6, 2.5e-8)
     0.09
     """
@@ -139,7 +128,6 @@ def emitted_carbon_kg(energy_j, carbon_kg_per_j):
     """Carbon dioxide of electric energy. [kg]
 
     Own derivation. Left out: making the machines and the building, so low.
-
     >>> emitted_carbon_kg(3.6e6, 1.0e-7)
     0.36
     """
@@ -152,7 +140,6 @@ def used_water_m3(it_energy_j, site_water_m3_per_j, energy_j, grid_water_m3_per_
     energy_j: electric, at the meter.
     Own derivation; on site water is counted per energy of the computing equipment by its definition, the grid's per
     energy at the meter. Left out: making the chips.
-
     >>> used_water_m3(3.6e6, 1.0e-9, 7.2e6, 2.0e-9)
     0.018
     """
@@ -163,7 +150,6 @@ def n_households(energy_j, household_energy_j):
     """Households that use as much electricity. [1]
 
     Own derivation. Left out: heat and fuel that households buy otherwise.
-
     >>> n_households(35.0e12, 35.0e9)
     1000.0
     """
@@ -174,7 +160,6 @@ def energy_per_query_j(facility_power_w, queries_per_s):
     """Energy of a service divided among its queries. [J]
 
     Own derivation. Left out: that a long query costs more than a short one.
-
     >>> energy_per_query_j(5.0e5, 1000.0)
     500.0
     """
@@ -185,7 +170,6 @@ def tokens_cost_usd(tokens_priced, query_energy_j, electricity_price_usd_per_j, 
     """Electricity cost of a number of output tokens. [usd]
 
     Own derivation; the prompt is paid for by the output. Left out: everything but electricity.
-
     >>> tokens_cost_usd(1000, 900.0, 2.5e-8, 500)
     4.5e-05
     """
@@ -197,7 +181,6 @@ def training_over_service(training_energy_j, energy_j):
 
     training_over_service: above one, training used more.
     Own derivation. Left out: trial runs and later training.
-
     >>> training_over_service(42.0, 35.0)
     1.2
     """
@@ -208,7 +191,6 @@ def training_payback_s(training_energy_j, facility_power_w):
     """Time until answering has used as much energy as training. [s]
 
     Own derivation. Left out: that the boundaries of the two often differ.
-
     >>> training_payback_s(4.0e12, 2.0e6)
     2000000.0
     """
@@ -220,7 +202,6 @@ def servers_by_power(it_power_w, server_power_w):
 
     servers_by_power: not yet whole ones.
     Own derivation. Left out: room, weight and cooling, which may stop earlier.
-
     >>> servers_by_power(60.0e3, 10.0e3)
     6.0
     """
@@ -232,7 +213,6 @@ def site_it_power_w(site_power_w, pue):
 
     site_power_w: what the site is built for.
     Own derivation: the definition of PUE. Left out: reserves a site keeps for failures, so high.
-
     >>> site_it_power_w(30.0e6, 1.5)
     20000000.0
     """
@@ -243,7 +223,6 @@ def site_queries_per_s(n_accelerators, served_tokens_per_s, max_load, peak_to_av
     """Queries that a number of accelerators can answer, mean over the day. [1/s]
 
     Own derivation: `accelerators_needed` solved for the queries. Left out: as there.
-
     >>> site_queries_per_s(1800, 1000.0, 0.5, 1.5, 600)
     1000.0
     """

@@ -15,7 +15,6 @@ def expert_share(n_experts, n_experts_per_token, batch):
     Own derivation: one token misses a given expert with probability 1 - k/E, and B independent tokens miss it with the
     B-th power of that. Left out: correlation between tokens and uneven popularity of experts, both of which touch fewer
     experts, so an upper bound.
-
     >>> expert_share(8, 2, 1)
     0.25
     >>> expert_share(8, 2, 2)
@@ -30,7 +29,6 @@ def params_touched(params_shared, params_routed, expert_share):
     params_shared: attention, dense layers, shared experts, output projection; not an input embedding only looked up.
     params_touched: with the share of a batch of one, the active parameters of a token.
     Own derivation. Left out: looked-up rows of the input embedding, a few kilobytes a token, so slightly low.
-
     >>> params_touched(1.0e9, 8.0e9, 0.25)
     3000000000.0
     """
@@ -42,7 +40,6 @@ def weight_bytes(params_shared, params_routed, expert_share, shared_bytes_per_pa
 
     params_shared: for what memory holds, the input embedding as well.
     Own derivation. Left out: looked-up rows of the input embedding, alignment, tables of the runtime, so slightly low.
-
     >>> weight_bytes(70.0e9, 0.0, 0.0, 2.0, 2.0)
     140000000000.0
     """
@@ -54,7 +51,6 @@ def kv_values_gqa(n_kv_heads, head_dim):
 
     n_kv_heads: all heads in multi-head attention, fewer in grouped-query attention.
     Own derivation from the layout of [ainslie2023gqa]_: a key and a value for each head kept. Left out: nothing.
-
     >>> kv_values_gqa(8, 128)
     2048
     """
@@ -65,7 +61,6 @@ def kv_values_mla(mla_latent, mla_rope):
     """Values a token leaves behind in one layer of multi-head latent attention. [1]
 
     Own derivation from the layout of [deepseek2024v3]_: a compressed vector and a positional key. Left out: nothing.
-
     >>> kv_values_mla(512, 64)
     576
     """
@@ -76,7 +71,6 @@ def kv_positions(context_tokens, n_full_layers, n_window_layers, window_tokens):
     """Token positions a new token attends to, summed over the attention layers. [1]
 
     Own derivation. Left out: blocks that some runtimes read or keep beyond the window, so a lower bound for those.
-
     >>> kv_positions(1000, 2, 10, 100)
     3000
     """
@@ -89,7 +83,6 @@ def kv_cache_bytes(kv_values, kv_positions, kv_bytes_per_value, state_values, st
     kv_positions: those kept.
     state_values: summed over the layers; zero without such layers.
     Own derivation. Left out: unused parts of cache blocks, which add to it.
-
     >>> kv_cache_bytes(2048, 80 * 32768, 2, 0, 4)
     10737418240
     """
@@ -101,7 +94,6 @@ def kv_traffic_bytes(kv_cache_bytes, state_values, state_bytes_per_value):
 
     state_values: read and written back.
     Own derivation. Left out: writing the new token's keys and values, one part in `context_tokens`, so slightly low.
-
     >>> kv_traffic_bytes(100.0, 10.0, 2.0)
     120.0
     """
@@ -113,7 +105,6 @@ def linear_flop(params_active, flop_per_mac):
 
     Own derivation; [kaplan2020scaling]_ counts two per parameter, too. Left out: normalisation, activations, sampling,
     well under one percent, so slightly low.
-
     >>> linear_flop(70.0e9, 2)
     140000000000.0
     """
@@ -127,7 +118,6 @@ def attention_flop(n_heads, score_width, value_width, kv_positions, flop_per_mac
     value_width: the head width, or for latent attention the latent width.
     Own derivation: scores and values each take one product per head, position and width. Latent attention is counted in
     its absorbed form. Left out: the softmax, about one operation in `head_dim`, so slightly low.
-
     >>> attention_flop(64, 128, 128, 80 * 32768, 2)
     85899345920
     """
@@ -138,7 +128,6 @@ def step_bytes(weight_bytes, batch, kv_traffic_bytes):
     """Bytes that a step moves: the weights once, a cache for every sequence. [B]
 
     Own derivation. Left out: activations and traffic between accelerators, which add to it.
-
     >>> step_bytes(100.0, 4, 5.0)
     120.0
     """
@@ -149,7 +138,6 @@ def step_flop(batch, linear_flop, attention_flop):
     """Operations of a step: each sequence brings its own. [FLOP]
 
     Own derivation. Left out: sampling, well under one percent, so slightly low.
-
     >>> step_flop(4, 10.0, 5.0)
     60.0
     """
@@ -161,7 +149,6 @@ def movement_energy_j(n_bytes, energy_j_per_byte):
 
     energy_j_per_byte: along the path that is counted.
     Own derivation. Left out: memory power that does not follow traffic (refresh, idle interface): low at low traffic.
-
     >>> movement_energy_j(140e9, 160e-12)
     22.4
     """
@@ -173,7 +160,6 @@ def compute_energy_j(n_flop, energy_j_per_flop):
 
     energy_j_per_flop: at the precision used.
     Own derivation. Left out: instruction and register traffic, as far as the constant does not contain it.
-
     >>> compute_energy_j(140e9, 0.3e-12)
     0.042
     """
@@ -186,7 +172,6 @@ def movement_share(weight_energy_j, kv_energy_j, compute_energy_j):
     movement_share: movement over movement plus arithmetic, 0 to 1.
     Own derivation. Left out: everything that is neither, above all power that flows regardless of work; so this is a
     share of *dynamic* energy, not of the power a meter shows.
-
     >>> movement_share(3.0, 1.0, 4.0)
     0.5
     """
@@ -200,7 +185,6 @@ def break_even_batch(weight_energy_j, kv_sequence_energy_j, compute_sequence_ene
     break_even_batch: negative when a cache costs more than its arithmetic: then movement dominates at every batch.
     Own derivation: E_W + B E_KV = B E_C solved for B. Valid for dense models; with experts E_W itself grows with B.
     Left out: as in `movement_share`.
-
     >>> break_even_batch(10.0, 1.0, 2.0)
     10.0
     """
@@ -213,7 +197,6 @@ def memory_time_s(n_bytes, n_accelerators, memory_bandwidth_bytes_per_s):
     n_bytes: by all accelerators together.
     memory_bandwidth_bytes_per_s: the rating of one.
     Own derivation. Left out: achieved bandwidth below the rating and uneven shares, so a lower bound.
-
     >>> memory_time_s(140e9, 1, 3.35e12)
     0.0417910447761194
     """
@@ -226,7 +209,6 @@ def compute_time_s(n_flop, n_accelerators, dense_flop_per_s):
     n_flop: of all accelerators together.
     dense_flop_per_s: the rating of one.
     Own derivation. Left out: achieved rates below the rating, so a lower bound.
-
     >>> compute_time_s(1.0e12, 2, 1.0e15)
     0.0005
     """
@@ -237,7 +219,6 @@ def step_time_s(memory_time_s, compute_time_s):
     """Shortest time of a step when movement and arithmetic overlap fully. [s]
 
     The roofline of [williams2009roofline]_ as a time. Left out: launch, synchronisation and links, so a lower bound.
-
     >>> step_time_s(0.04, 0.001)
     0.04
     """
@@ -249,7 +230,6 @@ def tokens_per_s(batch, step_time_s):
 
     tokens_per_s: an upper bound if the time is a lower bound.
     Own derivation. Left out: prefill, which takes time from decoding.
-
     >>> tokens_per_s(32, 0.04)
     800.0
     """
@@ -260,7 +240,6 @@ def power_w(energy_j, time_s):
     """Mean power of an amount of energy spent in a time. [W]
 
     Definition of power. Own derivation. Left out: nothing.
-
     >>> power_w(22.4, 0.04)
     560.0
     """
@@ -271,7 +250,6 @@ def energy_j(power_w, time_s):
     """Energy of a power that flows for a time. [J]
 
     Own derivation: `power_w` turned round. Left out: changes within that time, such as growth or deeper sleep.
-
     >>> energy_j(200.0, 0.02)
     4.0
     """
@@ -284,7 +262,6 @@ def memory_power_w(memory_bandwidth_bytes_per_s, energy_j_per_byte):
     energy_j_per_byte: along the path that is counted.
     Own derivation. A constant that gives more than the board's rating cannot be the cost of memory alone. Left out:
     power that does not follow traffic.
-
     >>> memory_power_w(4.8e12, 160e-12)
     768.0
     """
@@ -296,7 +273,6 @@ def energy_per_token_j(energy_j, batch):
 
     batch: each receives one token.
     Own derivation. Left out: the prompt, which is paid for before decoding.
-
     >>> energy_per_token_j(64.0, 32)
     2.0
     """
@@ -308,7 +284,6 @@ def memory_needed_bytes(stored_weight_bytes, kv_cache_bytes, batch):
 
     stored_weight_bytes: input embedding included.
     Own derivation. Left out: activations, buffers and the runtime, some GB per accelerator, so a lower bound.
-
     >>> memory_needed_bytes(140.0, 10.0, 2)
     160.0
     """
@@ -322,7 +297,6 @@ def memory_fill(memory_needed_bytes, n_accelerators, memory_bytes):
     memory_fill: for one accelerator, its ceiling is how many would do.
     Own derivation. Left out: sharding limits such as a number of heads that the number of accelerators must divide,
     which ask for more.
-
     >>> memory_fill(160.0, 1, 80.0)
     2.0
     """
@@ -334,7 +308,6 @@ def break_even_batch_weights(bytes_per_param, flop_per_mac, energy_j_per_byte, e
 
     break_even_batch_weights: the size of the model cancels.
     Own derivation: N b e_B = B f N e_F solved for B. Left out: the cache, which moves it up, in the end to infinity.
-
     >>> break_even_batch_weights(2, 2, 160e-12, 0.3e-12)
     533.3333333333334
     """
@@ -347,7 +320,6 @@ def ridge_batch(bytes_per_param, dense_flop_per_s, flop_per_mac, memory_bandwidt
     ridge_batch: the size of a dense model cancels.
     Own derivation: N b / beta = B f N / phi solved for B, the ridge point of [williams2009roofline]_ as a batch. Left
     out: the cache, which moves it up.
-
     >>> ridge_batch(2, 1000.0, 2, 10.0)
     100.0
     """
@@ -358,7 +330,6 @@ def stack_bandwidth_bytes_per_s(interface_bits, pin_rate_bytes_per_s):
     """Peak bandwidth of one memory stack. [B/s]
 
     Own derivation. Left out: refresh and turnarounds, so an upper bound.
-
     >>> stack_bandwidth_bytes_per_s(2048, 1e9)
     2048000000000.0
     """
@@ -369,7 +340,6 @@ def stack_bytes(dies_per_stack, die_bytes):
     """Capacity of one memory stack. [B]
 
     Own derivation. Left out: spare rows and error correction, which hold no data.
-
     >>> stack_bytes(16, 4e9)
     64000000000.0
     """

@@ -12,7 +12,6 @@ def total_scale(scale_factor, generations):
     generations: fractions of one are allowed.
     Own derivation. Left out: generations whose names shrank more than their lengths, as all have since about 2010, so a
     shrink taken from names is high.
-
     >>> total_scale(1.5, 2)
     2.25
     """
@@ -23,7 +22,6 @@ def capacitance_ratio(total_scale):
     """Capacitance of a transistor: area over thickness, all three scaled. [1]
 
     Table of [dennard1974design]_ in [wikipedia2025dennard]_. Left out: wires, whose capacitance per length stays: low.
-
     >>> capacitance_ratio(2.0)
     0.5
     """
@@ -34,7 +32,6 @@ def density_ratio(total_scale):
     """Transistors per area when length and width shrink alike. [1]
 
     Table of [dennard1974design]_ in [wikipedia2025dennard]_. Left out: layouts that do not shrink alike, so high.
-
     >>> density_ratio(2.0)
     4.0
     """
@@ -46,7 +43,6 @@ def voltage_ratio(total_scale, voltage_exponent):
 
     voltage_exponent: -1 with Dennard, 0 where it stands still.
     Own derivation; exponent -1 is the rule of [dennard1974design]_. Left out: standard voltages, which move in steps.
-
     >>> voltage_ratio(2.0, -1)
     0.5
     >>> voltage_ratio(2.0, 0)
@@ -61,7 +57,6 @@ def clock_ratio(total_scale, clock_exponent):
     clock_exponent: 1 with Dennard, 0 where it stands still.
     Own derivation; exponent 1 is the rule of [dennard1974design]_. Left out: pipelining, which raised real clocks
     beyond any rule of the transistor.
-
     >>> clock_ratio(2.0, 1)
     2.0
     >>> clock_ratio(2.0, 0)
@@ -74,7 +69,6 @@ def switch_energy_ratio(capacitance_ratio, voltage_ratio):
     """Energy to charge and discharge a transistor once. [1]
 
     Own derivation: E = C V^2. Left out: short-circuit current while both transistors of a gate conduct: slightly low.
-
     >>> switch_energy_ratio(0.5, 0.5)
     0.125
     """
@@ -85,7 +79,6 @@ def circuit_power_ratio(switch_energy_ratio, clock_ratio):
     """Power of a transistor that switches as often per cycle as before. [1]
 
     Own derivation. Left out: changes of activity, such as more memory, which lower it; and leakage, which raises it.
-
     >>> circuit_power_ratio(0.125, 2.0)
     0.25
     """
@@ -96,7 +89,6 @@ def power_density_ratio(density_ratio, circuit_power_ratio):
     """Power per area when every transistor works. [1]
 
     Own derivation; it is one by the rule of [dennard1974design]_. Left out: as for the power of a transistor.
-
     >>> power_density_ratio(4.0, 0.25)
     1.0
     """
@@ -110,7 +102,6 @@ def dark_share(cooling_ratio, power_density_ratio):
     dark_share: 0 to 1.
     Own derivation: the budget lights 1/r of what could be lit. Left out: dim silicon, which runs all of it more slowly
     instead, so an upper bound.
-
     >>> dark_share(1, 2.0)
     0.5
     >>> dark_share(1, 0.5)
@@ -123,7 +114,6 @@ def cycle_energy_j(power_w, transistors, clock_hz):
     """Energy that a chip spends per transistor and clock cycle. [J]
 
     Own derivation. Left out: nothing; activity and leakage are inside.
-
     >>> cycle_energy_j(100.0, 100e6, 1e9)
     1e-15
     """
@@ -135,7 +125,6 @@ def switched_capacitance_f(cycle_energy_j, supply_v):
 
     switched_capacitance_f: times the share of cycles in which it switches.
     Own derivation: E = C V^2. Left out: leakage, which is counted as switching here, so an upper bound.
-
     >>> switched_capacitance_f(1e-15, 1.0)
     1e-15
     """
@@ -147,7 +136,6 @@ def switch_energy_j(switched_capacitance_f, supply_v):
 
     switch_energy_j: half is lost in charging, half in discharging.
     Own derivation from E = C V^2. Left out: short-circuit current, so slightly low.
-
     >>> switch_energy_j(1e-15, 2.0)
     4e-15
     """
@@ -159,7 +147,6 @@ def dynamic_power_w(transistors, switch_energy_j, clock_hz):
 
     switch_energy_j: per transistor and clock cycle.
     Own derivation. Left out: leakage.
-
     >>> dynamic_power_w(100e6, 1e-15, 1e9)
     100.0
     """
@@ -172,7 +159,6 @@ def leakage_power_w(transistors, off_current_a, supply_v):
     off_current_a: averaged over all transistors.
     Own derivation. Left out: that only about half of the transistors are off, and fewer where two in series are, so
     high by two or more; and currents through the gate, which add to it.
-
     >>> leakage_power_w(100e6, 1e-9, 1.0)
     0.1
     """
@@ -183,7 +169,6 @@ def thermal_voltage_v(boltzmann_j_per_k, temperature_k, elementary_charge_c):
     """Thermal energy of a charge, as a voltage. [V]
 
     Own derivation from the definition. Left out: nothing.
-
     >>> thermal_voltage_v(1.380649e-23, 300, 1.602176634e-19)
     0.025851999786435535
     """
@@ -197,7 +182,6 @@ def subthreshold_swing_v(body_factor, thermal_voltage_v, current_factor):
     subthreshold_swing_v: with a body factor of one, the floor.
     [cheung2010sixty]_ on the floor of 60 mV a decade at 300 K; own derivation of the form with any factor. Left out:
     leakage that does not pass the channel, and short channels, both of which ask for more voltage.
-
     >>> round(subthreshold_swing_v(1, 0.025852, 10), 4)
     0.0595
     """
@@ -208,7 +192,6 @@ def leakage_ratio(threshold_v, body_factor, thermal_voltage_v):
     """Current through a transistor that is off, over that at its threshold. [1]
 
     Own derivation: carriers above a barrier follow Boltzmann. Left out: as for the swing, so a lower bound.
-
     >>> leakage_ratio(0.0, 1.0, 0.025)
     1.0
     """
@@ -219,7 +202,6 @@ def threshold_drop_v(threshold_v, voltage_ratio):
     """Fall of a threshold that keeps its place below the supply. [V]
 
     Own derivation: Dennard scales the threshold with the supply. Left out: nothing.
-
     >>> threshold_drop_v(0.4, 0.75)
     0.1
     """
@@ -230,7 +212,6 @@ def leakage_growth(threshold_drop_v, body_factor, thermal_voltage_v):
     """Growth of the leakage current when the threshold falls. [1]
 
     Own derivation, as for `leakage_ratio`. Left out: the swing gets worse in short channels, so a lower bound.
-
     >>> leakage_growth(0.0, 1.0, 0.025)
     1.0
     """
@@ -241,7 +222,6 @@ def leakage_density_ratio(density_ratio, leakage_growth, voltage_ratio):
     """Growth of leakage power per area. [1]
 
     Own derivation. Left out: the current at threshold, taken as the same for all transistors of the same shape.
-
     >>> leakage_density_ratio(2.0, 10.0, 0.5)
     10.0
     """
@@ -253,7 +233,6 @@ def chip_w_per_mm2(power_w, die_area_mm2):
 
     Own derivation. Left out: hot spots, several times the mean; memory and regulators, which share a board's power but
     not the area, so an upper bound for its die.
-
     >>> chip_w_per_mm2(100.0, 200.0)
     0.5
     """
@@ -264,7 +243,6 @@ def chip_w_per_transistor(power_w, transistors):
     """Power per transistor of a chip. [W]
 
     Own derivation. Left out: that most transistors of a chip are idle memory.
-
     >>> chip_w_per_transistor(100.0, 1e9)
     1e-07
     """
@@ -275,7 +253,6 @@ def transistors_per_mm2(transistors, die_area_mm2):
     """Transistors per area of a chip. [1/mm2]
 
     Own derivation. Left out: nothing.
-
     >>> transistors_per_mm2(1e9, 100.0)
     10000000.0
     """
@@ -288,7 +265,6 @@ def observed_exponent(change_ratio, total_scale):
     change_ratio: above zero.
     observed_exponent: of a shrink over that of one generation, the generations it took.
     Own derivation. Left out: what happened between the two ends.
-
     >>> observed_exponent(1.0, 2.0)
     0.0
     """

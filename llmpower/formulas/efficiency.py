@@ -9,7 +9,6 @@ def tokens_per_j(tokens_per_s, power_w):
     power_w: with a stated boundary.
     Own derivation: (1/s)/W = 1/J. Left out: whatever the boundary of the power leaves out, and the prompt unless it is
     counted; so mostly too high.
-
     >>> tokens_per_j(50.0, 40.0)
     1.25
     """
@@ -20,7 +19,6 @@ def bytes_read_per_j(bytes_per_token, tokens_per_j):
     """Bytes a machine reads per joule, whatever the model. [B/J]
 
     Own derivation. Left out: arithmetic, which costs joules and reads nothing, so the result falls at large batches.
-
     >>> bytes_read_per_j(4.0e9, 1.25)
     5000000000.0
     """
@@ -31,7 +29,6 @@ def params_used_per_j(params_active, tokens_per_j):
     """Parameters a machine multiplies with per joule. [1/J]
 
     Own derivation. Left out: the width of a parameter, so narrow formats look better than per byte.
-
     >>> params_used_per_j(4.0e9, 1.25)
     5000000000.0
     """
@@ -42,7 +39,6 @@ def efficiency_ratio(tokens_per_j, reference_tokens_per_j):
     """How many times more tokens per joule than a reference. [1]
 
     Own derivation. Left out: whether both answer equally well; different models are no comparison of machines.
-
     >>> efficiency_ratio(1.25, 0.25)
     5.0
     """
@@ -55,7 +51,6 @@ def byte_efficiency_ratio(efficiency_ratio, bytes_per_token, reference_bytes_per
     byte_efficiency_ratio: below one, the reference reads more per joule.
     Own derivation: both sides of `efficiency_ratio` times the bytes of a token. Left out: batching, unless the bytes
     per token are those of the batch.
-
     >>> byte_efficiency_ratio(37.0, 3.5e9, 140.0e9)
     0.925
     """
@@ -68,7 +63,6 @@ def resident_share(memory_needed_bytes, memory_bytes):
     memory_bytes: beside the processor.
     resident_share: one if everything fits.
     Own derivation. Left out: memory that the runtime and a display keep, so an upper bound.
-
     >>> resident_share(20.0, 8.0)
     0.4
     """
@@ -80,7 +74,6 @@ def resident_bytes(n_bytes, resident_share):
 
     resident_share: 0 to 1.
     Own derivation, for data read evenly. Left out: placing what is read most there, which helps a mixture of experts.
-
     >>> resident_bytes(20.0, 0.4)
     8.0
     """
@@ -91,7 +84,6 @@ def host_bytes(n_bytes, resident_bytes):
     """Bytes of a step that come from system memory. [B]
 
     Own derivation. Left out: nothing.
-
     >>> host_bytes(20.0, 8.0)
     12.0
     """
@@ -104,7 +96,6 @@ def split_time_s(resident_bytes, host_bytes, memory_bandwidth_bytes_per_s, host_
     memory_bandwidth_bytes_per_s: beside the processor.
     Own derivation. The two parts are read one after the other, since a layer waits for the one before it. Left out:
     bandwidth below the rating and the link between the memories, so a lower bound.
-
     >>> split_time_s(8.0e9, 12.0e9, 256.0e9, 75.0e9)
     0.19125
     """
@@ -116,7 +107,6 @@ def least_energy_j(energy_j, idle_w, step_time_s):
 
     energy_j: dynamic, of a step.
     Own derivation. Left out: power that rises when clocks wake up, links, conversion, the prompt, so a lower bound.
-
     >>> least_energy_j(2.0, 70.0, 0.01)
     2.7
     """
@@ -127,7 +117,6 @@ def most_tokens_per_j(batch, least_energy_j):
     """Upper bound on tokens per joule. [1/J]
 
     Own derivation. Left out: as in `least_energy_j`, so no board should be above it.
-
     >>> most_tokens_per_j(32, 4.0)
     8.0
     """
@@ -141,7 +130,6 @@ def capped_time_s(step_time_s, energy_j, power_cap_w, idle_w):
     power_cap_w: or a setting allows; above `idle_w`.
     The power-capped roofline, written as time; own derivation. Left out: lower voltage at lower clocks, which saves
     energy, so the time is too long when the cap binds.
-
     >>> capped_time_s(0.01, 1.0, 35.0, 10.0)
     0.04
     """
@@ -154,7 +142,6 @@ def implied_energy_j_per_byte(power_w, memory_bandwidth_bytes_per_s):
     power_w: with a stated boundary.
     memory_bandwidth_bytes_per_s: beside the processor.
     Own derivation, `memory_power_w` turned round. Left out: power that does not follow traffic, so an upper bound.
-
     >>> implied_energy_j_per_byte(16.0, 256.0e9)
     6.25e-11
     """
@@ -167,7 +154,6 @@ def battery_time_s(battery_energy_j, power_w):
     power_w: with a stated boundary.
     Own derivation. Left out: screen, processor, conversion losses and what a battery keeps back, unless the power
     contains them, so an upper bound.
-
     >>> battery_time_s(216000.0, 60.0)
     3600.0
     """
@@ -178,7 +164,6 @@ def energy_tokens(energy_j, tokens_per_j):
     """Tokens that an amount of energy, such as a battery's charge, writes. [1]
 
     Own derivation. Left out: as in `battery_time_s`, so an upper bound; that a machine may be on for other reasons.
-
     >>> energy_tokens(216000.0, 1.25)
     270000.0
     """
@@ -189,7 +174,6 @@ def answer_energy_j(answer_tokens, tokens_per_j):
     """Energy of an answer. [J]
 
     Own derivation. Left out: the prompt and all waiting, so a lower bound.
-
     >>> answer_energy_j(500, 1.25)
     400.0
     """
@@ -202,7 +186,6 @@ def bandwidth_share(tokens_per_s, bytes_per_token, memory_bandwidth_bytes_per_s)
     memory_bandwidth_bytes_per_s: beside the processor.
     bandwidth_share: above one the speed is impossible.
     Own derivation. Left out: the cache, unless the bytes contain it, so a lower bound.
-
     >>> bandwidth_share(50.0, 2.56e9, 256.0e9)
     0.5
     """

@@ -7,7 +7,6 @@ def effective_efficiency(layer_one_factor, layer_two_factor, layer_three_factor)
     """Gain of all layers as the article multiplies them. [1]
 
     Line 232 of [plasmon2026power]_. Left out: each layer acts on a part of the bill, so no bound either way.
-
     >>> effective_efficiency(1.25, 16, 1)
     20.0
     """
@@ -19,7 +18,6 @@ def total_saved_share(affected_share, saved_share):
 
     saved_share: of that part.
     The law of [amdahl1967validity]_ for energy. Left out: a longer or shorter step, which moves static energy.
-
     >>> total_saved_share(0.5, 0.75)
     0.375
     """
@@ -32,7 +30,6 @@ def saving_limit(affected_share):
     affected_share: it becomes free.
     The law of [amdahl1967validity]_, written for energy. Left out: as in `total_saved_share`. Where the free part set
     the time, static energy falls with it and the bill shrinks by more.
-
     >>> saving_limit(0.75)
     4.0
     """
@@ -46,7 +43,6 @@ def same_part_excess(affected_share, first_factor, second_factor):
     same_part_excess: a share of the bill.
     Own derivation: with a the share, 1 - a + a r1 r2 less the product of 1 - a + a r1 and 1 - a + a r2. Left out:
     measures on different parts, for which the product is too large instead, by the product of both savings.
-
     >>> same_part_excess(0.5, 0.0, 0.0)
     0.25
     """
@@ -58,7 +54,6 @@ def static_energy_j(static_w, step_time_s):
 
     Own derivation. With n accelerators the power is n times as large and the time n times as short, so their number
     cancels. Left out: time beyond the lower bound, so low.
-
     >>> static_energy_j(70.0, 0.04)
     2.8
     """
@@ -69,7 +64,6 @@ def whole_energy_j(movement_energy_j, compute_energy_j, static_energy_j):
     """Energy of a step with all its parts. [J]
 
     Own derivation. Left out: links between accelerators and everything outside the accelerator, so low.
-
     >>> whole_energy_j(9.0, 0.5, 2.5)
     12.0
     """
@@ -81,7 +75,6 @@ def remaining_share(energy_with_j, energy_without_j):
 
     remaining_share: above one where they cost more.
     Own derivation. Left out: nothing.
-
     >>> remaining_share(3.0, 12.0)
     0.25
     """
@@ -93,7 +86,6 @@ def touched_share(params_shared, params_routed, expert_share):
 
     touched_share: over all parameters that are multiplied with.
     Own derivation. Left out: the router, far below one percent.
-
     >>> touched_share(1.0e9, 7.0e9, 0.25)
     0.34375
     """
@@ -106,7 +98,6 @@ def weight_traffic_share(touched_share, quantized_bytes_per_param, bytes_per_par
     weight_traffic_share: a ratio of bytes.
     Own derivation. Here the factors do multiply, since both act on the same bytes and on nothing else. Left out: the
     cache, arithmetic, static energy.
-
     >>> weight_traffic_share(0.25, 0.5, 2.0)
     0.0625
     """
@@ -118,7 +109,6 @@ def equivalent_params(params_total, remaining_share):
 
     remaining_share: of its traffic.
     Own derivation. Left out: memory capacity, which the measures do not reduce alike, and arithmetic.
-
     >>> equivalent_params(70.0e9, 0.0625)
     4375000000.0
     """
@@ -130,7 +120,6 @@ def feed_forward_params(n_layers, d_model, d_ff):
 
     feed_forward_params: three matrices a layer.
     Own derivation for gated layers, as in all dense networks here except the hybrids. Left out: biases.
-
     >>> feed_forward_params(2, 10, 40)
     2400
     """
@@ -142,7 +131,6 @@ def sparse_kv_bytes(context_tokens, selected_tokens, n_full_layers, index_bytes,
 
     Own derivation, for an index that looks at every token and a fixed number of selected ones. Left out: memory bursts
     that a scattered read wastes, so low.
-
     >>> sparse_kv_bytes(8192, 2048, 1, 128, 576, 2)
     3407872
     """
@@ -155,7 +143,6 @@ def index_flop(context_tokens, n_full_layers, index_heads, index_width, flop_per
     """Arithmetic of the index that chooses the tokens, for one new token. [FLOP]
 
     Own derivation: one score per head and token. Left out: sorting the scores, and an index that computes at 8 bit.
-
     >>> index_flop(1000, 2, 4, 8, 2)
     128000
     """
@@ -169,7 +156,6 @@ def logic_energy_j_per_byte(memory_energy_j_per_byte, device_energy_j_per_byte, 
     device_energy_j_per_byte: stays as it is.
     saved_share: of the rest.
     Own derivation. Left out: interfaces and long wires improve less than logic, so low, and the saving high.
-
     >>> logic_energy_j_per_byte(90e-12, 30e-12, 0.5) * 1e12
     60.0
     """
@@ -180,7 +166,6 @@ def reduced_energy_j_per_flop(energy_j_per_flop, saved_share):
     """Energy per operation after the logic improved. [J/FLOP]
 
     Own derivation. Left out: on-chip memories, which shrink less than logic, so low.
-
     >>> reduced_energy_j_per_flop(0.5e-12, 0.2) * 1e12
     0.4
     """
@@ -193,7 +178,6 @@ def clock_saved_share(clock_gain_share):
     clock_saved_share: a share of the switching energy.
     Own derivation: clock taken as proportional to voltage and energy as its square. Left out: the threshold voltage,
     near which less can be given back, so high.
-
     >>> clock_saved_share(1)
     0.75
     """
@@ -205,7 +189,6 @@ def bank_energy_j_per_byte(activation_energy_j_per_byte, on_die_energy_j_per_byt
 
     Own derivation from the parts of [oconnor2017finegrained]_. Arithmetic beside a bank saves some of the second part:
     then the result is high. Left out: that logic made in a memory process costs more, which makes it low.
-
     >>> bank_energy_j_per_byte(10e-12, 18e-12) * 1e12
     28.0
     """
@@ -218,7 +201,6 @@ def reread_batch(memory_energy_j_per_byte, bank_energy_j_per_byte):
     memory_energy_j_per_byte: one read that the whole batch shares.
     bank_energy_j_per_byte: once per sequence.
     Own derivation, for units beside the banks that hold one input vector. Left out: several, which move it up.
-
     >>> reread_batch(90e-12, 30e-12)
     3.0
     """
@@ -229,7 +211,6 @@ def power_energy_j_per_op(power_w, dense_flop_per_s):
     """Energy per operation of a machine at its full rate. [J/FLOP]
 
     Own derivation. Left out: partial use, at which an operation costs more.
-
     >>> power_energy_j_per_op(100.0, 1e14) * 1e12
     1.0
     """
@@ -242,7 +223,6 @@ def system_energy_j_per_op(core_energy_j_per_op, conversion_energy_j_per_op):
     core_energy_j_per_op: light or current in the core itself.
     conversion_energy_j_per_op: to and from the core, steering included.
     Own derivation. Left out: memory that feeds the machine, so it is low.
-
     >>> system_energy_j_per_op(0.25e-12, 1.25e-12) * 1e12
     1.5
     """
@@ -253,7 +233,6 @@ def conversion_energy_j_per_op(conversion_energy_j, input_slices, weight_slices,
     """Energy of reading out an analog array, per operation. [J/FLOP]
 
     Own derivation for arrays as in [shafiee2016isaac]_. Left out: converters at inputs and the array itself, so low.
-
     >>> conversion_energy_j_per_op(2e-12, 1, 8, 128, 2) * 1e12
     0.0625
     """
@@ -265,7 +244,6 @@ def chips_needed(params_total, weights_per_chip):
 
     chips_needed: whole ones are counted at the border.
     Own derivation. Left out: spare devices, so low.
-
     >>> chips_needed(45.0e6, 9.0e6)
     5.0
     """

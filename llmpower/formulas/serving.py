@@ -11,7 +11,6 @@ def prompts_per_step(batch, output_tokens):
     """Prompts that begin, on average, in each step of a steady service. [1]
 
     Own derivation: as many begin as end. Left out: a batch that fills or drains.
-
     >>> prompts_per_step(64, 640)
     0.1
     """
@@ -22,7 +21,6 @@ def prompt_step_share(prompts_per_step):
     """Share of the steps that carry a prompt. [1]
 
     Own derivation. Left out: prompts that begin together by chance, and long ones that take several steps.
-
     >>> prompt_step_share(0.25)
     0.25
     """
@@ -34,7 +32,6 @@ def mixed_step_tokens(batch, prompts_per_step, prompt_tokens):
 
     batch: a token each.
     Own derivation. Left out: the limit that serving software sets to the tokens of a step.
-
     >>> mixed_step_tokens(64, 0.1, 500)
     564
     """
@@ -45,7 +42,6 @@ def average_step(prompt_step_share, plain_step, mixed_step):
     """Mean over steps with and without a prompt, of a time, a traffic or any pure count. [1]
 
     Own derivation. Left out: that steps of one kind differ among themselves.
-
     >>> average_step(0.25, 10.0, 30.0)
     15.0
     """
@@ -56,7 +52,6 @@ def rows_per_expert(tokens, n_experts, n_experts_per_token, expert_share):
     """Tokens that each touched expert works on. [1]
 
     Own derivation. Left out: experts that are more popular than others.
-
     >>> rows_per_expert(64, 128, 8, 1.0)
     4.0
     """
@@ -70,7 +65,6 @@ def busiest_share(imbalance, normal_maximum, n_accelerators, n_experts, expert_s
     busiest_share: at least 1.
     Own derivation: an accelerator holds :math:`s_B E / n` touched experts, whose mean work spreads with the root of
     their number. Left out: popular experts that fall together, and copies of popular experts.
-
     >>> busiest_share(1.0, 1.5, 8, 128, 1.0)
     1.375
     """
@@ -81,7 +75,6 @@ def expert_flop(params_routed, flop_per_mac, expert_share, rows_per_expert, padd
     """Operations of the routed experts in a step, filling-up included. [FLOP]
 
     Own derivation. Left out: that rows are filled up to whole tiles, of which `padding_rows` is a mean.
-
     >>> expert_flop(100, 2, 0.5, 4, 1)
     500.0
     """
@@ -95,7 +88,6 @@ def phase_time_s(memory_time_s, compute_time_s, overlap):
     phase_time_s: between the larger of the two and their sum.
     Own derivation: a smooth form without a kink, exact where one of the two vanishes. Left out: what decides the
     overlap, such as the size of a tile.
-
     >>> phase_time_s(2.0, 2.0, 1.0)
     3.0
     """
@@ -108,7 +100,6 @@ def cache_copies(n_accelerators, n_kv_heads):
     n_kv_heads: 1 for a latent cache, which every accelerator keeps whole.
     cache_copies: at least 1.
     Own derivation. Left out: accelerators that do not divide the heads, and sequences spread instead of heads.
-
     >>> cache_copies(16, 8)
     2.0
     """
@@ -122,7 +113,6 @@ def allreduce_bytes(n_layers, tokens, d_model, activation_bytes_per_value):
     allreduce_bytes: as many come in.
     Own derivation: the sum is formed in the switch, so each value goes out once and comes back once. Left out: rings
     without such a switch, which send up to twice as much, and pipelines.
-
     >>> allreduce_bytes(32, 100, 4096, 2)
     52428800
     """
@@ -134,7 +124,6 @@ def link_time_s(n_layers, allreduce_time_s, allreduce_bytes, link_bytes_per_s):
 
     n_layers: two sums each.
     Own derivation. Left out: sums that hide behind arithmetic, and several servers.
-
     >>> link_time_s(50, 10e-6, 1e9, 500e9)
     0.003
     """
@@ -147,7 +136,6 @@ def overhead_time_s(n_layers, layer_time_s, batch, sequence_time_s, n_moe_layers
     n_moe_layers: in block-scaled 8 bit; 0 for other formats.
     overhead_time_s: gaps, sampling and bookkeeping, per step.
     Own derivation. Left out: hosts that cannot keep up, so low for small networks on fast accelerators.
-
     >>> overhead_time_s(50, 60e-6, 100, 40e-6, 0, 1e-4)
     0.007
     """
@@ -158,7 +146,6 @@ def prompt_gaps_s(prompt_step_share, n_moe_layers, prompt_layer_time_s):
     """Time lost since steps with a prompt do not follow the sequence of kernels captured for the others. [s]
 
     Own derivation. Left out: networks without experts, where the loss is not told from the work on the prompt.
-
     >>> prompt_gaps_s(0.5, 50, 2e-4)
     0.005
     """
@@ -169,7 +156,6 @@ def serving_time_s(dense_time_s, expert_time_s, cache_time_s, link_time_s, overh
     """Time of a step: its phases follow one another. [s]
 
     Own derivation. Left out: phases of two half batches that overlap.
-
     >>> serving_time_s(0.01, 0.0, 0.004, 0.001, 0.005)
     0.02
     """
@@ -181,7 +167,6 @@ def board_power_w(n_accelerators, tdp_share, tdp_w):
 
     tdp_w: of one.
     Own derivation. Left out: boards of unequal draw.
-
     >>> board_power_w(8, 0.5, 700)
     2800.0
     """
@@ -196,7 +181,6 @@ def roof_time_s(step_time_s, dynamic_energy_j, n_accelerators, tdp_w, static_w):
     static_w: of one; below the rating.
     The power cap of the energy roofline [choi2012roofline]_, for several boards. Left out: slower clocks also lower the
     energy of an operation, so the time is overestimated.
-
     >>> roof_time_s(0.01, 12.0, 1, 700, 100)
     0.02
     """
