@@ -9,8 +9,9 @@ from llmpower.arguments import Check, ParameterError, largest
 from llmpower.facts.catalog import fact, records
 from llmpower.formulas import datacenter, decode, serving
 from llmpower.formulas.elementwise import minimum
+from llmpower.step import case as cases
 from llmpower.step import constants, served
-from llmpower.step.case import Case, read_case
+from llmpower.step.case import Case
 from llmpower.step.work import fewest, fits, needed_bytes, net_of
 
 BOUNDARIES = ("accelerators", "server", "facility")
@@ -28,7 +29,7 @@ class Ends:
 
 @dataclass(frozen=True)
 class Host:
-    """What a boundary adds to the accelerators, as value, low and high."""
+    """What a boundary adds to the accelerators, as low, value and high."""
 
     power_w: tuple
     pue: tuple
@@ -75,7 +76,7 @@ class Estimate:
     @functools.cached_property
     def power_w(self):
         """Mean power of all accelerators together, and of what the boundary adds. [W]"""
-        return self._outside(self._board_power_w, 0)
+        return self._outside(self._board_power_w, 1)
 
     @functools.cached_property
     def j_per_token(self):
@@ -89,9 +90,9 @@ class Estimate:
         for name in ("weights", "kv", "compute", "interconnect", "static"):
             found[name] = self._known(decode.energy_per_token_j(getattr(self.step, f"{name}_j"), self.batch))
         if self.boundary != "accelerators":
-            found["host"] = self.host.power_w[0] / self.tokens_per_s
+            found["host"] = self.host.power_w[1] / self.tokens_per_s
         if self.boundary == "facility":
-            found["facility"] = (self.host.pue[0] - 1) * sum(found.values())
+            found["facility"] = (self.host.pue[1] - 1) * sum(found.values())
         return found
 
     @property
@@ -99,8 +100,8 @@ class Estimate:
         """Part of `j_per_token` that prompts cause: with them less without them. [J]"""
         plain = self.vary(prompt_tokens=0.0).step
         board = self._known((self.step.energy_j - plain.energy_j) / self.batch)
-        host = self.host.power_w[0] * self._known(self.step.time_s - plain.time_s) / self.batch
-        return self.host.pue[0] * (board + host)
+        host = self.host.power_w[1] * self._known(self.step.time_s - plain.time_s) / self.batch
+        return self.host.pue[1] * (board + host)
 
     @property
     def bound(self):
@@ -117,7 +118,7 @@ class Estimate:
     @property
     def low(self):
         """Low ends, each of its own. `Ends`"""
-        return self._ends("low", 1)
+        return self._ends("low", 0)
 
     @property
     def high(self):
@@ -128,8 +129,7 @@ class Estimate:
     def inputs(self):
         """What `vary` may change: numbers of the run, rates of the machine, constants; by name."""
         _, unit, fitted, _, *run, _ = self._run
-        rates = {name: getattr(unit, field) for name, field in _RATE_FIELDS.items()}
-        return dict(zip(_RUN, run)) | rates | vars(fitted)
+        return dict(zip(_RUN, run)) | {name: getattr(unit, name) for name in served.RATES} | vars(fitted)
 
     @property
     def intervals(self):
@@ -149,11 +149,9 @@ class Estimate:
         def changed(values):
             return values | {name: changes[name] for name in values.keys() & changes.keys()}
 
-        rates = {field: changes.get(name, getattr(unit, field)) for name, field in _RATE_FIELDS.items()}
-        unit = SimpleNamespace(**vars(unit) | rates)
+        unit, fitted = (SimpleNamespace(**changed(vars(one))) for one in (unit, fitted))
         run = changed(dict(zip(_RUN, run)))
         case = replace(self.case, **{name: changes[name] for name in _RUN if name in changes})
-        fitted = SimpleNamespace(**changed(vars(fitted)))
         return replace(self, case=case, _run=(net, unit, fitted, n, *run.values(), spread))
 
     @property
@@ -179,7 +177,7 @@ class Estimate:
         host = self.host.power_w[end] / self.tokens_per_s
         # Speed and energy err together, so their ends are not multiplied; power gets the range of the energy, up to
         # the rating.
-        rating = serving.board_power_w(self.n_accelerators, 1, self._run[1].tdp)
+        rating = serving.board_power_w(self.n_accelerators, 1, self._run[1].tdp_w)
         power = minimum(energy * self._board_power_w, rating)
         return Ends(self.host.pue[end] * (energy * board + host), speed * self.tokens_per_s, self._outside(power, end))
 
@@ -199,17 +197,12 @@ class Estimate:
         return batches_text(self) if lines else repr(self)
 
 
-# Arguments that a result repeats, the numbers of a run in the order in which `served.step` takes them, and
-# quantity -> field of a machine.
+# Arguments that a result repeats, and the numbers of a run in the order in which `served.step` takes them.
 _ASKED = (
     "model", "accelerator", "n_accelerators", "batch", "context_tokens", "prompt_tokens", "output_tokens",
     "weight_format", "kv_format", "parallelism",
 )  # fmt: skip
 _RUN = ("batch", "context_tokens", "prompt_tokens", "output_tokens")
-_RATE_FIELDS = {
-    "memory_bandwidth_bytes_per_s": "bandwidth", "dense_bf16_flop_per_s": "peak", "reached_bf16_flop_per_s": "reached",
-    "link_bytes_per_s": "link", "tdp_w": "tdp",
-}  # fmt: skip
 
 
 def servers():
@@ -222,24 +215,22 @@ def servers():
 def _host(accelerator, boundary):
     """Power beside one accelerator and the site's factor."""
     if boundary == "accelerators":
-        return Host((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "accelerators alone: no host, fans, network or site")
-    each = {}
-    for name, server in servers().items():
-        low, value, high = (watts / server.n_accelerators for watts in server["host_power_w"].ends)
-        each[name] = value, low, high
-    if accelerator.entity in each:
-        power = each[accelerator.entity]
-        note = f"host as in a server of eight ({servers()[accelerator.entity].entity})"
+        return Host((0.0,) * 3, (1.0,) * 3, "accelerators alone: no host, fans, network or site")
+    name, known = accelerator.entity, servers()
+    watts = {name: [end / one.n_accelerators for end in one["host_power_w"].ends] for name, one in known.items()}
+    if name in known:
+        power, note = watts[name], f"host as in a server of eight ({known[name].entity})"
     else:
-        shares = zip(*([w / records("accelerators.csv")[name].tdp_w for w in watts] for name, watts in each.items()))
-        picks = zip((constants.geometric_mean, min, max), shares)
-        power = tuple(accelerator.tdp_w * pick(column) for pick, column in picks)
+        rated = records("accelerators.csv")
+        shares = zip(*([end / rated[name].tdp_w for end in ends] for name, ends in watts.items()))
+        picks = zip((min, constants.geometric_mean, max), shares)
+        power = [accelerator.tdp_w * pick(column) for pick, column in picks]
         note = "host scaled with the rating from servers of eight H100 and eight B200"
     if boundary == "server":
-        return Host(power, (1.0, 1.0, 1.0), note)
+        return Host(tuple(power), (1.0,) * 3, note)
     pue = fact("datacenter.csv", "gpt-4o-query", "pue")
-    low, value, high = pue.ends
-    return Host(power, (value, low, high), f"{note}; site factor {pue.printed.removesuffix(' 1')} ({pue.entity})")
+    site = f"{note}; site factor {pue.printed.removesuffix(' 1')} ({pue.entity})"
+    return Host(tuple(power), tuple(pue.ends), site)
 
 
 @functools.cache
@@ -247,8 +238,8 @@ def _unit(accelerator, weight_format):
     """Rates with what large products reach, and the constants for this machine with their kind."""
     fitted, kind = constants.of(accelerator)
     unit = SimpleNamespace(**vars(served.machine(accelerator, weight_format)))
-    if math.isnan(unit.reached):
-        unit.reached = unit.peak * fitted.dense_flop_share
+    if math.isnan(unit.reached_bf16_flop_per_s):
+        unit.reached_bf16_flop_per_s = unit.dense_bf16_flop_per_s * fitted.dense_flop_share
     return unit, fitted, kind
 
 
@@ -363,15 +354,15 @@ def estimate(
     given = dict(locals())
     check = Check()
     boundary = check.choice("boundary", given.pop("boundary"), BOUNDARIES)
-    found = read_estimated(check, **given)
+    found = read(check, **given)
     check.done()
     check_fits(found)
     return expect(found, boundary)
 
 
-def read_estimated(check, **given):
-    """A case as `step.case.read_case` reads it, on a machine whose rates are known."""
-    found = read_case(check, **given)
+def read(check, **given):
+    """A `Case` as `step.case.case` reads it, on a machine whose rates are known; `check` takes the problems."""
+    found = cases.case(**given, check=check)
     if all(one is not None for one in (found.accelerator, found.weight_format, found.n_accelerators)):
         for argument, missing, instead in lacks(found):
             check.wrong(argument, f"{missing}; {instead}")
@@ -389,8 +380,7 @@ def expect(case, boundary="accelerators"):
     """`Estimate` of a checked case, without an error where it does not fit: then its numbers are NaN."""
     (unit, fitted, kind), n = _unit(case.accelerator, case.weight_format), case.n_accelerators
     host, missing = _host(case.accelerator, boundary), needed_bytes(case) - n * case.accelerator.memory_bytes
-    if host.power_w[0]:
-        host = replace(host, power_w=tuple(n * power for power in host.power_w))
+    host = replace(host, power_w=tuple(n * power for power in host.power_w)) if host.power_w[1] else host
     run = (n, case.batch, case.context_tokens, case.prefilled_tokens, case.output_tokens, _spread(case))
     notes, net = (*case.assumed, *_left_out(case, kind)), net_of(case)
     spans = constants.spans(kind, net.moe)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from llmpower import service
 from llmpower.arguments import Check, ParameterError
-from llmpower.estimate import Estimate, check_fits, expect, read_estimated, servers
+from llmpower.estimate import Estimate, check_fits, expect, read, servers
 from llmpower.facts.catalog import fact
 from llmpower.facts.power import power
 from llmpower.facts.quantities import quantities
@@ -249,7 +249,7 @@ def _checked(given, used):
     if ("batch" in given) == ("tokens_per_s_per_user" in given):
         which = "give one of them, how many sequences run together or how quick each must be"
         check.wrong("batch, tokens_per_s_per_user", which)
-    found = read_estimated(check, **{name: used[name] for name in _OF_A_COPY if name in used and name not in wrong})
+    found = read(check, **{name: used[name] for name in _OF_A_COPY if name in used and name not in wrong})
     check.done()
     return found
 
@@ -305,8 +305,7 @@ def _around(found, given, used):
 
 def _hosts(found, used):
     """Power of a server without its accelerators, as low, value and high. [W]"""
-    value, low, high = (watts / found.n_accelerators * used["accelerators_per_server"] for watts in found.host.power_w)
-    return low, value, high
+    return tuple(watts / found.n_accelerators * used["accelerators_per_server"] for watts in found.host.power_w)
 
 
 def _spans(found, board, used, defaults):

@@ -145,7 +145,10 @@ def counts(runs):
     unit_prices = SimpleNamespace(**{**vars(some), **prices, "compute_tdp_share": 0, "plateau_tdp_share": math.inf})
     for place, _, net, unit, run in runs.parts():
         step = served.step(net, unit, unit_prices, *run)
-        n_bytes[place], n_flop[place] = step.weights_j + step.kv_j, step.compute_j * unit.peak / unit.tdp
+        n_bytes[place], n_flop[place] = (
+            step.weights_j + step.kv_j,
+            step.compute_j * unit.dense_bf16_flop_per_s / unit.tdp_w,
+        )
     return n_bytes, n_flop
 
 
@@ -204,8 +207,9 @@ def without_constants():
     runs = fit.serving_runs()
     (n_bytes, n_flop), c, unit = counts(runs), runs.columns, runs.unit
     n = c["n_accelerators"]
-    time = np.maximum(decode.memory_time_s(n_bytes, n, unit.bandwidth), decode.compute_time_s(n_flop, n, unit.peak))
-    energy = decode.energy_j(serving.board_power_w(n, 1, unit.tdp), time)
+    memory = decode.memory_time_s(n_bytes, n, unit.memory_bandwidth_bytes_per_s)
+    time = np.maximum(memory, decode.compute_time_s(n_flop, n, unit.dense_bf16_flop_per_s))
+    energy = decode.energy_j(serving.board_power_w(n, 1, unit.tdp_w), time)
     return energy / c["batch"] / c["j_per_token"] - 1, decode.tokens_per_s(c["batch"], time) / c["tokens_per_s"] - 1
 
 

@@ -64,8 +64,9 @@ class Runs:
         wide = catalog.number_format("bf16")
         self.net = _stack([network(catalog.model(name), one, wide) for name, one in zip(c["model"], formats)])
         self.unit = _stack([served.machine(*pair) for pair in zip(machines, formats)])
-        found = self.unit.peak * constants.fixed()["dense_flop_share"]
-        self.unit.reached = np.where(np.isnan(self.unit.reached), found, self.unit.reached)
+        reached, usual = self.unit.reached_bf16_flop_per_s, constants.fixed()["dense_flop_share"]
+        likely = self.unit.dense_bf16_flop_per_s * usual
+        self.unit.reached_bf16_flop_per_s = np.where(np.isnan(reached), likely, reached)
         self.moe = self.net.n_experts > 0
         self.architecture = np.array([ARCHITECTURES.get(name, name) for name in c["model"]])
         self.spread = np.array(

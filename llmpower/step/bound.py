@@ -41,12 +41,9 @@ def constants():
 
     ``low``, ``typical`` and ``high`` come from ``data/constant_sets.csv``, ``article`` from the claims C29 and C33.
     """
-    sets = {
-        name: (found["memory_energy_j_per_byte"].value, found["flop_energy_j_per_flop"].value)
-        for name, found in catalog.constant_sets().items()
-    }
-    sets["article"] = claim("C29").si, claim("C33").si
-    return sets
+    names = ("memory_energy_j_per_byte", "flop_energy_j_per_flop")
+    sets = {name: tuple(one[each].value for each in names) for name, one in catalog.constant_sets().items()}
+    return {**sets, "article": (claim("C29").si, claim("C33").si)}
 
 
 def counts(model, batch, context_tokens, weight_format="bf16", kv_format="bf16"):
@@ -65,12 +62,10 @@ def counts(model, batch, context_tokens, weight_format="bf16", kv_format="bf16")
 def step_energy(counts, batch, constants):
     """Dynamic `Energy` of a decode step, from its `counts` and an energy per byte [J/B] and per operation [J/FLOP]."""
     per_byte, per_flop = constants
-    return Energy(
-        weights_j=decode.movement_energy_j(counts.weight_read_bytes, per_byte),
-        kv_j=decode.movement_energy_j(batch * counts.kv_traffic_bytes, per_byte),
-        compute_j=decode.compute_energy_j(decode.step_flop(batch, counts.linear_flop, counts.attention_flop), per_flop),
-        batch=batch,
-    )
+    n_flop = decode.step_flop(batch, counts.linear_flop, counts.attention_flop)
+    weights = decode.movement_energy_j(counts.weight_read_bytes, per_byte)
+    cache = decode.movement_energy_j(batch * counts.kv_traffic_bytes, per_byte)
+    return Energy(weights, cache, decode.compute_energy_j(n_flop, per_flop), batch)
 
 
 def break_even_batch(model, context_tokens, weight_format, kv_format, constants):
@@ -92,9 +87,9 @@ def break_even_batch(model, context_tokens, weight_format, kv_format, constants)
     return math.inf if place == len(batches) else float(batches[place])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Bound:
-    """The fastest a step can be, from datasheet rates alone."""
+    """The fastest a step can be, from the time of its data and of its arithmetic."""
 
     memory_time_s: float
     compute_time_s: float
@@ -125,11 +120,9 @@ def step_bound(counts, batch, accelerator, n_accelerators):
     n_bytes = decode.step_bytes(counts.weight_read_bytes, batch, counts.kv_traffic_bytes)
     n_flop = decode.step_flop(batch, counts.linear_flop, counts.attention_flop)
     peak = machine.get("dense_bf16_flop_per_s", math.inf)
-    return Bound(
-        memory_time_s=decode.memory_time_s(n_bytes, n_accelerators, machine.memory_bandwidth_bytes_per_s),
-        compute_time_s=decode.compute_time_s(n_flop, n_accelerators, peak),
-        batch=batch,
-    )
+    memory = decode.memory_time_s(n_bytes, n_accelerators, machine.memory_bandwidth_bytes_per_s)
+    compute = decode.compute_time_s(n_flop, n_accelerators, peak)
+    return Bound(memory_time_s=memory, compute_time_s=compute, batch=batch)
 
 
 @dataclass(frozen=True)

@@ -36,22 +36,7 @@ class Case:
         return 0.0 if self.output_tokens is math.inf else self.prompt_tokens
 
 
-def case(model, accelerator, **run):
-    """A case from what people type; other arguments as for `llmpower.estimate`, without its boundary.
-
-    `ParameterError` with every problem at once.
-
-    >>> case("llama-3.1-70b", "H100", n_accelerators=4, batch=32).accelerator.tdp_w
-    700.0
-    """
-    check = Check()
-    found = read_case(check, model, accelerator, **run)
-    check.done()
-    return found
-
-
-def read_case(
-    check,
+def case(
     model,
     accelerator,
     n_accelerators=1,
@@ -62,23 +47,33 @@ def read_case(
     weight_format="bf16",
     kv_format=None,
     parallelism=None,
+    check=None,
 ):
-    """A case from what people type; what is wrong with it goes to `check`, and then the case has holes."""
-    model, machine = check.record("model", "model", model), check.record("accelerator", "accelerator", accelerator)
-    weights = check.record("weight_format", "format", weight_format)
-    cache = check.record("kv_format", "format", "bf16" if kv_format is None else kv_format)
-    parallelism = check.choice("parallelism", "tp" if parallelism is None else parallelism, PARALLELISMS)
-    n = check.numbers("n_accelerators", n_accelerators, whole=True)
-    batch, prompt = check.numbers("batch", batch), check.numbers("prompt_tokens", prompt_tokens)
-    output = math.inf if output_tokens is None else check.numbers("output_tokens", output_tokens)
-    context = None if context_tokens is None else check.numbers("context_tokens", context_tokens)
+    """A case from what people type, as `llmpower.estimate` takes it; `ParameterError` with every problem at once.
+
+    check: takes the problems instead, and then the case may have holes.
+
+    >>> case("llama-3.1-70b", "H100", n_accelerators=4, batch=32).accelerator.tdp_w
+    700.0
+    """
+    given = Check() if check is None else check
+    model, machine = given.record("model", "model", model), given.record("accelerator", "accelerator", accelerator)
+    weights = given.record("weight_format", "format", weight_format)
+    cache = given.record("kv_format", "format", "bf16" if kv_format is None else kv_format)
+    parallelism = given.choice("parallelism", "tp" if parallelism is None else parallelism, PARALLELISMS)
+    n = given.numbers("n_accelerators", n_accelerators, whole=True)
+    batch, prompt = given.numbers("batch", batch), given.numbers("prompt_tokens", prompt_tokens)
+    output = math.inf if output_tokens is None else given.numbers("output_tokens", output_tokens)
+    context = None if context_tokens is None else given.numbers("context_tokens", context_tokens)
     names = ("n_accelerators", "batch", "prompt_tokens", "output_tokens", "context_tokens")
-    check.shapes(dict(zip(names, (n, batch, prompt, output, context))))
+    given.shapes(dict(zip(names, (n, batch, prompt, output, context))))
     if model and n is not None and parallelism == "ep":
-        _check_experts(check, model, n)
-    if check.problems:
-        return Case(model, machine, n, batch, context, weights, cache, prompt, output, parallelism)
-    context, assumed = _context(prompt, output, context)
+        _check_experts(given, model, n)
+    if check is None:
+        given.done()
+    assumed = ()
+    if not given.problems:
+        context, assumed = _context(prompt, output, context)
     return Case(model, machine, n, batch, context, weights, cache, prompt, output, parallelism, tuple(assumed))
 
 

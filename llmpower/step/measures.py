@@ -10,21 +10,15 @@ from types import SimpleNamespace
 from llmpower.facts import catalog
 from llmpower.facts.power import power
 from llmpower.formulas import decode, mitigations
-from llmpower.step.bound import constants
+from llmpower.step.bound import Bound, constants
 from llmpower.step.work import FLOP_PER_MAC, attention_flop, cache_bytes, counted, net_of, positions
 
 # What stands for a measure or a part of it; all other facts of data/mitigations.csv are shown beside them.
 _STANDS_FOR = {
-    "process_shrink": "node-5-to-3",
-    "backside_power": "backside-power-powervia",
-    "sparse_attention": "sparse-attention-dsa",
-    "pim": "pim-hbm-measured",
-    "photonic": "photonic-lightmatter",
-    "analog": "analog-ibm-14nm",
-    "converter": "adc-8bit-32nm",
-    "spiking": "analog-brainscales-2",
-    "narrow_arithmetic": "int4-arithmetic-5nm",
-}
+    "process_shrink": "node-5-to-3", "backside_power": "backside-power-powervia", "pim": "pim-hbm-measured",
+    "sparse_attention": "sparse-attention-dsa", "photonic": "photonic-lightmatter", "analog": "analog-ibm-14nm",
+    "converter": "adc-8bit-32nm", "spiking": "analog-brainscales-2", "narrow_arithmetic": "int4-arithmetic-5nm",
+}  # fmt: skip
 # The article's two of eight experts, for a dense network that is cut into a mixture.
 MIXTURE = "mixtral-8x7b"
 
@@ -74,30 +68,17 @@ def prices(static_source, accelerator):
     return {name: Prices(*pair, watts.get(name, fact.value)) for name, pair in constants().items()}
 
 
-@dataclass(frozen=True)
-class Bill:
-    """Energy of a decode step by part, all sequences together, and its shortest time. [J], [s]"""
+@dataclass(frozen=True, kw_only=True)
+class Bill(Bound):
+    """Energy of a decode step by part, all sequences together, and its shortest time on one accelerator. [J], [s]"""
 
     weights_j: float
     kv_j: float
     compute_j: float
-    memory_time_s: float
     kv_time_s: float
-    compute_time_s: float
     static_w: float
-    batch: float
     weight_bytes: float
     reread: bool
-
-    @property
-    def step_time_s(self):
-        """Shortest time of the step on one accelerator; on n it is n times shorter. [s]"""
-        return decode.step_time_s(self.memory_time_s, self.compute_time_s)
-
-    @property
-    def bound(self):
-        """What binds: bandwidth or compute."""
-        return "bandwidth" if self.memory_time_s >= self.compute_time_s else "compute"
 
     @property
     def static_j(self):
@@ -127,24 +108,12 @@ class Bill:
 
     def scaled(self, n_bytes=1, n_flop=1):
         """The bill if bytes and operations were so many times as many."""
-        return replace(
-            self,
-            weights_j=n_bytes * self.weights_j,
-            kv_j=n_bytes * self.kv_j,
-            compute_j=n_flop * self.compute_j,
-            memory_time_s=n_bytes * self.memory_time_s,
-            kv_time_s=n_bytes * self.kv_time_s,
-            compute_time_s=n_flop * self.compute_time_s,
-        )
+        moved = ("weights_j", "kv_j", "memory_time_s", "kv_time_s")
+        factors = dict.fromkeys(moved, n_bytes) | dict.fromkeys(("compute_j", "compute_time_s"), n_flop)
+        return replace(self, **{name: factor * getattr(self, name) for name, factor in factors.items()})
 
     def freed(self, part):
-        """The bill if a part cost neither energy nor time.
-
-        Parameters
-        ----------
-        part : str
-            ``weights``, ``cache``, ``arithmetic`` or ``static``.
-        """
+        """The bill if a part cost neither energy nor time: ``weights``, ``cache``, ``arithmetic`` or ``static``."""
         nothing = {
             "weights": {"weights_j": 0.0, "memory_time_s": self.kv_time_s},
             "cache": {"kv_j": 0.0, "memory_time_s": self.memory_time_s - self.kv_time_s, "kv_time_s": 0.0},
@@ -195,16 +164,12 @@ def _sparse(net, full):
     tokens, index = full.case.context_tokens, published("sparse_attention")
     whole = SimpleNamespace(**{**vars(net), "n_window_layers": 0, "state_values": 0})
     before = cache_bytes(whole, 1, tokens)
-    after = mitigations.sparse_kv_bytes(
-        tokens, index.selected_tokens, net.n_full_layers, index.index_bytes, net.kv_values, net.kv_bytes
-    )
+    widths = (net.n_full_layers, index.index_bytes, net.kv_values, net.kv_bytes)
+    after = mitigations.sparse_kv_bytes(tokens, index.selected_tokens, *widths)
     spared = attention_flop(net, positions(whole, max(0, tokens - index.selected_tokens)))
     extra = mitigations.index_flop(tokens, net.n_full_layers, index.index_heads, index.index_width, FLOP_PER_MAC)
-    return replace(
-        full,
-        kv_traffic_bytes=full.kv_traffic_bytes - before + after,
-        attention_flop=full.attention_flop - spared + extra,
-    )
+    kept, looked = full.kv_traffic_bytes - before + after, full.attention_flop - spared + extra
+    return replace(full, kv_traffic_bytes=kept, attention_flop=looked)
 
 
 def _logic(price, measures):
@@ -251,14 +216,14 @@ def bill(case, measures, price):
     price: `Prices` before any measure.
     """
     work, batch, pim = _work(case, measures), case.batch, "pim" in measures
-    weight_bytes, per_linear = work.weight_read_bytes, None
     per_byte, per_flop = _logic(price, measures)
+    weight_bytes, per_linear = work.weight_read_bytes, per_flop
     if "photonic" in measures:
         per_linear = published("photonic").energy_j_per_op
     if "analog" in measures:
         # The weights stay in the arrays for good.
         per_linear, weight_bytes = published("analog").energy_j_per_op, 0.0
-    linear_j = decode.compute_energy_j(batch * work.linear_flop, per_flop if per_linear is None else per_linear)
+    linear_j = decode.compute_energy_j(batch * work.linear_flop, per_linear)
     inside = min(bank_energy_j_per_byte(), per_byte)
     # Units beside the banks hold one vector at a time: the weights are read once per sequence, where that pays.
     reread = pim and batch * inside < per_byte

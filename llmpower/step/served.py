@@ -44,21 +44,20 @@ class Step(NamedTuple):
     energy_j: float
 
 
+RATES = (
+    "memory_bandwidth_bytes_per_s", "dense_bf16_flop_per_s", "reached_bf16_flop_per_s", "link_bytes_per_s", "tdp_w",
+)  # fmt: skip
+
+
 @functools.cache
 def machine(accelerator, weight_format):
     """Rates of an accelerator for products in a format, both records; a namespace, whose numbers may become arrays."""
-    peak, fp8 = accelerator.dense_bf16_flop_per_s, accelerator.get("dense_fp8_flop_per_s")
+    unit = SimpleNamespace(**{name: accelerator.get(name, math.nan) for name in RATES})
+    peak, fp8 = unit.dense_bf16_flop_per_s, accelerator.get("dense_fp8_flop_per_s")
     # Four-bit weights meet eight-bit activations where the machine has a path for them, else they are widened.
     native = weight_format.entity == "mxfp4" and accelerator.get("dense_fp4_flop_per_s") and fp8
-    return SimpleNamespace(
-        bandwidth=accelerator.memory_bandwidth_bytes_per_s,
-        peak=peak,
-        reached=accelerator.get("reached_bf16_flop_per_s", math.nan),
-        expert_peak=fp8 if native else peak,
-        block_peak=fp8 or peak,
-        tdp=accelerator.tdp_w,
-        link=accelerator.get("link_bytes_per_s", math.nan),
-    )
+    unit.expert_peak, unit.block_peak = fp8 if native else peak, fp8 or peak
+    return unit
 
 
 @functools.cache
@@ -90,10 +89,13 @@ def _products(net, unit, constants, n, spread, batch, tokens, attention_flop=0.0
 
     A step waits for the busiest accelerator; the work that draws power is that of all.
     """
-    bandwidth, c = unit.bandwidth * constants.reached_bandwidth_share, constants
+    bandwidth, c = unit.memory_bandwidth_bytes_per_s * constants.reached_bandwidth_share, constants
     n_bytes = work.shared_weight_bytes(net)
     n_flop = decode.step_flop(tokens, decode.linear_flop(net.params_shared, FLOP_PER_MAC), 0) + attention_flop
-    memory, compute = decode.memory_time_s(n_bytes, n, bandwidth), decode.compute_time_s(n_flop, n, unit.reached)
+    memory, compute = (
+        decode.memory_time_s(n_bytes, n, bandwidth),
+        decode.compute_time_s(n_flop, n, unit.reached_bf16_flop_per_s),
+    )
     dense = serving.phase_time_s(memory, compute, c.overlap)
     if not net.moe:
         return _Products(dense, 0.0, memory, compute, compute, n_bytes, n_flop)
@@ -156,21 +158,21 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
     else:
         parts, tokens, gaps = _products(net, unit, c, n, spread, batch, batch), batch, 0.0
     moved = batch * work.cache_traffic_bytes(net, work.cache_bytes(net, n, context_tokens))
-    cache_time = decode.memory_time_s(moved, n, unit.bandwidth * c.reached_bandwidth_share)
+    cache_time = decode.memory_time_s(moved, n, unit.memory_bandwidth_bytes_per_s * c.reached_bandwidth_share)
     attention = batch * work.attention_flop(net, work.positions(net, context_tokens))
     link_bytes, link_time = 0.0, 0.0
     several = 1.0 * (n > 1)
     if _any(several):
         link_bytes = several * serving.allreduce_bytes(net.n_layers, tokens, net.d_model, _ACTIVATION_BYTES)
-        link_time = several * serving.link_time_s(net.n_layers, c.sum_time_s, link_bytes, unit.link)
+        link_time = several * serving.link_time_s(net.n_layers, c.sum_time_s, link_bytes, unit.link_bytes_per_s)
     launch = (net.n_layers, c.layer_time_s, batch, c.sequence_time_s, net.block_layers, c.block_scaling_time_s)
     overhead = serving.overhead_time_s(*launch) + gaps
     time = serving.serving_time_s(parts.dense_time_s, parts.expert_time_s, cache_time, link_time, overhead)
 
     def drawn(tdp_share, seconds):
-        return decode.energy_j(serving.board_power_w(n, tdp_share, unit.tdp), seconds)
+        return decode.energy_j(serving.board_power_w(n, tdp_share, unit.tdp_w), seconds)
 
-    ideal = decode.compute_time_s(parts.weight_flop + attention, n, unit.peak)
+    ideal = decode.compute_time_s(parts.weight_flop + attention, n, unit.dense_bf16_flop_per_s)
     energies = (
         decode.movement_energy_j(parts.weight_bytes, c.weight_energy_j_per_byte),
         decode.movement_energy_j(moved, c.cache_energy_j_per_byte),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from llmpower.facts.power import power
 from llmpower.formulas import decode, efficiency
 from llmpower.ranges import Range, over
-from llmpower.step.bound import constants, step_energy
+from llmpower.step.bound import Bound, constants, step_energy
 from llmpower.step.work import needed_bytes, work
 
 # Machines whose processor and graphics share one memory: nothing to spill into.
@@ -29,16 +29,13 @@ def shares_memory(machine):
     return machine.get("category") in _SHARED_MEMORY
 
 
-@dataclass(frozen=True)
-class Delivery:
+@dataclass(frozen=True, kw_only=True)
+class Delivery(Bound):
     """Bounds on a decode step of a model on a machine, from datasheet rates and sourced constants."""
 
-    batch: float
     needed_bytes: float
     read_bytes: float
     share: float
-    memory_time_s: float
-    compute_time_s: float
     idle_w: float
     rating_w: float | None
     energies: dict = field(repr=False)
@@ -52,16 +49,6 @@ class Delivery:
     def spills(self):
         """Whether a part has to stay in system memory."""
         return self.share < 1
-
-    @property
-    def step_time_s(self):
-        """Lower bound on the time of a step. [s]"""
-        return decode.step_time_s(self.memory_time_s, self.compute_time_s)
-
-    @property
-    def tokens_per_s(self):
-        """Upper bound on the rate; zero if the data fit nowhere. [1/s]"""
-        return decode.tokens_per_s(self.batch, self.step_time_s)
 
     @property
     def bytes_per_token(self):

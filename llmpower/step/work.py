@@ -3,7 +3,7 @@
 import bisect
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 from llmpower.facts.catalog import records
@@ -14,47 +14,35 @@ from llmpower.formulas import decode, serving
 FLOP_PER_MAC = 2
 
 
+# Dimensions of a network that do not depend on formats.
+_DIMENSIONS = (
+    "n_layers", "n_moe_layers", "d_model", "n_heads", "n_experts", "n_experts_per_token", "params_total", "params_shared",
+    "params_routed", "n_full_layers", "n_window_layers", "window_tokens", "state_values",
+)  # fmt: skip
+
+
 @functools.cache
 def network(model, weight_format, kv_format):
     """Dimensions of a network in given formats, all records; a namespace, whose numbers may become arrays of runs.
 
     A format for experts leaves the rest at 16 bit; a checkpoint in 8 bit may keep some of its weights wide.
     """
+    net = SimpleNamespace(**{name: getattr(model, name) for name in _DIMENSIONS}, moe=model.n_experts > 0)
     wide, narrow = records("formats.csv")["bf16"].bytes_per_value, weight_format.bytes_per_value
     fp8, latent = weight_format.entity == "fp8", model.mla_latent > 0
-    only_experts = weight_format.applies_to == "experts" and model.n_experts
-    kept_wide = model.params_shared if only_experts else model.fp8_wide_params if fp8 else 0
-    values = decode.kv_values_gqa(model.n_kv_heads, model.head_dim)
+    only_experts = weight_format.applies_to == "experts" and net.moe
+    kept_wide = net.params_shared if only_experts else model.fp8_wide_params if fp8 else 0
+    net.shared_bytes, net.routed_bytes = narrow + (wide - narrow) * kept_wide / net.params_shared, narrow
+    net.kv_bytes, net.state_bytes = kv_format.bytes_per_value, model.state_bytes_per_value
+    net.kv_heads, net.score_width, net.value_width = model.n_kv_heads, model.head_dim, model.head_dim
+    net.kv_values = decode.kv_values_gqa(model.n_kv_heads, model.head_dim)
     if latent:
-        values = decode.kv_values_mla(model.mla_latent, model.mla_rope)
-    blocks = model.fp8_block_rows if fp8 and model.n_experts else 0
-    return SimpleNamespace(
-        n_layers=model.n_layers,
-        n_moe_layers=model.n_moe_layers,
-        d_model=model.d_model,
-        n_experts=model.n_experts,
-        n_experts_per_token=model.n_experts_per_token,
-        moe=model.n_experts > 0,
-        params_total=model.params_total,
-        params_shared=model.params_shared,
-        params_routed=model.params_routed,
-        shared_bytes=narrow + (wide - narrow) * kept_wide / model.params_shared,
-        routed_bytes=narrow,
-        kv_values=values,
-        kv_heads=1 if latent else model.n_kv_heads,
-        kv_bytes=kv_format.bytes_per_value,
-        n_full_layers=model.n_full_layers,
-        n_window_layers=model.n_window_layers,
-        window_tokens=model.window_tokens,
-        state_values=model.state_values,
-        state_bytes=model.state_bytes_per_value,
-        recurrent=float(model.state_values > 0),
-        n_heads=model.n_heads,
-        score_width=values if latent else model.head_dim,
-        value_width=model.mla_latent if latent else model.head_dim,
-        block_rows=blocks,
-        block_layers=model.n_moe_layers if blocks else 0,
-    )
+        net.kv_values = decode.kv_values_mla(model.mla_latent, model.mla_rope)
+        net.kv_heads, net.score_width, net.value_width = 1, net.kv_values, model.mla_latent
+    net.recurrent = float(net.state_values > 0)
+    net.block_rows = model.fp8_block_rows if fp8 and net.moe else 0
+    net.block_layers = net.n_moe_layers if net.block_rows else 0
+    return net
 
 
 def expert_share(net, tokens):
@@ -155,16 +143,16 @@ def counted(net, case):
     )
 
 
-def needed_bytes(case, n_accelerators=None):
-    """Memory that weights and caches of a case take on its accelerators, or on so many. [B]"""
-    net, n = net_of(case), case.n_accelerators if n_accelerators is None else n_accelerators
-    return decode.memory_needed_bytes(stored_bytes(net), cache_bytes(net, n, case.context_tokens), case.batch)
+def needed_bytes(case):
+    """Memory that weights and caches of a case take on its accelerators together. [B]"""
+    net = net_of(case)
+    kept = cache_bytes(net, case.n_accelerators, case.context_tokens)
+    return decode.memory_needed_bytes(stored_bytes(net), kept, case.batch)
 
 
-def fits(case, n_accelerators=None):
-    """Whether a case fits into the memory of its accelerators, or of so many."""
-    n = case.n_accelerators if n_accelerators is None else n_accelerators
-    return needed_bytes(case, n) <= n * case.accelerator.memory_bytes
+def fits(case):
+    """Whether a case fits into the memory of its accelerators."""
+    return needed_bytes(case) <= case.n_accelerators * case.accelerator.memory_bytes
 
 
 def fewest(case, least=1):
@@ -172,11 +160,11 @@ def fewest(case, least=1):
 
     Each keeps at least one key-value head of every sequence, so more of them need not help.
     """
-    alone = needed_bytes(case, 1)
+    alone = needed_bytes(replace(case, n_accelerators=1))
     first = max(least, math.ceil(decode.memory_fill(alone, 1, case.accelerator.memory_bytes)))
-    if fits(case, first):
+    if fits(replace(case, n_accelerators=first)):
         return first
     # Beyond as many as there are heads, room grows with the number or shrinks with it, but does not turn.
     most = int(quantities()["n_accelerators"].high)
-    place = bisect.bisect_left(range(first, most + 1), True, key=lambda n: bool(fits(case, n)))
+    place = bisect.bisect_left(range(first, most + 1), True, key=lambda n: fits(replace(case, n_accelerators=n)))
     return first + place if first + place <= most else None
