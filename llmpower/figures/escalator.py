@@ -33,14 +33,13 @@ def history(points, ceiling, forecast):
     """
     table = []
     for point in points:
-        between = (point.low_w, point.high_w) if point.low_w < point.high_w else (None, None)
-        rater = "vendor" if point.vendor_power else "other"
-        table.append((point.name, int(point.year), point.tdp_w, *between, COOLING[point.cooling][2], rater))
+        power_w, rater = (point.tdp_w, point.low_w, point.high_w), "vendor" if point.vendor_power else "other"
+        table.append((point.name, int(point.year), *power_w, COOLING[point.cooling][2], rater))
     table += [("the article's ceiling for air", None, ceiling), ("the article's forecast", None, None, *forecast)]
     power = "rated_power [W], rated_power_low [W], rated_power_high [W]"
     data(f"accelerator, year, {power}, cooling, rated_by".split(", "), table)
     years = sorted({point.year for point in points})
-    top, last = 1.12 * max(point.high_w for point in points), len(years) - 0.35
+    top, last = 1.12 * max(point.high_w or point.tdp_w for point in points), len(years) - 0.35
     plot = axes(5.0, "year of announcement (empty years left out)", "rated power of one accelerator (W)")
     for column, year in enumerate(years):
         _year(plot, column, [point for point in points if point.year == year], ceiling, top)
@@ -65,7 +64,7 @@ def _year(plot, column, points, ceiling, top):
             x = column - 0.2 * len(same)
             same.append(look)
             plot.plot(x, point.tdp_w, mark, color=color, fillstyle=look[1])
-            if point.low_w < point.high_w:
+            if point.low_w:
                 plot.plot([x, x], [point.low_w, point.high_w], color=color, alpha=0.35, linewidth=6)
     ordered = sorted(labels)
     for one, height in zip(ordered, apart([value for value, _ in ordered], top / 32)):
