@@ -14,7 +14,7 @@ def shares(batches, bare, cached, context, printed, chosen):
     )
     plot = style.batches(batches, "share of dynamic energy that moves data (%)")
     style.band(plot, batches, bare, BLUE, "no cache")
-    differs = cached[-1].central - bare[-1].central > 0.01
+    differs = abs(cached[-1].central - bare[-1].central) > 0.01
     style.band(plot, batches, cached, GREEN, context.replace(" of ", "\nof ") if differs else None)
     plot.axhline(0.5, **style.RULE)
     plot.plot([batches[0], batches[-1]], [printed, printed], color=RED, linewidth=1.6, label="the article")
