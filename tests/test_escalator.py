@@ -49,23 +49,25 @@ def test_ratings_from_v100_to_b200_as_the_ledger_of_claims_has_them():
 
 def test_watts_per_transistor_by_hand():
     # 300 / 21.1e9 = 14.22 nW and 1000 / 208e9 = 4.81 nW: 0.338, as C19 has it.
-    first, last = (generations.board(name, "bf16", 1e6).w_per_transistor for name in ("v100-sxm2-32gb", "b200"))
+    pair = [catalog.accelerator(name) for name in ("v100-sxm2-32gb", "b200")]
+    first, last = (escalator.board_w_per_transistor(one.tdp_w, one.transistors) for one in pair)
     assert first == pytest.approx(14.22e-9, rel=1e-3)
     assert last / first == pytest.approx(0.338, rel=1e-3)
 
 
 def test_measured_gain_as_the_ledger_of_claims_has_it():
     # C23: 1.05 at batch 8, 1.11 at 32, 1.98 at the best of each.
-    found = {one.label: one.gain for one in generations.measured_gains()}
+    found = {label: one.gain for label, one in generations.measured_gains().items()}
     assert (found["8"], found["32"], found["most"]) == pytest.approx((1.05, 1.11, 1.98), abs=5e-3)
     # Power times mean time between tokens, over the batch: 1765.4 W x 16.57 ms / 7.99 = 3.66 J, within a few
     # percent of the 3.76 J that the same rows print, which divide by the output of the whole run.
-    assert generations.measured_gains()[0].energy_j[0] == pytest.approx(1765.428 * 0.016573 / 7.98667, rel=0.04)
+    assert generations.measured_gains()["8"].energy_j[0] == pytest.approx(1765.428 * 0.016573 / 7.98667, rel=0.04)
 
 
 def test_what_the_small_batch_leaves_of_the_promise():
-    # 3.75871/3.569266 x 1698.02/1765.428 = 1.0129 times the tokens a second from 2 x 8/(4 x 3.35) = 1.194 times the bandwidth.
-    lone = generations.measured_gains()[0]
+    # 3.75871/3.569266 x 1698.02/1765.428 = 1.0129 times the tokens a second.
+    # They come from 2 x 8/(4 x 3.35) = 1.194 times the bandwidth.
+    lone = generations.measured_gains()["8"]
     assert (lone.speed_gain, lone.bandwidth_gain) == pytest.approx((1.0129, 1.1940), abs=1e-4)
     # Draw and speed together are the gap between the ratings' 8/3.35/(1000/700) = 1.672 and the measured 1.053.
     gap = lone.rating_use[1] / lone.rating_use[0] * lone.bandwidth_gain / lone.speed_gain
@@ -123,11 +125,12 @@ def test_every_pair_and_metric_has_an_answer():
             assert 0 <= found.share.low <= found.share.central <= found.share.high <= 1
         assert math.isfinite(found.efficiency.central) and found.efficiency.low <= found.efficiency.high
     for name, metric in itertools.product(RATED, generations.GAIN_METRICS):
-        assert generations.board(name, metric, 1000).whole >= 0
+        assert generations.budget(name, metric, 1000).whole >= 0
 
 
 def test_a_missing_peak_falls_back_and_says_so():
-    # The V100 knows no 4-bit numbers: its 16-bit peak counts. The M4 has no peak in the facts: bandwidth counts for both.
+    # The V100 knows no 4-bit numbers: its 16-bit peak counts.
+    # The M4 has no peak in the facts: bandwidth counts for both.
     mixed = generations.gains("v100-sxm2-32gb", "b200", "fp4")
     assert mixed.words == ("16-bit peak", "4-bit peak") and mixed.fallback and not mixed.same_definition
     bare = generations.gains("m4", "b200", "bf16")

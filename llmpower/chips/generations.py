@@ -1,7 +1,7 @@
-"""Joins catalog and formulas: what changed from one accelerator to the next.
+"""Joins facts and formulas: what changed from one accelerator to the next.
 
-Not in `step`, which is about one decode step: nothing here runs a model.
-It compares ratings, and says whenever two ratings do not mean the same thing.
+Nothing here runs a model.  It compares ratings, and says whenever two ratings
+do not mean the same thing.
 """
 
 import math
@@ -14,16 +14,11 @@ from llmpower.ranges import Range
 
 # The article's own series; the 80 GB version stands for the A100.
 ARTICLE_SERIES = ("v100-sxm2-32gb", "a100-sxm-80gb", "h100-sxm", "b200")
-# What may count as performance, from the narrowest numbers to the widest.
-GAIN_METRICS = ("fp4", "fp8", "bf16", "bandwidth")
-_PEAKS = {metric: f"dense_{metric}_flop_per_s" for metric in GAIN_METRICS[:-1]}
-_WORDS = {
-    "dense_fp4_flop_per_s": "4-bit peak", "dense_fp8_flop_per_s": "8-bit peak", "dense_bf16_flop_per_s": "16-bit peak",
-    "memory_bandwidth_bytes_per_s": "memory bandwidth", "system_memory_bandwidth_bytes_per_s": "memory bandwidth",
-}  # fmt: skip
-_VENDORS = ("datasheet", "measurement")
-# Their power is no rating: a measured maximum, and the limit set on one machine.
-_NO_RATING = ("tpu-v4", "gh200")
+# What may count as performance, from the narrowest numbers to the widest, and what it is called.
+GAIN_METRICS = {"fp4": "4-bit peak", "fp8": "8-bit peak", "bf16": "16-bit peak", "bandwidth": "memory bandwidth"}
+_PEAKS = {f"dense_{metric}_flop_per_s": words for metric, words in GAIN_METRICS.items() if metric != "bandwidth"}
+_BANDWIDTHS = ("memory_bandwidth_bytes_per_s", "system_memory_bandwidth_bytes_per_s")
+_MEASURED = ("mean_batch", "energy_per_token_j", "power_w", "n_accelerators")
 
 
 @dataclass(frozen=True)
@@ -40,7 +35,7 @@ class Gain:
     @property
     def words(self):
         """How each of the two is counted, such as "16-bit peak"."""
-        return _WORDS[self.first.quantity], _WORDS[self.last.quantity]
+        return tuple(_PEAKS.get(fact.quantity, "memory bandwidth") for fact in (self.first, self.last))
 
     @property
     def same_definition(self):
@@ -50,18 +45,16 @@ class Gain:
     @property
     def fallback(self):
         """Whether one of them is counted by something other than what was asked for."""
-        asked = _WORDS.get(_PEAKS.get(self.metric), "memory bandwidth")
-        return self.words != (asked, asked)
+        return set(self.words) != {GAIN_METRICS[self.metric]}
 
     @property
     def direction(self):
         """ "up" or "down" if efficiency and power moved the same way, else "apart"; "none" if nothing moved."""
-        low, high = self.efficiency.low, self.efficiency.high
         if self.performance.low == self.performance.high == 1 and self.power == 1:
             return "none"
-        if low >= 1 and self.power >= 1 and self.performance.low > 1:
+        if self.efficiency.low >= 1 and self.power >= 1 and self.performance.low > 1:
             return "up"
-        if high <= 1 and self.power <= 1 and self.performance.high < 1:
+        if self.efficiency.high <= 1 and self.power <= 1 and self.performance.high < 1:
             return "down"
         return "apart"
 
@@ -87,152 +80,95 @@ def _ends(fact):
 
 def _bandwidth(record):
     """Memory bandwidth of an accelerator, or of all accelerators of a system."""
-    quantities = ("memory_bandwidth_bytes_per_s", "system_memory_bandwidth_bytes_per_s")
-    return next(record[quantity] for quantity in quantities if quantity in record.facts)
+    return next(record[quantity] for quantity in _BANDWIDTHS if quantity in record.facts)
 
 
 def _peak(record, metric):
     """The peak asked for, or the next wider one the accelerator has; None if no source gives any."""
-    wider = [_PEAKS[one] for one in GAIN_METRICS[GAIN_METRICS.index(metric) : -1]]
+    wider = list(_PEAKS)[list(GAIN_METRICS).index(metric) :]
     return next((record[quantity] for quantity in wider if quantity in record.facts), None)
 
 
-def _vendor_power(record):
-    """Whether the power of an accelerator is its vendor's rating."""
-    return record["tdp_w"].kind in _VENDORS and record.entity not in _NO_RATING
+def has_vendor_power(record):
+    """Whether the power of an accelerator is its vendor's rating.
+
+    What a driver was read to allow is one where it is the most that can be set.
+    """
+    fact = record["tdp_w"]
+    return fact.kind == "datasheet" or (fact.kind == "measurement" and fact.high == fact.value)
 
 
 def gains(first, last, metric):
-    """Split the gain between two accelerators into efficiency and power.
+    """Split the gain between two accelerators with a rated power into efficiency and power.
 
-    Parameters
-    ----------
-    first, last : str
-        Accelerators with a rated power.
-    metric : {"bf16", "fp8", "fp4", "bandwidth"}
-        What counts as performance. An accelerator without such a peak is
-        counted by its next wider one; if one of the two has no peak at all,
-        both are counted by memory bandwidth.
+    Ranges come from disagreement between sources on the two rates.  An accelerator without the peak of a metric of
+    `GAIN_METRICS` is counted by its next wider one; if one of the two has no peak at all, bandwidth counts for both.
 
-    Returns
-    -------
-    gains : Gain
-        Ranges come from disagreement between sources on the two rates.
-
-    Examples
-    --------
     >>> found = gains("v100-sxm2-32gb", "b200", "bf16")
     >>> round(found.performance.central, 2), round(found.power, 2), round(found.efficiency.central, 2)
     (18.0, 3.33, 5.4)
     """
     pair = [catalog.accelerator(name) for name in (first, last)]
-    facts = [None, None] if metric == "bandwidth" else [_peak(record, metric) for record in pair]
-    ratio = escalator.flop_gain
+    facts, ratio = [_peak(record, metric) for record in pair], escalator.flop_gain
     if None in facts:
         facts, ratio = [_bandwidth(record) for record in pair], escalator.bandwidth_gain
     (low_0, value_0, high_0), (low_1, value_1, high_1) = (_ends(fact) for fact in facts)
-    if pair[0].entity == pair[1].entity and facts[0] is facts[1]:
+    if facts[0] is facts[1]:
         low_0 = high_0 = low_1 = high_1 = value_0
-    performance = Range(ratio(high_0, low_1), ratio(value_0, value_1), ratio(low_0, high_1))
+    parts = ratio(high_0, low_1), ratio(value_0, value_1), ratio(low_0, high_1)
     power = escalator.power_gain(pair[0].tdp_w, pair[1].tdp_w)
-    parts = (performance.low, performance.central, performance.high)
     efficiency = Range(*(escalator.efficiency_gain(part, power) for part in parts))
-    return Gain(metric, *facts, performance, power, efficiency)
+    return Gain(metric, *facts, Range(*parts), power, efficiency)
 
 
-def rated(name, instead):
-    """An accelerator whose rated power is known.
+def with_rating(name, instead):
+    """Canonical name of an accelerator, or of one that stands in if no source gives the power of the former.
 
-    Parameters
-    ----------
-    name : str
-        Accelerator asked for.
-    instead : str
-        Accelerator to take if no source gives the power of the former.
-
-    Returns
-    -------
-    name : str
-        Canonical name of one of the two.
-
-    Examples
-    --------
-    >>> rated("m2-ultra", "b200"), rated("h100", "b200")
+    >>> with_rating("m2-ultra", "b200"), with_rating("h100", "b200")
     ('b200', 'h100-sxm')
     """
     record = catalog.accelerator(name)
     return record.entity if record.get("tdp_w") else catalog.find("accelerator", instead)
 
 
+def w_per_mm2(record):
+    """Rated power of an accelerator over the area of its processor, a Range. [W/mm2]"""
+    return Range(*(escalator.board_w_per_mm2(record.tdp_w, mm2) for mm2 in reversed(_ends(record["die_area_mm2"]))))
+
+
 @dataclass(frozen=True)
-class Board:
-    """Ratings of one accelerator, per watt, per transistor and in a power budget; None where a fact is missing."""
+class Budget:
+    """What a supply of power makes of one accelerator; all of them together, None where no source gives a peak."""
 
-    name: str
-    label: str
-    tdp_w: float
-    vendor_power: bool
+    record: catalog.Record
     counted: str
-    peak_flop_per_j: float | None
-    peak_bytes_per_j: float
-    w_per_transistor: float | None
-    w_per_mm2: Range | None
     whole: int
-    budget_flop_per_s: float | None
-    budget_bytes_per_s: float
+    flop_per_s: float | None
+    bytes_per_s: float
 
 
-def board(name, metric, power_budget_w):
-    """Ratings of one accelerator and what a power budget makes of them.
+def budget(name, metric, power_budget_w):
+    """What a supply of power for accelerators alone makes of one with a rated power.
 
-    Parameters
-    ----------
-    name : str
-        Accelerator with a rated power.
-    metric : {"bf16", "fp8", "fp4", "bandwidth"}
-        Which peak; with "bandwidth", the 16-bit one.
-    power_budget_w : float
-        Power for accelerators alone. [W]
+    metric: one of `GAIN_METRICS`; with "bandwidth", the 16-bit peak is counted.
 
-    Returns
-    -------
-    board : Board
-
-    Examples
-    --------
-    >>> board("h100", "bf16", 1e6).whole
+    >>> budget("h100", "bf16", 1e6).whole
     1428
     """
     record = catalog.accelerator(name)
-    tdp, bandwidth = record.tdp_w, _bandwidth(record).value
-    fact = _peak(record, "bf16" if metric == "bandwidth" else metric)
-    flop_per_j = escalator.peak_flop_per_j(fact.value, tdp) if fact else None
-    bytes_per_j = escalator.peak_bytes_per_j(bandwidth, tdp)
-    area = record.facts.get("die_area_mm2")
-    count = escalator.budget_accelerators(power_budget_w, tdp)
-    return Board(
-        name=record.entity,
-        label=record.name,
-        tdp_w=tdp,
-        vendor_power=_vendor_power(record),
-        counted=_WORDS[fact.quantity] if fact else "",
-        peak_flop_per_j=flop_per_j,
-        peak_bytes_per_j=bytes_per_j,
-        w_per_transistor=escalator.board_w_per_transistor(tdp, record.transistors)
-        if record.get("transistors")
-        else None,
-        w_per_mm2=Range(*(escalator.board_w_per_mm2(tdp, mm2) for mm2 in reversed(_ends(area)))) if area else None,
-        whole=math.floor(count),
-        budget_flop_per_s=escalator.budget_flop_per_s(power_budget_w, flop_per_j) if fact else None,
-        budget_bytes_per_s=escalator.budget_bytes_per_s(power_budget_w, bytes_per_j),
-    )
+    counted, flop_per_s = "", None
+    if peak := _peak(record, "bf16" if metric == "bandwidth" else metric):
+        counted = _PEAKS[peak.quantity]
+        flop_per_s = escalator.budget_flop_per_s(power_budget_w, escalator.peak_flop_per_j(peak.value, record.tdp_w))
+    bytes_per_j = escalator.peak_bytes_per_j(_bandwidth(record).value, record.tdp_w)
+    whole = math.floor(escalator.budget_accelerators(power_budget_w, record.tdp_w))
+    return Budget(record, counted, whole, flop_per_s, escalator.budget_bytes_per_s(power_budget_w, bytes_per_j))
 
 
 @dataclass(frozen=True)
 class Repair:
     """One way to make the article's three factors agree; two are kept, the third follows. [1]"""
 
-    changed: str
     efficiency: Range
     power: Range
     performance: Range
@@ -240,44 +176,28 @@ class Repair:
 
 
 def repairs():
-    """The article's gain, efficiency and power, made consistent in each of three ways.
+    """The article's gain, efficiency and power, made consistent in each of three ways, by the factor given up.
 
-    Returns
-    -------
-    repairs : dict of Repair
-        By the factor that is given up: performance, efficiency, power. Ends
-        of a range follow the article's own range of performance.
+    Ends of a range follow the article's own range of performance.
     """
-    low, middle, high = (claim("C24").low, claim("C24").value, claim("C24").high)
+    printed = claim("C24").low, claim("C24").value, claim("C24").high
     efficiency, power = claim("C22").value, gains("v100-sxm2-32gb", "b200", "bf16").power
-    whole = efficiency * power
-    return {
-        "performance": _repair("performance", [(efficiency, power, whole)] * 3),
-        "efficiency": _repair(
-            "efficiency", [(escalator.efficiency_gain(g, power), power, g) for g in (low, middle, high)]
-        ),
-        "power": _repair("power", [(efficiency, g / efficiency, g) for g in (low, middle, high)]),
+    factors = {
+        "performance": [(efficiency, power, efficiency * power)] * 3,
+        "efficiency": [(escalator.efficiency_gain(gain, power), power, gain) for gain in printed],
+        "power": [(efficiency, gain / efficiency, gain) for gain in printed],
     }
-
-
-def _repair(changed, three):
-    columns = [Range(*column) for column in zip(*three)]
-    shares = [escalator.efficiency_share(efficiency, power) for efficiency, power, _ in three]
-    return Repair(changed, *columns, Range(min(shares), shares[1], max(shares)))
-
-
-def _escalator_facts():
     found = {}
-    for fact in catalog.facts("escalator.csv"):
-        found.setdefault(fact.entity, {})[fact.quantity] = fact
+    for given_up, three in factors.items():
+        shares = [escalator.efficiency_share(efficiency, power) for efficiency, power, _ in three]
+        found[given_up] = Repair(*map(Range, *three), Range(min(shares), shares[1], max(shares)))
     return found
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredGain:
     """One model measured on two generations; pairs are H100 and B200, gains those of all boards together."""
 
-    label: str
     batch: tuple
     energy_j: tuple
     rating_use: tuple
@@ -287,60 +207,45 @@ class Measured:
 
 
 def measured_gains():
-    """Measured tokens per joule of a model of 70 billion parameters, B200 over H100.
+    """Measured tokens per joule of a model of 70 billion parameters, B200 over H100, by label.
 
-    Returns
-    -------
-    gains : list of Measured
-        By batch; the last compares the largest batch of each.
+    The labels are batches; the last compares the largest batch of each.
     """
-    found, rows = _escalator_facts(), []
-    for label in (entity.removeprefix("h100-70b-") for entity in found if entity.startswith("h100-70b-")):
-        pair = [found[f"{prefix}-70b-{label}"] for prefix in ("h100", "b200")]
-        value = lambda quantity: tuple(facts[quantity].value for facts in pair)
-        records = [catalog.accelerator(name) for name in ("h100-sxm", "b200")]
-        energies, power, boards = value("energy_per_token_j"), value("power_w"), value("n_accelerators")
-        use = tuple(map(escalator.rating_use, power, boards, [record.tdp_w for record in records]))
-        gain = escalator.token_gain(*energies)
-        bandwidth = escalator.bandwidth_gain(*(n * _bandwidth(record).value for n, record in zip(boards, records)))
-        rows.append(
-            Measured(label, value("mean_batch"), energies, use, gain, gain * escalator.power_gain(*power), bandwidth)
-        )
-    return rows
+    found, runs = {}, catalog.records("escalator.csv")
+    boards = [catalog.accelerator(name) for name in ("h100-sxm", "b200")]
+    for label in (name.removeprefix("h100-70b-") for name in runs if name.startswith("h100-70b-")):
+        pair = [runs[f"{name}-70b-{label}"] for name in ("h100", "b200")]
+        batch, energy_j, power_w, count = (tuple(run.get(name) for run in pair) for name in _MEASURED)
+        use = tuple(map(escalator.rating_use, power_w, count, (board.tdp_w for board in boards)))
+        gain, power = escalator.token_gain(*energy_j), escalator.power_gain(*power_w)
+        bandwidth = escalator.bandwidth_gain(*(n * _bandwidth(board).value for n, board in zip(count, boards)))
+        found[label] = MeasuredGain(batch, energy_j, use, gain, gain * power, bandwidth)
+    return found
 
 
-def cooled(cooling):
-    """Accelerators sold with one kind of cooling.
-
-    Parameters
-    ----------
-    cooling : {"air", "liquid"}
-
-    Returns
-    -------
-    cooled : list of tuple
-        Record and the `Fact` on its cooling, by rated power.
-    """
-    facts = (fact for fact in catalog.facts("escalator.csv") if fact.quantity == "cooling" and fact.value == cooling)
-    return sorted(((catalog.accelerator(fact.entity), fact) for fact in facts), key=lambda pair: pair[0].tdp_w)
+def boards_by_cooling(cooling):
+    """Accelerators sold for "air" or "liquid", by rated power: the record of each, and the `Fact` on its cooling."""
+    cooled = {name: one["cooling"] for name, one in catalog.records("escalator.csv").items() if one.get("cooling")}
+    pairs = [(catalog.accelerator(name), fact) for name, fact in cooled.items() if fact.value == cooling]
+    return sorted(pairs, key=lambda pair: pair[0].tdp_w)
 
 
 def article_efficiencies():
     """The article's performance per watt, over that of the V100, in the order of its series."""
-    found = _escalator_facts()
-    return [found[f"article-{name.partition('-')[0]}"]["efficiency_gain"].value for name in ARTICLE_SERIES]
+    found = catalog.records("escalator.csv")
+    return [found[f"article-{name.partition('-')[0]}"].efficiency_gain for name in ARTICLE_SERIES]
 
 
 @dataclass(frozen=True)
-class Rated:
-    """One point of the history of rated power."""
+class RatedPower:
+    """One point of the history of rated power; low and high where the power is no vendor's rating and has a range."""
 
     name: str
     label: str
     year: float
     tdp_w: float
-    low_w: float
-    high_w: float
+    low_w: float | None
+    high_w: float | None
     cooling: str
     vendor_power: bool
 
@@ -353,24 +258,14 @@ def _short(name):
 
 
 def power_history():
-    """Rated power of every data-centre accelerator whose year and power are known.
-
-    Returns
-    -------
-    history : list of Rated
-        By year, then power. A range is given only where the power is no
-        vendor's rating; settable limits of a board are not uncertainty.
-    """
-    found, history = _escalator_facts(), []
-    for name in catalog.names("accelerator"):
-        record = catalog.accelerator(name)
+    """Rated power of every data-centre accelerator whose year and power are known, by year, then power."""
+    cooling, history = catalog.records("escalator.csv"), []
+    for name, record in catalog.records("accelerators.csv").items():
         if record.category != "datacenter" or not (record.get("tdp_w") and record.get("year")):
             continue
-        fact = record["tdp_w"]
-        vendor = _vendor_power(record)
-        low, value, high = (fact.value,) * 3 if vendor else _ends(fact)
-        cooling = found.get(name, {}).get("cooling")
-        history.append(
-            Rated(name, _short(name), record.year, value, low, high, cooling.value if cooling else "", vendor)
-        )
+        fact, vendor = record["tdp_w"], has_vendor_power(record)
+        # Limits that can be set on a board are no uncertainty of its rating.
+        ends = (None, None) if vendor else (fact.low, fact.high)
+        sold_for = cooling[name].get("cooling", "") if name in cooling else ""
+        history.append(RatedPower(name, _short(name), record.year, fact.value, *ends, sold_for, vendor))
     return sorted(history, key=lambda one: (one.year, one.tdp_w, one.name))

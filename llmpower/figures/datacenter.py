@@ -2,23 +2,8 @@
 
 from matplotlib.ticker import LogLocator
 
-from llmpower.figures.style import (
-    BLUE,
-    DASHED,
-    GREEN,
-    GREY,
-    INK,
-    ORANGE,
-    RED,
-    axes,
-    data,
-    direct,
-    ends,
-    log,
-    rows,
-    span,
-    tidy,
-)
+from llmpower.figures import style
+from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, RED, axes, data, direct
 
 STEPS = {
     "busy": ("boards\nat work,\nmean load", BLUE),
@@ -70,22 +55,20 @@ def sites(megawatts, lines, traffic, marks):
     traffic : label of a service and its queries a day.
     marks : label of a kind of site and its power. [MW]
     """
-    table = tidy(megawatts, lines) + [(label, None, queries) for label, queries in traffic.items()]
+    table = style.tidy(megawatts, lines) + [(label, None, queries) for label, queries in traffic.items()]
     data(["line", "site_power [MW]", "queries [1/day]"], [*table, *marks.items()])
     plot = axes(4.2, "power of the site (MW)", "queries a day")
-    log(plot, "x")
-    log(plot, "y", form=_count)
-    labels = []
+    style.log(plot, "x")
+    style.log(plot, "y", form=_count)
     for (label, queries), color in zip(lines, (BLUE, GREEN, ORANGE)):
-        plot.plot(megawatts, queries, color=color)
-        labels.append((queries[-1], label, color))
+        plot.plot(megawatts, queries, color=color, label=label)
     lowest = min(*(queries[0] for _, queries in lines), *traffic.values())
     highest = max(*(queries[-1] for _, queries in lines), *traffic.values())
-    plot.set_xlim(megawatts[0], megawatts[-1])
-    plot.set_ylim(lowest / (highest / lowest) ** 0.35, highest * (highest / lowest) ** 0.08)
-    ends(plot, megawatts[-1], labels, 1 / 8)
+    decades = highest / lowest
+    plot.set(xlim=(megawatts[0], megawatts[-1]), ylim=(lowest / decades**0.35, highest * decades**0.08))
+    style.ends(plot, 1 / 8)
     for label, queries in traffic.items():
-        plot.axhline(queries, color=GREY, linewidth=1, linestyle=DASHED)
+        plot.axhline(queries, color=GREY, linewidth=1, linestyle=style.DASHED)
         # Where no line can be: above all of them on the left, or below them on the right.
         left = queries > 2 * max(line[0] for _, line in lines)
         direct(plot, megawatts[0 if left else -1], queries, label, GREY, (6 if left else -6, 9))
@@ -104,13 +87,13 @@ def tornado(bars, central):
     cost = "electricity_cost{} [USD per 1e6 tokens]".format
     columns = ["input", "low_end", "high_end", cost(""), cost("_at_low_end"), cost("_at_high_end")]
     data(columns, [(*bar[:3], central, *bar[3:]) for bar in bars])
-    plot = axes(1.1 + 0.36 * len(bars), "electricity per million output tokens (USD)")
-    rows(plot, [bar[0] for bar in bars], 0.7, 0.7)
+    x = "electricity per million output tokens (USD)"
+    plot = style.rows([bar[0] for bar in bars], 1.1 + 0.36 * len(bars), x, 0.7, 0.7)
     for place, (_, low_text, high_text, at_low, at_high) in enumerate(bars):
         both = sorted([(at_low, low_text, BLUE), (at_high, high_text, ORANGE)], key=lambda end: -abs(end[0] - central))
         # The far end first, so that a near one on the same side stays in sight.
         for value, _, color in both:
-            span(plot, place, central, value, color, 11)
+            style.span(plot, place, central, value, color, 11)
         (far, far_text, _), (near, near_text, _) = both
         side = 5 if far > central else -5
         same_side = near != central and (near > central) == (far > central)
@@ -119,7 +102,7 @@ def tornado(bars, central):
     plot.axvline(central, color=GREY, linewidth=1.2)
     direct(plot, 0, 1, "low end of the input", BLUE, (0, 9), xycoords="axes fraction")
     direct(plot, 1, 1, "high end of the input", ORANGE, (0, 9), xycoords="axes fraction", ha="right")
-    log(plot, "x", form="{x:g}")
+    style.log(plot, "x", form="{x:g}")
     results = [central, *(value for bar in bars for value in bar[3:])]
     left, right = min(results), max(results)
     room = max((right / left) ** 0.26, 1.2)

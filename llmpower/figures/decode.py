@@ -1,7 +1,7 @@
 """Figures of the chapter decode-breakdown; they draw what they are given and compute nothing."""
 
 from llmpower.figures import style
-from llmpower.figures.style import BLUE, GREEN, GREY, ORANGE, RED, RULE, axes, band, data, direct, ends, tidy
+from llmpower.figures.style import BLUE, GREEN, GREY, ORANGE, RED, data, direct
 
 PARTS = {"weights": BLUE, "cache": GREEN, "arithmetic": ORANGE}
 
@@ -9,35 +9,32 @@ PARTS = {"weights": BLUE, "cache": GREEN, "arithmetic": ORANGE}
 def shares(batches, bare, cached, context, printed, chosen):
     """Movement share against batch without a cache and with one, the article's share, and the reader's batch."""
     lines = (("none", bare), (context, cached))
-    data(["cache", "batch [count]", "movement_share [1]"], [*tidy(batches, lines), ("the article", None, printed)])
-    plot = axes(y="share of dynamic energy that moves data (%)")
-    band(plot, batches, bare, BLUE)
-    band(plot, batches, cached, GREEN)
-    plot.axhline(0.5, **RULE)
-    plot.axhline(printed, color=RED, linewidth=1.6)
+    data(
+        ["cache", "batch [count]", "movement_share [1]"], [*style.tidy(batches, lines), ("the article", None, printed)]
+    )
+    plot = style.batches(batches, "share of dynamic energy that moves data (%)")
+    style.band(plot, batches, bare, BLUE, "no cache")
+    differs = abs(cached[-1].central - bare[-1].central) > 0.01
+    style.band(plot, batches, cached, GREEN, context.replace(" of ", "\nof ") if differs else None)
+    plot.axhline(0.5, **style.RULE)
+    plot.plot([batches[0], batches[-1]], [printed, printed], color=RED, linewidth=1.6, label="the article")
     if batches[0] < chosen < batches[-1]:
         plot.axvline(chosen, color=GREY, linewidth=1, linestyle=":")
         direct(plot, chosen, 0.03, f"batch {chosen:,}", GREY)
     direct(plot, batches[0], 0.5, "half", GREY, (6, -8))
-    style.batches(plot, batches)
     plot.set_ylim(0, 1.04)
-    plot.yaxis.set_major_formatter("{x:.0%}")
-    labels = [(printed, "the article", RED), (bare[-1].central, "no cache", BLUE)]
-    if cached[-1].central - bare[-1].central > 0.01:
-        labels.append((cached[-1].central, context.replace(" of ", "\nof "), GREEN))
-    ends(plot, batches[-1], labels, 0.1)
+    style.ends(plot, 0.1)
 
 
 def parts(batches, energies):
     """Energy per token [J] by part, such as weights, against batch."""
     energies = {name: values for name, values in energies.items() if any(value.central for value in values)}
-    data(["part", "batch [count]", "energy_per_token [J]"], tidy(batches, energies.items()))
-    plot = axes(y="dynamic energy per output token (J)")
+    data(["part", "batch [count]", "energy_per_token [J]"], style.tidy(batches, energies.items()))
+    plot = style.batches(batches, "dynamic energy per output token (J)")
     for name, values in energies.items():
-        band(plot, batches, values, PARTS[name])
-    style.batches(plot, batches)
+        style.band(plot, batches, values, PARTS[name], name)
     style.log(plot, "y", form="{x:g}")
-    ends(plot, batches[-1], [(values[-1].central, name, PARTS[name]) for name, values in energies.items()], 1 / 14)
+    style.ends(plot, 1 / 14)
 
 
 def memory_power(ratios):
@@ -47,8 +44,8 @@ def memory_power(ratios):
     """
     data(["accelerator", "memory_power_over_rating [1]", "with_the_articles_constant [1]"], ratios)
     newest_first = ratios[::-1]
-    plot = axes(1.4 + 0.36 * len(ratios), "power of moving data at rated bandwidth,\nover rated power of the board (%)")
-    style.rows(plot, [name for name, *_ in newest_first], 0.9, 1)
+    x = "power of moving data at rated bandwidth,\nover rated power of the board (%)"
+    plot = style.rows([name for name, *_ in newest_first], 1.4 + 0.36 * len(ratios), x, 0.9, 1)
     for place, (_, ratio, article) in enumerate(newest_first):
         style.ranged(plot, place, ratio)
         plot.plot(article, place, "D", color=RED, markersize=6)
@@ -58,4 +55,3 @@ def memory_power(ratios):
     direct(plot, lowest.low, last, "memory path, sources", BLUE, (-4, -18), ha="left")
     direct(plot, article, last, "the article", RED, (8, 0))
     plot.set_xlim(0, 1.08 * max(1.2, *(max(ratio.high, article) for _, ratio, article in ratios)))
-    plot.xaxis.set_major_formatter("{x:.0%}")

@@ -1,8 +1,7 @@
 """Figures of the chapter dennard-collapse; they draw what they are given and compute nothing."""
 
-from matplotlib.ticker import MaxNLocator
-
-from llmpower.figures.style import BLUE, DASHED, GREEN, GREY, ORANGE, RED, axes, data, direct, ends, log, tidy
+from llmpower.figures import style
+from llmpower.figures.style import BLUE, GREEN, GREY, ORANGE, RED, axes, data, direct
 
 RULES = {
     "constant_field": ("constant field", BLUE, "-"),
@@ -13,6 +12,11 @@ RULES = {
 
 def _length(value, _):
     return f"{value * 1e6:g} µm" if value >= 1e-6 else f"{value * 1e9:g} nm"
+
+
+def _rule(plot, rule, x, y):
+    label, color, dashes = RULES[rule]
+    plot.plot(x, y, color=color, linestyle=dashes, label=label)
 
 
 def power_density(points, lines, named):
@@ -28,18 +32,16 @@ def power_density(points, lines, named):
     data(["series", "processor", "feature_size [m]", "power_density [W/mm2]"], table)
     plot = axes(4.2, "feature size of the process, shrinking to the right", "rated power per area (W/mm²)")
     for rule, (sizes, values) in lines.items():
-        label, color, dashes = RULES[rule]
-        plot.plot(sizes, values, color=color, linestyle=dashes)
-        direct(plot, sizes[-1], values[-1], label, color)
+        _rule(plot, rule, sizes, values)
     plot.plot(*zip(*points), "o", color=GREY, markersize=5, alpha=0.75)
     for name, x, y, offset in named:
-        plot.plot(x, y, "o", color=RED, markersize=6, zorder=5)
-        direct(plot, x, y, name, RED, offset, leader=True, ha="center")
-    log(plot, "x", form=_length)
-    log(plot, "y")
-    plot.set_xticks([1e-5, 3e-6, 1e-6, 3e-7, 1e-7, 3e-8])
-    plot.set_xlim(max(x for x, _ in points) * 1.25, min(x for x, _ in points) * 0.9)
-    plot.set_ylim(bottom=min(y for _, y in points) * 0.5)
+        style.mark(plot, x, y, name, RED, offset, "o", leader=True, ha="center")
+    style.log(plot, "x", form=_length)
+    style.log(plot, "y")
+    sizes, densities = zip(*points)
+    plot.set(xticks=[1e-5, 3e-6, 1e-6, 3e-7, 1e-7, 3e-8])
+    plot.set(xlim=(max(sizes) * 1.25, min(sizes) * 0.9), ylim=(min(densities) * 0.5, None))
+    style.ends(plot, 0.1)
 
 
 def leakage(thresholds, curves, start, marks):
@@ -53,16 +55,13 @@ def leakage(thresholds, curves, start, marks):
     table += [("after each generation", threshold, None, current) for threshold, current in marks]
     data(["curve", "threshold_voltage [V]", "current_at_the_floor [1]", "current [1]"], table)
     plot = axes(x="threshold voltage (V)", y="current when off, over that at the threshold")
-    labels = []
     for (label, floor, real), color in zip(curves, (RED, BLUE)):
         plot.fill_between(thresholds, floor, real, color=color, alpha=0.15, linewidth=0)
-        plot.plot(thresholds, floor, color=color, linewidth=1, linestyle=DASHED)
-        plot.plot(thresholds, real, color=color)
-        labels.append((real[-1], label, color))
+        plot.plot(thresholds, floor, color=color, linewidth=1, linestyle=style.DASHED)
+        plot.plot(thresholds, real, color=color, label=label)
     plot.set_yscale("log")
-    plot.set_xlim(0, thresholds[-1])
-    plot.set_ylim(top=1)
-    ends(plot, thresholds[-1], labels, 1 / 12)
+    plot.set(xlim=(0, thresholds[-1]), ylim=(None, 1))
+    style.ends(plot, 1 / 12)
     plot.plot(*zip(*marks), "o", color=GREY, markersize=6, zorder=5)
     direct(plot, *marks[0], start, GREY, (5, 9))
     direct(plot, 0.02, 0.05, "dashed: the floor", GREY, (0, 0), xycoords="axes fraction")
@@ -75,26 +74,20 @@ def dark(generations, shares, projected, chosen):
     projected : label, generations, dark share, whether it is a lower end.
     """
     inside = [one for one in projected if one[1] <= generations[-1]]
-    table = tidy(generations, [(RULES[rule][0], values) for rule, values in shares.items()])
+    table = style.tidy(generations, [(RULES[rule][0], values) for rule, values in shares.items()])
     table += [(label, x, y, "lower end" if lower else None) for label, x, y, lower in inside]
     data(["series", "generation [count]", "dark_share [1]", "note"], table)
     plot = axes(x="generations of shrinking", y="share of the chip that must stay dark (%)")
-    labels = []
     for rule, values in shares.items():
-        label, color, dashes = RULES[rule]
-        plot.plot(generations, values, color=color, linestyle=dashes)
-        labels.append((values[-1], label, color))
-    if all(values == shares["constant_field"] for values in shares.values()):
-        labels = [(labels[0][0], "all three rules", GREY)]
+        _rule(plot, rule, generations, values)
     for label, x, y, lower in inside:
-        plot.plot(x, y, "D", color=RED, markersize=6, zorder=5)
         if lower:
             plot.annotate("", (x, min(y + 0.12, 1)), (x, y), arrowprops={"arrowstyle": "->", "color": RED})
-        direct(plot, x, y, label, RED, (0, -9), ha="center", va="top")
+        style.mark(plot, x, y, label, RED, (0, -9), ha="center", va="top")
     if generations[0] < chosen < generations[-1]:
         plot.axvline(chosen, color=GREY, linewidth=1, linestyle=":")
-    plot.set_xlim(generations[0], generations[-1])
-    plot.set_ylim(-0.02, 1.04)
-    plot.xaxis.set_major_locator(MaxNLocator(integer=True))
-    plot.yaxis.set_major_formatter("{x:.0%}")
-    ends(plot, generations[-1], labels, 0.16)
+    plot.set(xlim=(generations[0], generations[-1]), ylim=(-0.02, 1.04))
+    if all(values == shares["constant_field"] for values in shares.values()):
+        direct(plot, generations[-1], shares["constant_field"][-1], "all three rules", GREY)
+    else:
+        style.ends(plot, 0.16)

@@ -1,7 +1,7 @@
 """Figures of the chapter tokens-per-watt; they draw what they are given and compute nothing."""
 
 from llmpower.figures import style
-from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, SKY, axes, band, data, direct, log, tidy
+from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, SKY, axes, data, direct
 
 # More colours that stay apart with any colour vision; line styles tell them apart in grey.
 _COLORS = (BLUE, ORANGE, GREEN, PURPLE, SKY, INK)
@@ -27,7 +27,7 @@ def bytes_per_joule(lines, article, lone, batched, gigabyte):
     table += [(name, label, x / gigabyte, y) for name, *_, points in single for x, y, label, _ in points]
     data(["series", "label", "read_per_token [GB]", "tokens_per_joule [1/J]"], table)
     plot = axes(4.4, "bytes read per output token (GB)", "tokens per joule")
-    log(plot, "xy")
+    style.log(plot, "xy")
     plot.set(xlim=(low, high), ylim=(0.02, 30))
     for value in lines:
         k = value / gigabyte
@@ -40,10 +40,9 @@ def bytes_per_joule(lines, article, lone, batched, gigabyte):
         points = [(x / gigabyte, y) for x, y in points]
         plot.plot(*zip(*points), "o-", color=color, markersize=4, linewidth=1.3)
         direct(plot, *points[at], label, color, (dx, dy), ha=align)
-    for _, mark, color, points in single:
+    for _, sign, color, points in single:
         for x, y, label, (dx, dy, align) in points:
-            plot.plot(x / gigabyte, y, mark, color=color, markersize=6, zorder=5)
-            direct(plot, x / gigabyte, y, label, color, (dx, dy), ha=align)
+            style.mark(plot, x / gigabyte, y, label, color, (dx, dy), sign, ha=align)
 
 
 def against_batch(groups, article):
@@ -58,20 +57,18 @@ def against_batch(groups, article):
         table += [(label, kind, *point) for kind, pairs in series for point in pairs]
     table += [("the article", label, batch, value) for batch, value, label, _ in article]
     data(["set_up", "kind", "batch [count]", "tokens_per_joule [1/J]"], table)
-    plot = axes(4.2, y="tokens per joule")
-    log(plot, "y")
     _, _, batches, bound, _ = groups[0]
-    style.batches(plot, (0.8, batches[-1]))
+    plot = style.batches((0.8, batches[-1]), "tokens per joule", 4.2)
+    style.log(plot, "y")
     words = "bound from sourced constants,\nwith its range"
     direct(plot, batches[2], bound[2].high, words, BLUE, (-4, 46), leader=True, ha="left")
     for (label, points, batches, bound, more), color in zip(groups, (BLUE, ORANGE)):
-        band(plot, batches, bound, color)
-        for some, mark, face in ((points, "o", color), (more, "s", "white")):
-            plot.plot([x for x, _ in some], [y for _, y in some], mark, color=color, markersize=5, markerfacecolor=face)
-        direct(plot, batches[-1], bound[-1].central, label.replace(" on ", "\non "), color)
+        style.band(plot, batches, bound, color, label.replace(" on ", "\non "))
+        for some, sign, face in ((points, "o", color), (more, "s", "white")):
+            plot.plot([x for x, _ in some], [y for _, y in some], sign, color=color, markersize=5, markerfacecolor=face)
     for batch, value, label, offset in article:
-        plot.plot(batch, value, "D", color=RED, zorder=5, clip_on=False)
-        direct(plot, batch, value, label, RED, offset)
+        style.mark(plot, batch, value, label, RED, offset)
+    style.ends(plot, 0.1)
 
 
 def speeds(sizes, curves, claims, gigabyte):
@@ -82,11 +79,11 @@ def speeds(sizes, curves, claims, gigabyte):
     claims : size [B], speed and label of a claim, offset of the label in points.
     gigabyte : what the axis counts in. [B]
     """
-    table = [point for point in tidy(sizes / gigabyte, curves) if point[-1] == point[-1]]
-    table += [(f"claim: {label}", size / gigabyte, speed) for size, speed, label, _ in claims]
-    data(["series", "weights_read_per_token [GB]", "tokens_per_second [1/s]"], table)
+    claimed = [(f"claim: {label}", size / gigabyte, speed) for size, speed, label, _ in claims]
+    columns = ["series", "weights_read_per_token [GB]", "tokens_per_second [1/s]"]
+    data(columns, style.tidy(sizes / gigabyte, curves) + claimed)
     plot = axes(4.2, "weights read per token (GB)", "tokens per second, upper bound")
-    log(plot, "xy")
+    style.log(plot, "xy")
     plot.set_xlim(sizes[0] / gigabyte, sizes[-1] / gigabyte)
     for place, (_, values) in enumerate(curves):
         plot.plot(sizes / gigabyte, values, **_look(place))
@@ -98,8 +95,7 @@ def speeds(sizes, curves, claims, gigabyte):
     by_speed = sorted(enumerate(curves), key=lambda curve: -curve[1][1][0])
     style.key(plot, [(name, _look(place)) for place, (name, _) in by_speed], 0.985, 0.965, -0.1, 0.064)
     for size, speed, label, offset in claims:
-        plot.plot(size / gigabyte, speed, "D", color=RED, zorder=5)
-        direct(plot, size / gigabyte, speed, label, RED, offset, leader=max(map(abs, offset)) > 20, ha="left")
+        style.mark(plot, size / gigabyte, speed, label, RED, offset, leader=max(map(abs, offset)) > 20, ha="left")
 
 
 def rated(batches, curves, unit):
@@ -108,11 +104,9 @@ def rated(batches, curves, unit):
     curves : name of a machine and its values, NaN where the caches no longer fit.
     unit : what the vertical axis counts.
     """
-    table = [point for point in tidy(batches, curves) if point[-1] == point[-1]]
-    data(["machine", "batch [count]", "tokens_per_joule [1/J]"], table)
-    plot = axes(4.2, y=unit)
-    log(plot, "y")
-    style.batches(plot, batches)
+    data(["machine", "batch [count]", "tokens_per_joule [1/J]"], style.tidy(batches, curves))
+    plot = style.batches(batches, unit, 4.2)
+    style.log(plot, "y")
     for place, (_, values) in enumerate(curves):
         plot.plot(batches, values, marker="o", markersize=3.5, **_look(place))
     if not curves:

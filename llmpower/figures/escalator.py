@@ -1,22 +1,7 @@
 """Figures of the chapter tdp-escalator; they draw what they are given and compute nothing."""
 
 from llmpower.figures import style
-from llmpower.figures.style import (
-    BLUE,
-    DASHED,
-    GREEN,
-    GREY,
-    INK,
-    ORANGE,
-    RED,
-    apart,
-    axes,
-    data,
-    direct,
-    ends,
-    log,
-    span,
-)
+from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, RED, axes, data, direct
 
 COOLING = {
     "air": (BLUE, "o", "sold for air"),
@@ -33,18 +18,17 @@ def history(points, ceiling, forecast):
     """
     table = []
     for point in points:
-        between = (point.low_w, point.high_w) if point.low_w < point.high_w else (None, None)
-        rater = "vendor" if point.vendor_power else "other"
-        table.append((point.name, int(point.year), point.tdp_w, *between, COOLING[point.cooling][2], rater))
+        power_w, rater = (point.tdp_w, point.low_w, point.high_w), "vendor" if point.vendor_power else "other"
+        table.append((point.name, int(point.year), *power_w, COOLING[point.cooling][2], rater))
     table += [("the article's ceiling for air", None, ceiling), ("the article's forecast", None, None, *forecast)]
     power = "rated_power [W], rated_power_low [W], rated_power_high [W]"
     data(f"accelerator, year, {power}, cooling, rated_by".split(", "), table)
     years = sorted({point.year for point in points})
-    top, last = 1.12 * max(point.high_w for point in points), len(years) - 0.35
+    top, last = 1.12 * max(point.high_w or point.tdp_w for point in points), len(years) - 0.35
     plot = axes(5.0, "year of announcement (empty years left out)", "rated power of one accelerator (W)")
     for column, year in enumerate(years):
         _year(plot, column, [point for point in points if point.year == year], ceiling, top)
-    plot.axhline(ceiling, color=RED, linewidth=1.2, linestyle=DASHED, zorder=0)
+    plot.axhline(ceiling, color=RED, linewidth=1.2, linestyle=style.DASHED, zorder=0)
     direct(plot, -0.6, ceiling, "the article's\nceiling for air", RED, (2, 15))
     plot.plot([last, last], forecast, color=RED, linewidth=6, alpha=0.5, solid_capstyle="butt")
     direct(plot, last, forecast[0], "the article's\nforecast", RED, (0, -14), ha="center")
@@ -65,10 +49,10 @@ def _year(plot, column, points, ceiling, top):
             x = column - 0.2 * len(same)
             same.append(look)
             plot.plot(x, point.tdp_w, mark, color=color, fillstyle=look[1])
-            if point.low_w < point.high_w:
+            if point.low_w:
                 plot.plot([x, x], [point.low_w, point.high_w], color=color, alpha=0.35, linewidth=6)
     ordered = sorted(labels)
-    for one, height in zip(ordered, apart([value for value, _ in ordered], top / 32)):
+    for one, height in zip(ordered, style.apart([value for value, _ in ordered], top / 32)):
         direct(plot, column, height, one[1], labels[one], (6, 7 if abs(height - ceiling) < top / 60 else 0))
 
 
@@ -80,20 +64,20 @@ def split(rows):
     """Gain as efficiency times power on a logarithmic axis; a row is label, both factors, label of its end."""
     products = [(label, efficiency, power, efficiency * power) for label, efficiency, power, _ in rows]
     data(["accelerators", "efficiency_factor [1]", "power_factor [1]", "performance_factor [1]"], products)
-    plot = axes(1.2 + 0.5 * len(rows), "factor between the two accelerators (logarithmic)")
-    style.rows(plot, [label for label, *_ in rows])
+    x = "factor between the two accelerators (logarithmic)"
+    plot = style.rows([label for label, *_ in rows], 1.2 + 0.5 * len(rows), x)
     reach = [1.0, 2.0]
     for place, (_, efficiency, power, end) in enumerate(rows):
         left, right = 1.0, 1.0
         for factor, color in ((efficiency, BLUE), (power, ORANGE)):
             start = right if factor >= 1 else left
-            span(plot, place, start, start * factor, color, 17)
+            style.span(plot, place, start, start * factor, color, 17)
             right, left = max(right, start * factor), min(left, start * factor)
         reach += [left, right]
         direct(plot, right, place, end, INK)
     plot.axvline(1, color=GREY, linewidth=1.2)
     low, high = min(reach), max(reach)
-    log(plot, "x", base=2, form=_factor)
+    style.log(plot, "x", base=2, form=_factor)
     powers = [power for power in range(-60, 61) if low / 1.01 <= 2.0**power <= high * 1.01]
     plot.set_xticks([2.0**power for power in powers if power % (1 + len(powers) // 8) == 0])
     # Room to the right for the words at the ends.
@@ -109,16 +93,14 @@ def _series(years, names, lines, words, room):
     known = [point for point in table if point[-1] is not None]
     data(["series", "accelerator", "year", f"{over.replace(' ', '_')} [1]"], known)
     plot = axes(y=f"{words}{over} (logarithmic)")
-    labels = []
     for label, values, color, line in lines:
         points = [point for point in zip(years, values) if point[1] is not None]
-        plot.plot(*zip(*points), line, color=color, markersize=5)
-        labels.append((points[-1][1], label, color))
-    log(plot, "y", base=2, form="×{x:g}")
+        plot.plot(*zip(*points), line, color=color, markersize=5, label=label)
+    style.log(plot, "y", base=2, form="×{x:g}")
     # Room for a label of two lines at the lowest end.
     low, high = plot.get_ylim()
     plot.set(ylim=(low * (low / high) ** 0.04, high), xlim=(years[0] - 0.3, years[-1] + room))
-    ends(plot, years[-1], labels, 0.08)
+    style.ends(plot, 0.08)
     plot.set_xticks(years, [f"{year:.0f}\n{name}" for year, name in zip(years, names)])
     return plot
 

@@ -2,7 +2,8 @@
 
 import matplotlib.pyplot as plt
 
-from llmpower.figures.style import BLUE, GREY, INK, RED, RULE, axes, data, direct, ranged, rows
+from llmpower.figures import style
+from llmpower.figures.style import BLUE, GREY, INK, RED, data, direct
 
 
 def _percent(share):
@@ -10,37 +11,35 @@ def _percent(share):
     return f"{100 * share:.{2 if share > 0.99 else 1}f} %"
 
 
-def _shares(plot, printed, cases, scale):
-    """A row for each case: its range, its share, and the article's share across all of them."""
-    rows(plot, [label for label, _ in cases])
+def _shares(printed, cases, scale):
+    """Axes with a row for each case: its range, its share, and the article's share across all of them."""
+    x = "share of dynamic energy that moves data (%)"
+    plot = style.rows([label for label, _ in cases], 1.1 + 0.52 * len(cases), x)
     for place, (_, share) in enumerate(cases):
-        ranged(plot, place, share, 9 * scale, 8 * scale)
+        style.ranged(plot, place, share, 9 * scale, 8 * scale)
         side, align = (-9, "right") if share.central > 0.9 else (0, "center")
         offset = (side * scale, 13 * scale)
         direct(plot, share.central, place, _percent(share.central), BLUE, offset, ha=align)
     plot.axvline(printed, color=RED, linewidth=2 * scale)
     direct(plot, printed, -0.85, f"the article: {_percent(printed)}", RED, (-5 * scale, 3))
-    plot.set(xlim=(0, 1.02), xlabel="share of dynamic energy that moves data (%)")
-    plot.xaxis.set_major_formatter("{x:.0%}")
+    plot.set_xlim(0, 1.02)
+    return plot
 
 
 def headline(printed, cases):
     """Share of energy that moves data: what the article prints, and label and Range of each case."""
     data(["case", "movement_share [1]"], [("the article", printed), *cases])
-    plot = axes(1.1 + 0.52 * len(cases))
-    _shares(plot, printed, cases, 1)
-    plot.axvline(0.5, **RULE)
+    plot = _shares(printed, cases, 1)
+    plot.axvline(0.5, **style.RULE)
     direct(plot, 0.5, -0.85, "half", GREY, (-4, 3))
 
 
 def card(title, printed, cases, path):
     """Store the picture that stands for the book where a link to it is shared, a PNG of 1200 by 630 pixels."""
     with plt.rc_context():
-        plot = axes()
-        figure = plot.figure
+        figure = _shares(printed, cases, 1.1).figure
         figure.set_size_inches(6, 3.15)
         figure.get_layout_engine().set(rect=(0.03, 0.04, 0.94, 0.68))
-        _shares(plot, printed, cases, 1.1)
         figure.text(0.05, 0.9, title, fontsize=24, color=INK, va="center")
         question = "Where do the watts go when a language model answers?"
         figure.text(0.05, 0.785, question, fontsize=12.5, color=GREY, va="center")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from llmpower.figures import style
-from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, RULE, SKY, axes, data, direct, log, span
+from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, SKY, axes, data, direct
 
 COLORS = {"Llama": BLUE, "Qwen3": ORANGE, "Nemotron": GREEN, "Gemma": PURPLE, "gpt-oss": SKY, "DeepSeek": INK}
 # Shapes tell families apart in grey, where a figure needs shapes for nothing else.
@@ -35,10 +35,10 @@ def roofs(intensity, roof, name, rated_w, points):
     lines = style.tidy(intensity, zip(names, (bandwidth, compute, low, power, high)))
     runs = [(f"measured: {family}", *run) for family, *columns in points for run in zip(*columns)]
     columns = ["series", "intensity [FLOP/B]", "speed [TFLOP/s]", "least_intensity [FLOP/B]", "least_speed [TFLOP/s]"]
-    data(columns, [point for point in lines if point[-1] == point[-1]] + runs)
+    data(columns, lines + runs)
     x_name = "arithmetic intensity: operations per byte moved (FLOP/B)"
     plot = axes(4.6, x_name, f"operations per second of one {name} (TFLOP/s)")
-    log(plot, "xy")
+    style.log(plot, "xy")
     rates = np.fmin(bandwidth, compute)
     floor = min([low[0] / 3, *(value / 1.6 for *_, values in points for value in values)])
     plot.set(xlim=(intensity[0], intensity[-1]), ylim=(floor, 2.1 * rates[-1]))
@@ -88,7 +88,7 @@ def against(rows, flagged, share):
     data(columns, [(*run, kind, x, y) for kind, *three in groups for run, x, y in zip(*three)])
     x_name, y_name = "measured energy per output token (J)", "predicted, from runs of other architectures (J)"
     plot = axes(4.8, x_name, y_name)
-    log(plot, "xy")
+    style.log(plot, "xy")
     every = np.concatenate([np.concatenate([x, y]) for *_, x, y in groups])
     both = np.array([every.min() / 1.25, every.max() * 1.25])
     plot.set(xlim=both, ylim=both)
@@ -114,24 +114,23 @@ def left_out(architectures, floor):
     """
     columns = ["architecture", "family", "runs [count]", "median_error [1]", "ninth_decile [1]"]
     data(columns, architectures)
-    plot = axes(0.9 + 0.3 * len(architectures), "error of J per token: median, and nine runs in ten (%)")
-    style.rows(plot, [f"{name} ({count})" for name, _, count, _, _ in architectures], 0.8, 0.7)
+    names = [f"{name} ({count})" for name, _, count, _, _ in architectures]
+    x = "error of J per token: median, and nine runs in ten (%)"
+    plot = style.rows(names, 0.9 + 0.3 * len(names), x, 0.8, 0.7)
     plot.axvspan(0, floor, color=_PALE_GREY, linewidth=0, zorder=0)
     for place, (_, family, _, median, high) in enumerate(architectures):
         look = _look(family)
-        span(plot, place, median, high, look["color"], 3, alpha=0.35, solid_capstyle="round")
+        style.span(plot, place, median, high, look["color"], 3, alpha=0.35, solid_capstyle="round")
         plot.plot(median, place, "o", color=look["color"], markersize=6)
         plot.plot(high, place, "|", color=look["color"], markersize=9, markeredgewidth=2)
     direct(plot, floor, -0.8, "scatter of one run", GREY, (4, 0), annotation_clip=False)
     plot.set_xlim(0, None)
-    plot.xaxis.set_major_formatter("{x:.0%}")
 
 
 def readings(ways):
     """The same watts, divided in several ways: its name; what always flows, follows bytes, follows operations. [W]"""
     data(["reading", "always [W]", "bytes [W]", "operations [W]"], ways)
-    plot = axes(1.1 + 0.4 * len(ways), "power of one board (W)")
-    style.rows(plot, [name for name, *_ in ways], 0.9)
+    plot = style.rows([name for name, *_ in ways], 1.1 + 0.4 * len(ways), "power of one board (W)", 0.9)
     for place, (_, *watts) in enumerate(ways):
         left = 0.0
         for word, color, value in zip(("always", "bytes", "operations"), (GREY, BLUE, ORANGE), watts):
@@ -147,10 +146,9 @@ def drawn(sets, idle_w, own_w):
     sets : name; 5th percentile, value from all runs and 95th percentile, as a Range. [W]
     """
     data(["runs", "static_power [W]"], sets)
-    plot = axes(1.3 + 0.36 * len(sets), "power that always flows, by the fit (W)")
-    style.rows(plot, [name for name, _ in sets])
+    plot = style.rows([name for name, _ in sets], 1.3 + 0.36 * len(sets), "power that always flows, by the fit (W)")
     for value, word in ((idle_w, "idle board"), (own_w, "the estimator")):
-        plot.axvline(value, **RULE, zorder=1)
+        plot.axvline(value, **style.RULE, zorder=1)
         direct(plot, value, -0.8, word, GREY, (4, 0))
     for place, (_, power) in enumerate(sets):
         style.ranged(plot, place, power, 5)

@@ -2,25 +2,10 @@
 
 import textwrap
 
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import LogLocator
 
 from llmpower.figures import style
-from llmpower.figures.style import (
-    BLUE,
-    DASHED,
-    GREEN,
-    GREY,
-    INK,
-    ORANGE,
-    PALE,
-    RED,
-    axes,
-    band,
-    data,
-    direct,
-    ends,
-    tidy,
-)
+from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PALE, RED, axes, data, direct
 
 PARTS = {"weights": BLUE, "cache": GREEN, "arithmetic": ORANGE, "static": PALE}
 _LINES = ((BLUE, "-"), (GREEN, (0, (6, 2))), (ORANGE, (0, (3, 2))), (GREY, (0, (1, 1.5))))
@@ -39,7 +24,8 @@ def waterfall(labels, bills, products, texts):
     columns = ["measures", "energy_per_token [J]", "single_effects_multiplied [J]"]
     columns += [f"share_of_{name} [1]" for name in PARTS]
     data(columns, [(*row, *parts) for *row, parts in zip(labels, sums, products, shares)])
-    much, parts = axes(1.3 + 0.36 * len(labels), ncols=2, sharey=True, width_ratios=(1.15, 1))
+    side_by_side = {"ncols": 2, "sharey": True, "width_ratios": (1.15, 1)}
+    much, parts = style.rows(labels, 1.3 + 0.36 * len(labels), "", 0.6, 0.5, **side_by_side)
     for place, (row, whole, product, text) in enumerate(zip(shares, sums, products, texts)):
         much.plot([product, whole], [place, place], color=GREY, linewidth=1.2)
         open_ring = {"markersize": 10, "markerfacecolor": "white", "markeredgewidth": 1.8, "zorder": 4}
@@ -55,11 +41,8 @@ def waterfall(labels, bills, products, texts):
     style.log(much, "x", form="{x:g}")
     much.set(xlim=(low / 1.6, high * max(3, (high / low) ** 0.55)), xlabel="energy per output token (J)")
     much.xaxis.set_major_locator(LogLocator(subs=(1, 3) if high > 20 * low else (1, 2, 5)))
-    much.xaxis.set_minor_locator(NullLocator())
     parts.set(xlim=(0, 1), xticks=[0, 0.5, 1], xlabel="share of what is left (%)")
     parts.xaxis.set_major_formatter("{x:.0%}")
-    for plot in (parts, much):
-        style.rows(plot, labels, 0.6, 0.5)
     _above(much, [("○", INK, "recomputed"), ("◆", RED, "effects multiplied")])
     _above(parts, [("■", color, name) for name, color in PARTS.items()])
 
@@ -77,15 +60,13 @@ def _above(plot, entries):
 def against_batch(batches, traffic, whole, printed, label):
     """Shares of weight traffic and whole energy (Ranges) that mixture and quantization leave, and the article's."""
     lines = (("weight traffic", traffic), ("whole energy", whole))
-    data(["what", "batch [count]", "left [1]"], [*tidy(batches, lines), (label, None, printed)])
-    plot = axes(y="left by mixture and quantization (% of what it was)")
-    band(plot, batches, whole, GREEN)
-    plot.plot(batches, traffic, color=BLUE)
-    plot.axhline(printed, color=RED, linewidth=1.4, linestyle=DASHED)
-    style.batches(plot, batches)
+    data(["what", "batch [count]", "left [1]"], [*style.tidy(batches, lines), (label, None, printed)])
+    plot = style.batches(batches, "left by mixture and quantization (% of what it was)")
+    style.band(plot, batches, whole, GREEN, "whole\nenergy")
+    plot.plot(batches, traffic, color=BLUE, label="weight\ntraffic")
+    plot.axhline(printed, color=RED, linewidth=1.4, linestyle=style.DASHED)
     plot.set_ylim(0, 1.05 * max(1.0, *(one.high for one in whole), *traffic))
-    plot.yaxis.set_major_formatter("{x:.0%}")
-    ends(plot, batches[-1], [(traffic[-1], "weight\ntraffic", BLUE), (whole[-1].central, "whole\nenergy", GREEN)], 0.13)
+    style.ends(plot, 0.13)
     # The lines rise with the batch, so there is room at the right.
     direct(plot, batches[-1], printed, label, RED, (-6, 9 if traffic[-1] > printed + 0.1 else -9))
 
@@ -97,19 +78,16 @@ def _tokens(value, _):
 def sparse(contexts, saved):
     """Share of the whole energy that sparse attention saves, against context; a line for each of up to four batches."""
     saved = dict(zip(saved, list(saved.values())[: len(_LINES)]))
-    data(["batch [count]", "context [tokens]", "energy_saved [1]"], tidy(contexts, saved.items()))
+    data(["batch [count]", "context [tokens]", "energy_saved [1]"], style.tidy(contexts, saved.items()))
     plot = axes(x="tokens of context (K: 1,024)", y="saved by sparse attention (% of the whole energy)")
-    labels = []
     for (batch, shares), (color, dashes) in zip(saved.items(), _LINES):
-        plot.plot(contexts, shares, color=color, linestyle=dashes)
-        labels.append((shares[-1], f"batch {batch:,}", color))
+        plot.plot(contexts, shares, color=color, linestyle=dashes, label=f"batch {batch:,}")
     plot.axhline(0, color=GREY, linewidth=1)
     style.log(plot, "x", base=2, form=_tokens)
     plot.set_xlim(contexts[0], contexts[-1])
     low, high = plot.get_ylim()
     plot.set_ylim(min(low, -0.03), max(high, 0.1))
-    plot.yaxis.set_major_formatter("{x:.0%}")
-    ends(plot, contexts[-1], labels, 0.065)
+    style.ends(plot, 0.065)
 
 
 def operations(machines):
@@ -120,8 +98,8 @@ def operations(machines):
     picojoules = [(name, kind, low * 1e12, high * 1e12, *words) for name, low, high, kind, *words in machines]
     energy = "energy_per_operation_{} [pJ]".format
     data(["machine", "kind", energy("low"), energy("high"), "low_is", "high_is"], picojoules)
-    plot = axes(1.0 + 0.44 * len(machines), "energy per operation (pJ)")
-    style.rows(plot, [textwrap.fill(name, 30) for name, *_ in machines], 0.6, 0.5)
+    names = [textwrap.fill(name, 30) for name, *_ in machines]
+    plot = style.rows(names, 1.0 + 0.44 * len(names), "energy per operation (pJ)", 0.6, 0.5)
     for place, (_, kind, low, high, *words) in enumerate(picojoules):
         color = {"digital": BLUE, "other": RED}[kind]
         style.span(plot, place, low, high, color, 5, alpha=0.35, marker="o")

@@ -7,6 +7,7 @@ import math
 from numbers import Integral
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.font_manager import fontManager
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullFormatter
@@ -25,22 +26,16 @@ RULE = {"color": GREY, "linewidth": 1, "linestyle": DASHED}
 _RIM = [withStroke(linewidth=2.5, foreground="white")]
 _STYLE = {
     "figure.dpi": 144,
-    "figure.facecolor": "white",
-    "axes.facecolor": "white",
-    "savefig.facecolor": "white",
-    "font.size": 10,
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
     "axes.titlecolor": INK,
     "axes.titlepad": 9,
-    "axes.labelsize": 10,
     "axes.labelcolor": INK,
     "axes.labelpad": 5,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.spines.left": False,
     "axes.edgecolor": GREY,
-    "axes.linewidth": 0.8,
     "xtick.color": GREY,
     "ytick.color": GREY,
     "xtick.labelsize": 9.5,
@@ -50,11 +45,8 @@ _STYLE = {
     "ytick.major.size": 0,
     "axes.grid": True,
     "grid.color": "#E6E9EC",
-    "grid.linewidth": 0.8,
     "axes.axisbelow": True,
     "lines.linewidth": 2,
-    "figure.constrained_layout.w_pad": 0.04,
-    "figure.constrained_layout.h_pad": 0.04,
     # The same picture gets the same names inside, build after build.
     "svg.hashsalt": "llmpower",
 }
@@ -75,7 +67,7 @@ def axes(height=3.6, x="", y="", **more):
     """Axes in the book's style; all figures have the same width.
 
     height : of the figure. [inch]
-    x, y : what the axes count; the name of the vertical one stands where one reads it, level and above.
+    x, y : what the axes count, shares where it says "%"; the name of the vertical one stands level, above it.
     more : what `matplotlib.pyplot.subplots` takes.
     """
     plt.rcParams.update({**_STYLE, "font.family": [_font(), "DejaVu Sans"]})
@@ -87,6 +79,9 @@ def axes(height=3.6, x="", y="", **more):
     plot = plt.subplots(layout="constrained", figsize=(WIDTH, height), **more)[1]
     if x or y:
         plot.set(xlabel=x, title=y)
+    for name, axis in ((x, "xaxis"), (y, "yaxis")):
+        if "%" in name:
+            getattr(plot, axis).set_major_formatter("{x:.0%}")
     return plot
 
 
@@ -99,17 +94,22 @@ def log(plot, names, base=10, form="{x:,g}"):
         axis.set_minor_formatter(NullFormatter())
 
 
-def batches(plot, values):
-    """Make the horizontal axis one of batches."""
+def batches(values, y, height=3.6):
+    """Axes over the batch."""
+    plot = axes(height, "batch: sequences decoded together", y)
     log(plot, "x", base=2, form="{x:,.0f}")
-    plot.set(xlim=(values[0], values[-1]), xlabel="batch: sequences decoded together")
+    plot.set_xlim(values[0], values[-1])
+    return plot
 
 
-def rows(plot, names, above=1.1, below=0.6):
-    """Name the rows of a figure, from top to bottom, with room above and below them, counted in rows."""
-    plot.set_yticks(range(len(names)), names)
-    plot.set_ylim(len(names) - 1 + below, -above)
-    plot.grid(axis="y", visible=False)
+def rows(names, height, x="", above=1.1, below=0.6, **more):
+    """Axes with a row for each name, from top to bottom; the room above and below them is counted in rows."""
+    plots = axes(height, x, **more)
+    for plot in np.ravel(plots):
+        plot.set_yticks(range(len(names)), names)
+        plot.set_ylim(len(names) - 1 + below, -above)
+        plot.grid(axis="y", visible=False)
+    return plots
 
 
 def span(plot, row, low, high, color, width=7, **more):
@@ -123,10 +123,10 @@ def ranged(plot, row, value, width=7, size=6):
     plot.plot(value.central, row, "o", color=BLUE, markersize=size)
 
 
-def band(plot, x, ranges, color):
+def band(plot, x, ranges, color, label=None):
     """Draw a line of central values in the band of their ranges."""
     plot.fill_between(x, [r.low for r in ranges], [r.high for r in ranges], color=color, alpha=0.18, linewidth=0)
-    plot.plot(x, [r.central for r in ranges], color=color)
+    plot.plot(x, [r.central for r in ranges], color=color, label=label)
 
 
 def direct(plot, x, y, text, color, offset=(6, 0), leader=False, **more):
@@ -143,6 +143,12 @@ def direct(plot, x, y, text, color, offset=(6, 0), leader=False, **more):
     return plot.annotate(text, (x, y), xytext=offset, **{**look, **more})
 
 
+def mark(plot, x, y, words, color, offset=(6, 0), sign="D", **more):
+    """Mark a point and write its label beside it, as `direct` does."""
+    plot.plot(x, y, sign, color=color, markersize=6, zorder=5)
+    direct(plot, x, y, words, color, offset, **more)
+
+
 def apart(heights, distance):
     """Heights of labels, rising, moved up and down until neighbours keep their distance.
 
@@ -156,16 +162,19 @@ def apart(heights, distance):
     return [(high + low) / 2 for high, low in zip(up, down)]
 
 
-def ends(plot, x, labels, distance):
-    """Write labels at the right end of curves, set apart; the limits of the axes must stand.
+def ends(plot, distance):
+    """Write the label of each curve at its right end, set apart; the limits of the axes must stand.
 
-    labels : list of height, words and colour.
     distance : of neighbours, over the height of the axes. [1]
     """
-    low, high = plot.get_ylim()
-    level = plot.transScale + plot.transLimits
-    labels = sorted((level.transform((x, y))[1], words, color) for y, words, color in labels)
-    for height, (_, words, color) in zip(apart([one[0] for one in labels], distance), labels):
+    plot.get_ylim()
+    level, labels = plot.transScale + plot.transLimits, []
+    for line in plot.lines:
+        if not line.get_label().startswith("_"):
+            x, y = line.get_xydata()[-1]
+            labels.append((level.transform((x, y))[1], x, line.get_label(), line.get_color()))
+    labels.sort()
+    for height, (_, x, words, color) in zip(apart([label[0] for label in labels], distance), labels):
         direct(plot, x, height, words, color, xycoords=("data", "axes fraction"))
 
 
@@ -184,8 +193,8 @@ def key(plot, entries, x, y, sample=0.0, distance=0.058):
 
 
 def tidy(x, lines):
-    """Rows of a table: of each line its name, and x and y of every point."""
-    return [(name, *point) for name, values in lines for point in zip(x, values)]
+    """Rows of a table: of each line its name, and x and y of every point that has both."""
+    return [(name, *point) for name, values in lines for point in zip(x, values) if point[-1] == point[-1]]
 
 
 _behind = []
