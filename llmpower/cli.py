@@ -34,34 +34,8 @@ def _path(text):
     return text
 
 
-def _scenario(arguments, chapter=None):
-    """Scenario of the file and the -p options; the latter win."""
-    from llmpower.book.build import Scenario, chapters, find_book, read_scenario, resolve_all
-    from llmpower.book.parameters import ParameterError, parameters
-
-    scenario = read_scenario(arguments.file) if arguments.file is not None else Scenario()
-    if chapter is None:
-        return scenario
-    book, given, problems = find_book(arguments.book), {}, []
-    for name, value in arguments.parameter:
-        if name in given:
-            problems.append(f"{name}: given twice")
-        given[name] = value
-    # One chapter is asked for, but a slip anywhere in the file is told.
-    common = {name: value for name, value in scenario.parameters.items() if name in parameters(chapters(book)[chapter])}
-    own = Scenario(scenario.title, {}, {chapter: {**common, **scenario.chapters.get(chapter, {}), **given}})
-    for one in (scenario, own):
-        try:
-            resolve_all(book, one)
-        except ParameterError as error:
-            problems += error.problems
-    if problems:
-        raise ParameterError(dict.fromkeys(problems))
-    return own
-
-
 def _chapters(arguments):
-    from llmpower.book.build import chapters, find_book
+    from llmpower.book.files import chapters, find_book
     from llmpower.book.parameters import parameters
 
     for name, path in chapters(find_book(arguments.book)).items():
@@ -73,13 +47,16 @@ def _chapters(arguments):
 
 
 def _run(arguments):
-    from llmpower.book.build import build, chapter, find_book, output_folder
+    from llmpower.book.build import build
+    from llmpower.book.files import chapter, find_book
+    from llmpower.book.fresh import own_folder
+    from llmpower.book.scenario import ask
 
     book = find_book(arguments.book)
     name = chapter(book, arguments.chapter).stem
-    scenario = _scenario(arguments, name)
+    scenario = ask(book, arguments.file, name, arguments.parameter)
     own = book / "_build" / "own" / name if arguments.out is None else arguments.out
-    out = output_folder(own, f"{name}.ipynb", "results.json")
+    out = own_folder(own, f"{name}.ipynb", "results.json")
     for leftover in (out / f"{name}.ipynb", out / "results.json"):
         leftover.unlink(missing_ok=True)
     shutil.rmtree(out / "html", ignore_errors=True)
@@ -93,11 +70,13 @@ def _run(arguments):
 
 
 def _build(arguments):
-    from llmpower.book.build import build, find_book
-    from llmpower.book.downloads import FOLDER, SITE
+    from llmpower.book.build import build
+    from llmpower.book.files import find_book
+    from llmpower.book.scenario import ask
+    from llmpower.book.take_home import FOLDER, SITE
 
-    also = [kind for kind in ("zip", "pdf") if getattr(arguments, kind)]
-    index, _ = build(find_book(arguments.book), arguments.out, _scenario(arguments), arguments.jobs, _say, also)
+    book, also = find_book(arguments.book), [kind for kind in ("zip", "pdf") if getattr(arguments, kind)]
+    index, _ = build(book, arguments.out, ask(book, arguments.file), arguments.jobs, _say, also)
     _say(f"page      {index}")
     for kind in also:
         _say(f"{kind}       {index.parent / FOLDER / SITE[kind][0]}")
@@ -108,7 +87,7 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
 
 def _serve(arguments):
-    from llmpower.book.build import BookError, find_book
+    from llmpower.book.files import BookError, find_book
 
     site = find_book(arguments.book) / "_build" / "html" if arguments.site is None else pathlib.Path(arguments.site)
     if not (site / "index.html").is_file():
@@ -124,27 +103,30 @@ def _serve(arguments):
 
 
 def _renew(arguments):
-    from llmpower.book.build import find_book
+    from llmpower.book.files import find_book
     from llmpower.book.renew import renew
 
     renew(find_book(arguments.book), arguments.jobs, _say)
 
 
 def _changes(arguments):
-    from llmpower.book.build import find_book
     from llmpower.book.changes import changes, edition
+    from llmpower.book.files import find_book
 
     book = find_book(arguments.book)
     _say(changes(edition(book, arguments.old), edition(book, arguments.new or book)))
 
 
 def _check(arguments):
-    from llmpower.book.build import find_book
+    from llmpower.book import sizes
     from llmpower.book.check import check
+    from llmpower.book.files import find_book
 
-    problems = check(find_book(arguments.book))
-    for problem in problems:
-        _say(problem)
+    book = find_book(arguments.book)
+    lines, above = sizes.against_budget(book)
+    problems = check(book) + above
+    for line in lines + problems:
+        _say(line)
     if problems:
         return _FAILED
     _say("facts, chapters and pages: no problem found")
@@ -198,7 +180,7 @@ def _json(record):
 def _calibrate(arguments):
     from llmpower import text
     from llmpower.arguments import ParameterError
-    from llmpower.book.build import find_book
+    from llmpower.book.files import find_book
 
     book = find_book(arguments.book)
     if (book / "data").resolve() != tables.DATA.resolve():
@@ -448,8 +430,7 @@ def _code(error):
     # Told at once: the book's software takes a second to load.
     if isinstance(error, ParameterError):
         return _WRONG
-    from llmpower.book.build import BookError
-    from llmpower.book.run import ChapterError
+    from llmpower.book.files import BookError, ChapterError
 
     if isinstance(error, BookError) and "--book" in str(error):
         return _WRONG

@@ -7,49 +7,23 @@ import tempfile
 import zipfile
 from numbers import Number
 
+from llmpower.arguments import ParameterError
 from llmpower.book import run
-from llmpower.book.appendices import markdown_table
-from llmpower.book.build import chapters
-from llmpower.book.parameters import ParameterError, read_notebook
+from llmpower.book.files import chapters, read_notebook
+from llmpower.book.report import alignment
 
 
 def moved(before, after):
-    """Numbers that read differently in two runs of a chapter.
-
-    Parameters
-    ----------
-    before, after : dict
-        As `llmpower.book.run.shown` returns them.
-
-    Returns
-    -------
-    moved : list of tuple
-        Name, what was shown and what is; None for a number that is not there.
-    """
+    """Numbers that read differently in two runs of a chapter: name, what was shown and what is, or None."""
     names = [*before, *(name for name in after if name not in before)]
     pairs = [(name, before.get(name), after.get(name)) for name in names]
     return [(name, old, new) for name, old, new in pairs if not (old and new and old["text"] == new["text"])]
 
 
 def edition(book, place):
-    """Numbers of one edition.
+    """Numbers of one edition: chapter -> what it showed.
 
-    Parameters
-    ----------
-    book : pathlib.Path
-        The book whose history is asked.
-    place : str or pathlib.Path
-        A folder with a book, or a commit or tag.
-
-    Returns
-    -------
-    numbers : dict of dict
-        Chapter -> what it showed.
-
-    Raises
-    ------
-    ParameterError
-        If it is neither, or holds no outputs.
+    place: a folder with a book, or a commit or tag of the given one.
     """
     if (pathlib.Path(place) / "_toc.yml").is_file():
         numbers = {name: run.shown(read_notebook(path)) for name, path in chapters(pathlib.Path(place)).items()}
@@ -84,17 +58,9 @@ def _change(old, new):
 
 
 def changes(old, new):
-    """The table "Numbers that changed" of the changelog.
+    """The table "Numbers that changed" of the changelog, from two editions.
 
-    Parameters
-    ----------
-    old, new : dict of dict
-        As `edition` returns them.
-
-    Returns
-    -------
-    text : str
-        Markdown. What only the new edition has, and whole chapters, are counted, not listed number by number.
+    What only the new edition has, and whole chapters, are counted, not listed number by number.
     """
     both = [(chapter, *move) for chapter in new if chapter in old for move in moved(old[chapter], new[chapter])]
     rows = [
@@ -102,8 +68,11 @@ def changes(old, new):
         for chapter, name, before, after in both
         if before
     ]
-    heads = ["chapter", "number", "was", "is", "change"]
-    parts = [markdown_table(heads, rows) if rows else "No number changed.\n"]
+    parts = ["No number changed.\n"]
+    if rows:
+        rules = "|".join({"left": ":--", "right": "--:"}[side] for side in alignment(rows))
+        cells = [f"| {' | '.join(row)} |" for row in rows]
+        parts = ["\n".join(["| chapter | number | was | is | change |", f"|{rules}|", *cells, ""])]
     added = [chapter for chapter, _, before, _ in both if not before]
     if added:
         parts.append("New numbers: " + ", ".join(f"{one} ({added.count(one)})" for one in dict.fromkeys(added)) + ".\n")

@@ -1,33 +1,18 @@
 """A chapter's parameters: read from its one parameters cell, checked against the table of quantities."""
 
 import ast
-import difflib
 import functools
 import pathlib
 import reprlib
 from dataclasses import dataclass
 
-import nbformat
-
+from llmpower import arguments
 from llmpower.arguments import ParameterError
+from llmpower.book.files import ChapterError, hint, read_notebook
 from llmpower.facts import catalog
 from llmpower.facts.quantities import quantities
 
-
-class BookError(RuntimeError):
-    """The book cannot be found or rendered."""
-
-
-class ChapterError(RuntimeError):
-    """A chapter cannot be read or stopped half way; the message names the file, or the cell and the error."""
-
-
-def read_notebook(path):
-    """A notebook, or ChapterError with its name if it is none."""
-    try:
-        return nbformat.read(pathlib.Path(path), as_version=4)
-    except Exception as error:
-        raise ChapterError(f"{path}: not a notebook: {str(error).splitlines()[0]}") from None
+_NAMED = ("model", "accelerator", "format")
 
 
 @dataclass(frozen=True)
@@ -51,18 +36,14 @@ class Parameter:
         elif kind == "choice":
             one = "one of " + ", ".join(self.quantity.choices)
         else:
-            what = "a whole number" if kind == "int" else "a number"
-            one = f"{what} from {self.quantity.low:,.12g} to {self.quantity.high:,.12g}"
+            one = arguments.span_in_words(self.quantity, whole=kind == "int")
         one = f"a list with commas, each {one}" if listed else one
         return f"{one}, or nothing" if self.default == "" else one
 
     @property
     def unit(self):
         """Unit in words, for messages and help."""
-        return {"": "name", "1": "count"}.get(self.quantity.unit, self.quantity.unit)
-
-
-_NAMED = ("model", "accelerator", "format")
+        return arguments.unit_in_words(self.quantity.unit)
 
 
 def _kind(parameter):
@@ -86,23 +67,9 @@ def comment(parameter):
 
 @functools.cache
 def parameters(path):
-    """Parameters of a chapter, in the order of its cell.
+    """Parameters of a chapter by name, in the order of its cell.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        The notebook.
-
-    Returns
-    -------
-    parameters : dict of Parameter
-        By name.
-
-    Raises
-    ------
-    ChapterError
-        If the file is no notebook, or the cell holds anything but ``name: type = value`` lines with names
-        of the table of quantities.
+    The cell may hold nothing but ``name: type = value`` lines with names of the table of quantities.
     """
     cell = parameters_cell(read_notebook(path))
     found = {}
@@ -120,50 +87,27 @@ def parameters(path):
     return found
 
 
+def used(path, values):
+    """All parameters of a chapter with the values it runs with."""
+    return {one.name: values.get(one.name, one.default) for one in parameters(path).values()}
+
+
 def _shown(value):
     """A value as a cell of a table: a list may break at its commas, and nothing is said to be nothing."""
     return "(none)" if value == "" else str(value).replace(",", ", ")
 
 
 def used_table(path, values):
-    """Every parameter of a chapter with the value it runs with, its unit and who set it.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The notebook.
-    values : dict
-        Checked parameters that a scenario file or the command line set.
-
-    Returns
-    -------
-    table : str
-        Markdown.
-    """
+    """Markdown table of a chapter's parameters: the value each runs with, its unit and who set it."""
     lines = ["| parameter | value | set by | meaning |", "|:--|:--|:--|:--|"]
-    for one in parameters(path).values():
+    for name, value in used(path, values).items():
+        one = parameters(path)[name]
         unit = "" if one.unit in ("name", "count") else f" {one.unit}"
         default = _shown(one.default) + unit
-        value, who = default, "default"
-        if one.name in values:
-            value, who = f"**{_shown(values[one.name])}{unit}**", f"reader; default {default}"
-        lines.append(f"| `{one.name}` | {value} | {who} | {one.quantity.help} |")
+        own = value != one.default
+        shown = f"**{_shown(value)}{unit}** | reader; default {default}" if own else f"{default} | default"
+        lines.append(f"| `{name}` | {shown} | {one.quantity.help} |")
     return "\n".join(lines)
-
-
-def _number(parameter, kind, given):
-    """The given value as a number of the right type and range, or None."""
-    if isinstance(given, bool):
-        return None
-    try:
-        value = float(given)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    if not parameter.quantity.low <= value <= parameter.quantity.high:
-        return None
-    if kind == "int":
-        return int(value) if value == int(value) else None
-    return value
 
 
 def _one(parameter, kind, given):
@@ -176,10 +120,10 @@ def _one(parameter, kind, given):
     if kind == "choice":
         value = given if given in parameter.quantity.choices else None
     else:
-        value = _number(parameter, kind, given)
+        value = arguments.number(given, parameter.quantity, whole=kind == "int")
     if value is None:
         return None, f"{parameter.name}: got {reprlib.repr(given)}; allowed is {parameter.allowed} [{parameter.unit}]"
-    return value, None
+    return int(value) if kind == "int" else value, None
 
 
 def _checked(parameter, given):
@@ -194,40 +138,19 @@ def _checked(parameter, given):
     return ",".join(map(str, values)) if listed else values[0], problems
 
 
-def resolve(path, given):
-    """Values a chapter is to run with, checked.
+def resolve(path, *given):
+    """Values a chapter is to run with, checked: those that differ from its defaults.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        The notebook.
-    given : dict
-        What the reader asked for, by name; text where it came from the command line.
-
-    Returns
-    -------
-    values : dict
-        The given values that differ from the chapter's defaults, with canonical
-        names and right types.
-
-    Raises
-    ------
-    ParameterError
-        Naming every unknown name, wrong type and value out of range.
+    given: what was asked for, by name; text where it came from the command line. Later ones win over earlier ones.
     """
     known, values, problems = parameters(path), {}, []
-    for name, value in given.items():
+    for name, value in (pair for one in given for pair in one.items()):
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            problems.append(f"{name}: no such parameter of {pathlib.Path(path).stem}; {hint}it has {', '.join(known)}")
+            has = f"{hint(name, known)}it has {', '.join(known)}"
+            problems.append(f"{name}: no such parameter of {pathlib.Path(path).stem}; {has}")
             continue
-        checked, wrong = _checked(known[name], value)
+        values[name], wrong = _checked(known[name], value)
         problems += wrong
-        if wrong:
-            continue
-        if checked != known[name].default:
-            values[name] = checked
     if problems:
         raise ParameterError(problems)
-    return values
+    return {name: value for name, value in values.items() if value != known[name].default}
