@@ -1,5 +1,6 @@
 """Which numbers moved between two editions: what their chapters, committed with outputs, showed."""
 
+import collections
 import io
 import pathlib
 import subprocess
@@ -9,8 +10,7 @@ from numbers import Number
 
 from llmpower.arguments import ParameterError
 from llmpower.book import run
-from llmpower.book.files import chapters, read_notebook
-from llmpower.book.report import alignment
+from llmpower.book.files import chapters, filled, read_notebook
 
 
 def moved(before, after):
@@ -64,19 +64,12 @@ def changes(old, new):
     """
     both = [(chapter, *move) for chapter in new if chapter in old for move in moved(old[chapter], new[chapter])]
     rows = [
-        [chapter, f"`{name}`", before["text"], after["text"] if after else "", _change(before, after)]
+        (chapter, name, before["text"], after["text"] if after else "", _change(before, after))
         for chapter, name, before, after in both
         if before
     ]
-    parts = ["No number changed.\n"]
-    if rows:
-        rules = "|".join({"left": ":--", "right": "--:"}[side] for side in alignment(rows))
-        cells = [f"| {' | '.join(row)} |" for row in rows]
-        parts = ["\n".join(["| chapter | number | was | is | change |", f"|{rules}|", *cells, ""])]
-    added = [chapter for chapter, _, before, _ in both if not before]
-    if added:
-        parts.append("New numbers: " + ", ".join(f"{one} ({added.count(one)})" for one in dict.fromkeys(added)) + ".\n")
-    for words, some, others in (("New chapters", new, old), ("Chapters no longer there", old, new)):
-        alone = [f"{chapter} ({len(some[chapter])} numbers)" for chapter in some if chapter not in others]
-        parts += [f"{words}: {', '.join(alone)}.\n"] if alone else []
-    return "\n".join(parts)
+    added = collections.Counter(chapter for chapter, _, before, _ in both if not before)
+    begun, ended = (
+        {one: len(some[one]) for one in some if one not in other} for some, other in ((new, old), (old, new))
+    )
+    return filled("templates/changes.md.j2", rows=rows, added=added, begun=begun, ended=ended)

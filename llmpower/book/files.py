@@ -1,7 +1,6 @@
 """The files of the book: where it lies, what its table of contents names, how they are read."""
 
 import difflib
-import functools
 import json
 import pathlib
 
@@ -13,6 +12,9 @@ from llmpower.arguments import ParameterError
 
 HERE = pathlib.Path(__file__).parent
 PACKAGE = HERE.parent
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(HERE), undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True
+)
 
 
 class BookError(RuntimeError):
@@ -110,17 +112,6 @@ def hint(name, known):
     return f"did you mean {near[0]}? " if near else ""
 
 
-@functools.cache
-def _environment():
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-
-
 def filled(template, **content):
     """Text of a template beside this module."""
-    return _environment().get_template(template).render(content)
+    return _TEMPLATES.get_template(template).render(content)

@@ -6,10 +6,8 @@ import pathlib
 import reprlib
 from dataclasses import dataclass
 
-from llmpower import arguments
-from llmpower.arguments import ParameterError
-from llmpower.book.files import ChapterError, hint, read_notebook
-from llmpower.facts import catalog
+from llmpower.arguments import Check, number, span_in_words, unit_in_words
+from llmpower.book.files import ChapterError, filled, hint, read_notebook
 from llmpower.facts.quantities import quantities
 
 _NAMED = ("model", "accelerator", "format")
@@ -36,14 +34,14 @@ class Parameter:
         elif kind == "choice":
             one = "one of " + ", ".join(self.quantity.choices)
         else:
-            one = arguments.span_in_words(self.quantity, whole=kind == "int")
+            one = span_in_words(self.quantity, whole=kind == "int")
         one = f"a list with commas, each {one}" if listed else one
         return f"{one}, or nothing" if self.default == "" else one
 
     @property
     def unit(self):
         """Unit in words, for messages and help."""
-        return arguments.unit_in_words(self.quantity.unit)
+        return unit_in_words(self.quantity.unit)
 
 
 def _kind(parameter):
@@ -92,50 +90,35 @@ def used(path, values):
     return {one.name: values.get(one.name, one.default) for one in parameters(path).values()}
 
 
-def _shown(value):
-    """A value as a cell of a table: a list may break at its commas, and nothing is said to be nothing."""
-    return "(none)" if value == "" else str(value).replace(",", ", ")
-
-
 def used_table(path, values):
     """Markdown table of a chapter's parameters: the value each runs with, its unit and who set it."""
-    lines = ["| parameter | value | set by | meaning |", "|:--|:--|:--|:--|"]
-    for name, value in used(path, values).items():
-        one = parameters(path)[name]
-        unit = "" if one.unit in ("name", "count") else f" {one.unit}"
-        default = _shown(one.default) + unit
-        own = value != one.default
-        shown = f"**{_shown(value)}{unit}** | reader; default {default}" if own else f"{default} | default"
-        lines.append(f"| `{name}` | {shown} | {one.quantity.help} |")
-    return "\n".join(lines)
+    return filled("templates/parameters.md.j2", parameters=parameters(path).values(), used=used(path, values)).strip()
 
 
-def _one(parameter, kind, given):
-    """One value to run with, or a problem in words."""
+def _one(check, parameter, kind, given):
+    """One value to run with; if it is none, the check knows why."""
     if kind in _NAMED:
-        try:
-            return catalog.find(kind, str(given)), None
-        except catalog.UnknownName as error:
-            return None, f"{parameter.name}: {error}"
+        found = check.record(parameter.name, kind, given)
+        return found and found.entity
     if kind == "choice":
         value = given if given in parameter.quantity.choices else None
     else:
-        value = arguments.number(given, parameter.quantity, whole=kind == "int")
+        value = number(given, parameter.quantity, whole=kind == "int")
     if value is None:
-        return None, f"{parameter.name}: got {reprlib.repr(given)}; allowed is {parameter.allowed} [{parameter.unit}]"
-    return int(value) if kind == "int" else value, None
+        check.wrong(parameter.name, f"got {reprlib.repr(given)}; allowed is {parameter.allowed} [{parameter.unit}]")
+        return None
+    return int(value) if kind == "int" else value
 
 
-def _checked(parameter, given):
-    """The value to run with, or problems in words; a list stays text with commas, as papermill hands it over."""
+def _value(check, parameter, given):
+    """The value to run with; a list stays text with commas, as papermill hands it over."""
     kind, listed = _kind(parameter)
     if given in ("", None) and parameter.default == "":
-        return "", []
-    parts = (given if isinstance(given, list) else str(given).split(",")) if listed else [given]
-    checked = [_one(parameter, kind, part.strip() if listed and isinstance(part, str) else part) for part in parts]
-    problems = [problem for _, problem in checked if problem]
-    values = [value for value, _ in checked]
-    return ",".join(map(str, values)) if listed else values[0], problems
+        return ""
+    if not listed:
+        return _one(check, parameter, kind, given)
+    parts = given if isinstance(given, list) else str(given).split(",")
+    return ",".join(str(_one(check, parameter, kind, str(part).strip())) for part in parts)
 
 
 def resolve(path, *given):
@@ -143,14 +126,12 @@ def resolve(path, *given):
 
     given: what was asked for, by name; text where it came from the command line. Later ones win over earlier ones.
     """
-    known, values, problems = parameters(path), {}, []
+    known, values, check = parameters(path), {}, Check()
     for name, value in (pair for one in given for pair in one.items()):
-        if name not in known:
+        if name in known:
+            values[name] = _value(check, known[name], value)
+        else:
             has = f"{hint(name, known)}it has {', '.join(known)}"
-            problems.append(f"{name}: no such parameter of {pathlib.Path(path).stem}; {has}")
-            continue
-        values[name], wrong = _checked(known[name], value)
-        problems += wrong
-    if problems:
-        raise ParameterError(problems)
+            check.wrong(name, f"no such parameter of {pathlib.Path(path).stem}; {has}")
+    check.done()
     return {name: value for name, value in values.items() if value != known[name].default}

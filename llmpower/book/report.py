@@ -60,9 +60,7 @@ def in_plain_jupyter(known):
     known: as for `llmpower.book.take_home.resolve`; numbers shown later are added.
     """
     global _known
-    from llmpower.book.take_home import KINDS
-
-    _known = {kind: dict(known.get(kind, {})) for kind in KINDS}
+    _known = known
 
 
 def _print(text):
@@ -252,25 +250,18 @@ def quote(id):
 
 def claims_of(chapter):
     """Print the article's statements that a chapter treats, with verdicts."""
-    rows = [
-        [
-            f"“{escaped(_words(one))}” ({one.id}, line {one.line})",
-            one.verdict,
-            f"{escaped(one.recomputed)} {_cite(one)}",
-        ]
-        for one in claims().values()
-        if one.chapter == chapter
-    ]
+    rows = []
+    for one in claims().values():
+        if one.chapter == chapter:
+            said = f"“{escaped(_words(one))}” ({one.id}, line {one.line})"
+            source = cite(one.source) if one.source else ""
+            rows.append([said, one.verdict, f"{escaped(one.recomputed)} {source}"])
     table(["the article", "verdict", "recomputed"], rows)
 
 
 def _words(one):
     """Quotation of a claim; quotation marks inside it become single ones."""
     return one.quote.replace('"', "'")
-
-
-def _cite(one):
-    return cite(one.source) if one.source else ""
 
 
 def escaped(words):

@@ -91,9 +91,6 @@ def _papermill(path, values, work):
     notebook = read_notebook(path)
     notebook.cells.append(nbformat.v4.new_code_cell(_TRACE, id="trace"))
     nbformat.write(notebook, work / path.name)
-    # The kernel must load the package that belongs to this book, wherever it runs.
-    os.environ["PYTHONPATH"] = str(PACKAGE.parent)
-    os.environ["PYTHONHASHSEED"] = "0"
     try:
         papermill.execute_notebook(
             work / path.name,
@@ -177,7 +174,7 @@ def _execute_apart(path, values, folder):
 
 
 def python(*arguments):
-    """Run another Python with this package; returns the finished process and what it told."""
+    """Run another Python with this package, as its kernels do; returns the finished process and what it told."""
     # What follows the order of a set is then the same in every build.
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent), "PYTHONHASHSEED": "0"}
     return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environment, check=False)

@@ -90,7 +90,10 @@ def write(stage, pages, notebooks, heading, folder):
     known = _known(stage, executed, pages)
     for name, notebook in executed.items():
         head = filled("templates/plain-jupyter.md.j2", heading=heading, title=known["ref"][name][0])
-        nbformat.write(_for_plain_jupyter(notebook, _of(name, known), head), folder / f"{name}.ipynb")
+        # Inside a chapter its own numbers need no prefix.
+        own = {key: one["text"] for key, one in run.shown(notebook).items()}
+        plain = _for_plain_jupyter(notebook, {**known, "glue": known["glue"] | own}, head)
+        nbformat.write(plain, folder / f"{name}.ipynb")
         shutil.copyfile(notebooks[name], folder / f"{name}.executed.ipynb")
         for figure, table in tables(notebook).items():
             (folder / f"{name}.{figure}.csv").write_text(table, encoding="utf-8")
@@ -127,13 +130,6 @@ def _text(notebook):
 
 def _printed(cell):
     return [output.data["text/markdown"] for output in cell.outputs if "text/markdown" in output.get("data", {})]
-
-
-def _of(name, known):
-    """What names mean inside one chapter, where its own numbers need no prefix."""
-    places = ((key.partition(".ipynb::"), text) for key, text in known["glue"].items())
-    own = {key: text for (page, _, key), text in places if page.rpartition("/")[2] == name}
-    return {**known, "glue": {**known["glue"], **own}}
 
 
 def _citations(path):
