@@ -73,7 +73,7 @@ def _say_json(record):
 def _calibrate(arguments):
     """Fit the estimator's constants to data/measurements.csv again, and its errors; takes minutes."""
     from llmpower import text
-    from llmpower.book.build import find_book
+    from llmpower.book.files import find_book
 
     data = find_book(arguments.book) / "data"
     if data.resolve() != tables.DATA.resolve():
@@ -91,7 +91,7 @@ def _calibrate(arguments):
 
 def _chapters(arguments):
     """List the chapters, their parameters, defaults and ranges."""
-    from llmpower.book.build import chapters, find_book
+    from llmpower.book.files import chapters, find_book
     from llmpower.book.parameters import parameters
 
     for name, path in chapters(find_book(arguments.book)).items():
@@ -102,42 +102,22 @@ def _chapters(arguments):
     _say("\nRun one with your own numbers:  llmpower run CHAPTER -p name=value …")
 
 
-def _scenario(arguments, chapter=None):
-    """Scenario of the file and the -p options; the latter win."""
-    from llmpower.book.build import Scenario, chapters, find_book, read_scenario, resolve_all
-    from llmpower.book.parameters import parameters
-
-    scenario = read_scenario(arguments.file) if arguments.file is not None else Scenario()
-    if chapter is None:
-        return scenario
-    book, names = find_book(arguments.book), [name for name, _ in arguments.parameter]
-    problems = [f"{name}: given twice" for name in dict.fromkeys(names) if names.count(name) > 1]
-    # One chapter is asked for, but a slip anywhere in the file is told.
-    common = {name: value for name, value in scenario.parameters.items() if name in parameters(chapters(book)[chapter])}
-    given = common | scenario.chapters.get(chapter, {}) | dict(arguments.parameter)
-    own = Scenario(scenario.title, {}, {chapter: given})
-    for one in (scenario, own):
-        try:
-            resolve_all(book, one)
-        except ParameterError as error:
-            problems += error.problems
-    if problems:
-        raise ParameterError(dict.fromkeys(problems))
-    return own
-
 
 def _run(arguments):
     """Run one chapter with your own numbers and publish it.
 
     example: llmpower run decode-breakdown -p batch=64 -p context_tokens=4096 --out /tmp/mine
     """
-    from llmpower.book.build import build, chapter, find_book, output_folder
+    from llmpower.book.build import build
+    from llmpower.book.files import chapter, find_book
+    from llmpower.book.fresh import own_folder
+    from llmpower.book.scenario import ask
 
     book = find_book(arguments.book)
     path = chapter(book, arguments.chapter)
-    scenario = _scenario(arguments, path.stem)
+    scenario = ask(book, arguments.file, path.stem, arguments.parameter)
     out = book / "_build" / "own" / path.stem if arguments.out is None else arguments.out
-    out = output_folder(out, path.name, "results.json")
+    out = own_folder(out, path.name, "results.json")
     kept = {"executed.ipynb": out / path.name, "results.json": out / "results.json"}
     for leftover in kept.values():
         leftover.unlink(missing_ok=True)
@@ -151,11 +131,13 @@ def _run(arguments):
 
 def _build(arguments):
     """Execute what changed and publish the whole book."""
-    from llmpower.book.build import build, find_book
-    from llmpower.book.downloads import FOLDER, SITE
+    from llmpower.book.build import build
+    from llmpower.book.files import find_book
+    from llmpower.book.scenario import ask
+    from llmpower.book.take_home import FOLDER, SITE
 
-    also = [kind for kind in ("zip", "pdf") if getattr(arguments, kind)]
-    index, _ = build(find_book(arguments.book), arguments.out, _scenario(arguments), arguments.jobs, _say, also)
+    book, also = find_book(arguments.book), [kind for kind in ("zip", "pdf") if getattr(arguments, kind)]
+    index, _ = build(book, arguments.out, ask(book, arguments.file), arguments.jobs, _say, also)
     _say(f"page      {index}")
     for kind in also:
         _say(f"{kind}       {index.parent / FOLDER / SITE[kind][0]}")
@@ -165,7 +147,7 @@ def _serve(arguments):
     """Show the published book in a browser of this computer."""
     import http.server
 
-    from llmpower.book.build import BookError, find_book
+    from llmpower.book.files import BookError, find_book
 
     site = find_book(arguments.book) / "_build" / "html" if arguments.site is None else pathlib.Path(arguments.site)
     if not (site / "index.html").is_file():
@@ -182,7 +164,7 @@ def _serve(arguments):
 
 def _renew(arguments):
     """Execute the chapters in place and tell which numbers moved."""
-    from llmpower.book.build import find_book
+    from llmpower.book.files import find_book
     from llmpower.book.renew import renew
 
     renew(find_book(arguments.book), arguments.jobs, _say)
@@ -193,8 +175,8 @@ def _changes(arguments):
 
     example: llmpower changes HEAD, after llmpower renew
     """
-    from llmpower.book.build import find_book
     from llmpower.book.changes import changes, edition
+    from llmpower.book.files import find_book
 
     book = find_book(arguments.book)
     _say(changes(edition(book, arguments.old), edition(book, arguments.new or book)))
@@ -202,12 +184,15 @@ def _changes(arguments):
 
 def _check(arguments):
     """Look for broken facts, unused numbers, typed numbers and missing alternative texts."""
-    from llmpower.book.build import find_book
+    from llmpower.book import sizes
     from llmpower.book.check import check
+    from llmpower.book.files import find_book
 
-    problems = check(find_book(arguments.book))
-    for problem in problems or ["facts, chapters and pages: no problem found"]:
-        _say(problem)
+    book = find_book(arguments.book)
+    lines, above = sizes.against_budget(book)
+    problems = check(book) + above
+    for line in [*lines, *(problems or ["facts, chapters and pages: no problem found"])]:
+        _say(line)
     return _FAILED if problems else 0
 
 
@@ -391,8 +376,7 @@ def _code(error):
     # Told at once: the book's software takes a second to load.
     if isinstance(error, ParameterError):
         return _WRONG
-    from llmpower.book.build import BookError
-    from llmpower.book.run import ChapterError
+    from llmpower.book.files import BookError, ChapterError
 
     if isinstance(error, BookError) and "--book" in str(error):
         return _WRONG

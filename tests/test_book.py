@@ -244,7 +244,8 @@ def test_help_is_worth_reading(copy):
 
 def test_a_scenario_file_publishes_a_book_of_its_own(copy):
     (copy.folder / "ours.yml").write_text(
-        "title: Watts at our place\nparameters:\n  accelerator: H200\n  n_accelerators: 8\nchapters:\n  decode-breakdown:\n    batch: 64\n"
+        "title: Watts at our place\nparameters:\n  accelerator: H200\n  n_accelerators: 8\n"
+        "chapters:\n  decode-breakdown:\n    batch: 64\n"
     )
     done = copy.llmpower("build", "-f", "ours.yml", "--out", "ours")
     assert done.returncode == 0, done.stderr

@@ -6,8 +6,8 @@ import nbformat
 import pytest
 
 from llmpower import cli
+from llmpower.arguments import ParameterError
 from llmpower.book.changes import changes, edition
-from llmpower.book.parameters import ParameterError
 
 
 def store(book, name, numbers):

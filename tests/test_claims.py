@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from llmpower.book.build import find_book
+from llmpower.book.files import find_book
 from llmpower.facts.catalog import UnknownName
 from llmpower.facts.claims import claim, claims, coverage
 from llmpower.formulas import decode

@@ -2,19 +2,22 @@
 
 import pytest
 
-from llmpower.book import build, parameters
+from llmpower.arguments import ParameterError
+from llmpower.book import parameters
+from llmpower.book.files import chapters
+from llmpower.book.scenario import Scenario, ask
 from tests.conftest import BOOK
 
 CHAPTER = BOOK / "chapters" / "decode-breakdown.ipynb"
 
 
 def problems_of(given):
-    with pytest.raises(parameters.ParameterError) as caught:
+    with pytest.raises(ParameterError) as caught:
         parameters.resolve(CHAPTER, given)
     return caught.value.problems
 
 
-@pytest.mark.parametrize("path", build.chapters(BOOK).values(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", chapters(BOOK).values(), ids=lambda path: path.stem)
 def test_every_default_is_valid_and_documented(path):
     found = parameters.parameters(path)
     assert parameters.resolve(path, {name: one.default for name, one in found.items()}) == {}
@@ -69,17 +72,24 @@ def scenario(tmp_path, text):
 
 
 def test_a_scenario_file(tmp_path):
-    read = build.read_scenario(
-        scenario(
-            tmp_path, "title: Ours\nparameters:\n  accelerator: H200\nchapters:\n  decode-breakdown:\n    batch: 64\n"
-        )
-    )
-    assert read == build.Scenario("Ours", {"accelerator": "H200"}, {"decode-breakdown": {"batch": 64}})
-    assert build.resolve_all(BOOK, read)["decode-breakdown"] == {"accelerator": "h200-sxm", "batch": 64}
+    text = "title: Ours\nparameters:\n  accelerator: H200\nchapters:\n  decode-breakdown:\n    batch: 64\n"
+    asked = ask(BOOK, scenario(tmp_path, text))
+    assert asked.title == "Ours" and set(asked.values) == set(chapters(BOOK))
+    assert asked.values["decode-breakdown"] == {"accelerator": "h200-sxm", "batch": 64}
+    assert asked.values["model-against-measurement"].get("accelerator", "h200-sxm") == "h200-sxm"
+
+
+def test_options_win_over_the_file_and_other_chapters_keep_their_defaults(tmp_path):
+    text = "parameters:\n  accelerator: H200\nchapters:\n  decode-breakdown:\n    batch: 64\n    context_tokens: 5\n"
+    options = [("batch", "1"), ("context_tokens", "7")]
+    asked = ask(BOOK, scenario(tmp_path, text), "decode-breakdown", options)
+    # A batch of one is the chapter's own default.
+    assert asked.values.pop("decode-breakdown") == {"accelerator": "h200-sxm", "context_tokens": 7}
+    assert not any(asked.values.values())
 
 
 def test_an_empty_scenario_file_changes_nothing(tmp_path):
-    assert build.read_scenario(scenario(tmp_path, "")) == build.Scenario()
+    assert ask(BOOK, scenario(tmp_path, "")) == ask(BOOK) == Scenario({name: {} for name in chapters(BOOK)})
 
 
 @pytest.mark.parametrize(
@@ -98,22 +108,22 @@ def test_an_empty_scenario_file_changes_nothing(tmp_path):
     ],
 )
 def test_broken_scenario_files(tmp_path, text, message):
-    with pytest.raises(parameters.ParameterError, match=message.replace("[", r"\[").replace("`", "`")):
-        build.read_scenario(scenario(tmp_path, text))
+    with pytest.raises(ParameterError, match=message.replace("[", r"\[").replace("`", "`")):
+        ask(BOOK, scenario(tmp_path, text))
 
 
 def test_a_scenario_file_that_is_not_there():
-    with pytest.raises(parameters.ParameterError, match="nowhere.yml: cannot be read: No such file"):
-        build.read_scenario("nowhere.yml")
+    with pytest.raises(ParameterError, match="nowhere.yml: cannot be read: No such file"):
+        ask(BOOK, "nowhere.yml")
 
 
-def test_all_problems_of_a_scenario_are_named():
-    wrong = build.Scenario(
-        None, {"nothing": 1, "batch": 0}, {"decode-brekdown": {}, "decode-breakdown": {"kv_format": "x"}}
-    )
-    with pytest.raises(parameters.ParameterError) as caught:
-        build.resolve_all(BOOK, wrong)
-    text = "\n".join(caught.value.problems)
-    assert "did you mean decode-breakdown?" in text
-    assert "nothing: no chapter has such a parameter" in text
-    assert "batch: got 0" in text and "kv_format: no format" in text
+def test_all_problems_of_a_scenario_are_named(tmp_path):
+    text = "parameters: {nothing: 1, batch: 0}\nchapters: {decode-brekdown: {}, decode-breakdown: {kv_format: x}}"
+    with pytest.raises(ParameterError) as caught:
+        ask(BOOK, scenario(tmp_path, text), "decode-breakdown", [("batch", "2"), ("batch", "many")])
+    told = "\n".join(caught.value.problems)
+    assert "did you mean decode-breakdown?" in told
+    assert "nothing: no chapter has such a parameter" in told
+    # What is wrong in the file is told, even where an option wins over it.
+    assert "batch: got 0" in told and "kv_format: no format" in told
+    assert "batch: given twice" in told and "batch: got 'many'" in told

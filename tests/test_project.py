@@ -1,13 +1,16 @@
 """Files that must stay in step, and the two commands."""
 
-import pathlib
+import ast
 import re
 import subprocess
 import sys
 import tomllib
 
+import pytest
 import yaml
 
+from llmpower.book import pages, sizes
+from llmpower.facts import catalog
 from tests.conftest import BOOK
 
 PROJECT = tomllib.loads((BOOK / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -17,6 +20,12 @@ LOCK = (BOOK / "requirements.lock").read_text(encoding="utf-8")
 
 def name_of(requirement):
     return re.match(r"[A-Za-z0-9._-]+", requirement).group().lower().replace("_", "-")
+
+
+def run(*command):
+    """Run a program of this Python on the project; what it told if it found something."""
+    done = subprocess.run([sys.executable, *command], cwd=BOOK, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr if done.returncode else ""
 
 
 def test_conda_environment_is_in_step():
@@ -65,10 +74,46 @@ def test_versions_agree():
 
 
 def test_the_project_is_clean_by_its_own_check():
-    done = subprocess.run(
-        [sys.executable, "-m", "llmpower", "check"], cwd=BOOK, capture_output=True, text=True, check=False
+    assert run("-m", "llmpower", "check") == ""
+
+
+SOURCE = '''"""What it is.
+
+Two lines more.
+"""
+
+import math  # counts
+
+
+def area(r):
+    """Area. [m2]"""
+    # A comment.
+    text = """
+
+    three lines of a string, of which one is blank"""
+    return math.pi * r**2, text
+'''
+
+
+def test_sizes_count_code_without_blanks_comments_and_docstrings(tmp_path):
+    package = tmp_path / "llmpower"
+    for place in ("facts/a", "facts/deeper/b", "estimate", "cli"):
+        (package / place).parent.mkdir(parents=True, exist_ok=True)
+        (package / f"{place}.py").write_text(SOURCE)
+    assert sizes.against_budget(tmp_path) == ([], [])
+    (tmp_path / "pyproject.toml").write_text(
+        "[tool.llmpower.budget]\nfacts = [30, 9]\ncli = [15, 5]\nspine = [44, 99]\n"
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    lines, problems = sizes.against_budget(tmp_path)
+    assert [line.split()[:2] for line in lines] == [
+        ["cli", "15"],
+        ["estimate", "15"],
+        ["facts", "30"],
+        ["spine", "45"],
+        ["package", "60"],
+    ]
+    assert [problem.partition(",")[0] for problem in problems] == ["facts: 30 lines", "spine: 45 lines"]
+    assert "10 of code" in problems[0]
 
 
 def test_committed_chapters_hold_outputs_but_no_pictures_or_run_times():
@@ -83,28 +128,43 @@ def test_committed_chapters_hold_outputs_but_no_pictures_or_run_times():
                 assert not [kind for kind in output.get("data", {}) if kind.startswith("image/")]
 
 
-def test_imports_point_one_way():
-    """Formulas know elementwise and the table of quantities; the catalog no formula; book/ and cli its software."""
-    package = pathlib.Path(BOOK / "llmpower")
-    for path in package.rglob("*.py"):
-        room = path.relative_to(package).parts[0]
-        imports = re.findall(r"^\s*(?:from|import) ([\w.]+)", path.read_text(encoding="utf-8"), re.MULTILINE)
-        ours = {name for name in imports if name.startswith("llmpower")}
-        if room == "formulas":
-            assert ours <= {"llmpower.formulas.elementwise", "llmpower.facts.quantities"}, path
-        if room == "facts":
-            assert not [name for name in ours if "formulas" in name], path
-        if room not in ("book", "cli.py"):
-            software = {"papermill", "nbformat", "jupyter_book", "myst_nb", "sphinx", "IPython"}
-            assert not software & {name.partition(".")[0] for name in imports}, path
+def test_imports_keep_the_contracts():
+    """Floors, no circle, and only the book knows the software of books; the contracts stand in pyproject.toml."""
+    program = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    assert run("-c", program, "--no-cache") == ""
+
+
+@pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=" ".join)
+def test_code_is_clean_and_formatted(command):
+    assert run("-m", "ruff", *command, "--no-cache", "--quiet", "llmpower", "tests", "benchmarks") == ""
+
+
+def private_names(text):
+    """Private names of other modules of the package that a module uses."""
+    modules, found = set(), []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "llmpower":
+            modules |= {one.asname or one.name for one in node.names}
+            found += [one.name for one in node.names]
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+            found.append(f"{node.value.id}.{node.attr}")
+    return [name for name in found if re.search(r"(^|\.)_[^_]", name)]
+
+
+def test_private_names_are_found():
+    text = "from llmpower.a import b, _c\nfrom elsewhere import _d\ndef f(x):\n    return b._e, x._f, b.g, b.__doc__"
+    assert private_names(text) == ["_c", "b._e"]
+
+
+def test_no_module_reaches_into_the_private_names_of_another():
+    paths = (BOOK / "llmpower").rglob("*.py")
+    found = {path.relative_to(BOOK).as_posix(): private_names(path.read_text(encoding="utf-8")) for path in paths}
+    assert {path: names for path, names in found.items() if names} == {}
 
 
 def test_every_table_of_facts_has_a_title_in_the_appendix():
-    from llmpower.book import appendices
-    from llmpower.facts import catalog
-
-    assert set(appendices._TABLES) == set(catalog.tidy_tables())
-    page = appendices.sources()
+    page = pages.page("sources", BOOK, {})
+    assert page.count("\n## ") == len(catalog.tidy_tables()) + len(["unseen", "models", "documents"])
     unseen = page.partition("## What nobody has seen")[2].partition("## Accelerators")[0]
     assert "unverified" in unseen
     assert "llama-3.1-70b" in page and "gh200-hbm" in page

@@ -7,11 +7,11 @@ import re
 import nbformat
 import pytest
 
-from llmpower.book import build, run
-from llmpower.book.appendices import GENERATED
+from llmpower.book import files, pages, run
+from llmpower.book.scenario import ask
 from tests.conftest import BOOK
 
-PAGES = build.pages(BOOK)
+PAGES = files.contents(BOOK)
 
 
 def page(site, name):
@@ -28,13 +28,12 @@ def body(text):
 @functools.cache
 def runs():
     """Folders of the runs that the site was made from."""
-    values = build.resolve_all(BOOK, build.Scenario())
-    return build.execute(BOOK, values, BOOK / "_build" / "runs", say=lambda line: None)
+    return run.execute_stale(BOOK, ask(BOOK).values, BOOK / "_build" / "runs", say=lambda line: None)
 
 
 def title(name):
-    if name in GENERATED:
-        source = GENERATED[name](BOOK, runs())
+    if name in pages.GENERATED:
+        source = pages.page(name, BOOK, runs())
     elif (BOOK / f"{name}.md").is_file():
         source = (BOOK / f"{name}.md").read_text(encoding="utf-8")
     else:
@@ -72,7 +71,7 @@ def test_no_traceback_raw_role_or_path_in_a_page(site, name):
 
 def test_every_number_shown_reaches_a_page(site):
     everything = " ".join(" ".join(body(page(site, name)).split()) for name in PAGES)
-    for name, path in build.chapters(BOOK).items():
+    for name, path in files.chapters(BOOK).items():
         sources = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
         numbers = run.shown(nbformat.read(path, as_version=4))
         assert numbers

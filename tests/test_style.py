@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import nbformat
 import pytest
 
-from llmpower.book import build
+from llmpower.book import files
 from llmpower.figures import style
 from tests.conftest import BOOK
 
@@ -125,7 +125,7 @@ def figures():
     try:
         plt.show = show
         with matplotlib.rc_context({"figure.max_open_warning": 0}):
-            for name, path in build.chapters(BOOK).items():
+            for name, path in files.chapters(BOOK).items():
                 names = {}
                 for cell in nbformat.read(path, as_version=4).cells:
                     if cell.cell_type == "code":

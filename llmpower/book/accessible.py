@@ -12,17 +12,7 @@ _REPAIRS = {
 
 
 def repair(body):
-    """HTML of a page with heads, lists and names that assistive software understands.
-
-    Parameters
-    ----------
-    body : str
-        As Sphinx made it.
-
-    Returns
-    -------
-    body : str
-    """
+    """HTML of a page, as Sphinx made it, with heads, lists and names that assistive software understands."""
     for old, new in _REPAIRS.items():
         body = body.replace(old, new)
     return body

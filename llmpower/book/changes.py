@@ -1,5 +1,6 @@
 """Which numbers moved between two editions: what their chapters, committed with outputs, showed."""
 
+import collections
 import io
 import pathlib
 import subprocess
@@ -7,49 +8,22 @@ import tempfile
 import zipfile
 from numbers import Number
 
+from llmpower.arguments import ParameterError
 from llmpower.book import run
-from llmpower.book.appendices import markdown_table
-from llmpower.book.build import chapters
-from llmpower.book.parameters import ParameterError, read_notebook
+from llmpower.book.files import chapters, filled, read_notebook
 
 
 def moved(before, after):
-    """Numbers that read differently in two runs of a chapter.
-
-    Parameters
-    ----------
-    before, after : dict
-        As `llmpower.book.run.shown` returns them.
-
-    Returns
-    -------
-    moved : list of tuple
-        Name, what was shown and what is; None for a number that is not there.
-    """
+    """Numbers that read differently in two runs of a chapter: name, what was shown and what is, or None."""
     names = [*before, *(name for name in after if name not in before)]
     pairs = [(name, before.get(name), after.get(name)) for name in names]
     return [(name, old, new) for name, old, new in pairs if not (old and new and old["text"] == new["text"])]
 
 
 def edition(book, place):
-    """Numbers of one edition.
+    """Numbers of one edition: chapter -> what it showed.
 
-    Parameters
-    ----------
-    book : pathlib.Path
-        The book whose history is asked.
-    place : str or pathlib.Path
-        A folder with a book, or a commit or tag.
-
-    Returns
-    -------
-    numbers : dict of dict
-        Chapter -> what it showed.
-
-    Raises
-    ------
-    ParameterError
-        If it is neither, or holds no outputs.
+    place: a folder with a book, or a commit or tag of the given one.
     """
     if (pathlib.Path(place) / "_toc.yml").is_file():
         numbers = {name: run.shown(read_notebook(path)) for name, path in chapters(pathlib.Path(place)).items()}
@@ -84,30 +58,18 @@ def _change(old, new):
 
 
 def changes(old, new):
-    """The table "Numbers that changed" of the changelog.
+    """The table "Numbers that changed" of the changelog, from two editions.
 
-    Parameters
-    ----------
-    old, new : dict of dict
-        As `edition` returns them.
-
-    Returns
-    -------
-    text : str
-        Markdown. What only the new edition has, and whole chapters, are counted, not listed number by number.
+    What only the new edition has, and whole chapters, are counted, not listed number by number.
     """
     both = [(chapter, *move) for chapter in new if chapter in old for move in moved(old[chapter], new[chapter])]
     rows = [
-        [chapter, f"`{name}`", before["text"], after["text"] if after else "", _change(before, after)]
+        (chapter, name, before["text"], after["text"] if after else "", _change(before, after))
         for chapter, name, before, after in both
         if before
     ]
-    heads = ["chapter", "number", "was", "is", "change"]
-    parts = [markdown_table(heads, rows) if rows else "No number changed.\n"]
-    added = [chapter for chapter, _, before, _ in both if not before]
-    if added:
-        parts.append("New numbers: " + ", ".join(f"{one} ({added.count(one)})" for one in dict.fromkeys(added)) + ".\n")
-    for words, some, others in (("New chapters", new, old), ("Chapters no longer there", old, new)):
-        alone = [f"{chapter} ({len(some[chapter])} numbers)" for chapter in some if chapter not in others]
-        parts += [f"{words}: {', '.join(alone)}.\n"] if alone else []
-    return "\n".join(parts)
+    added = collections.Counter(chapter for chapter, _, before, _ in both if not before)
+    begun, ended = (
+        {one: len(some[one]) for one in some if one not in other} for some, other in ((new, old), (old, new))
+    )
+    return filled("templates/changes.md.j2", rows=rows, added=added, begun=begun, ended=ended)

@@ -7,8 +7,8 @@ import pybtex.database
 import pytest
 import yaml
 
-from llmpower.book import appendices, run
-from llmpower.book.parameters import used_table
+from llmpower.book import pages
+from llmpower.book.parameters import used, used_table
 from tests.conftest import BOOK
 
 CHAPTER = BOOK / "chapters" / "decode-breakdown.ipynb"
@@ -19,7 +19,7 @@ def runs(tmp_path):
     """A stored run of one chapter with two parameters changed, as the runner leaves it."""
     values = {"batch": 64, "accelerator": "h200-sxm"}
     (tmp_path / "results.json").write_text(
-        json.dumps({"parameters": run.used(CHAPTER, values), "numbers": {"a": {}, "b": {}}})
+        json.dumps({"parameters": used(CHAPTER, values), "numbers": {"a": {}, "b": {}}})
     )
     (tmp_path / "inputs.json").write_text(
         json.dumps({"chapter": "", "table:accelerators.csv": "", "table:quantities.csv": ""})
@@ -28,7 +28,7 @@ def runs(tmp_path):
 
 
 def test_parameters_used_tells_value_unit_and_who_set_it(runs):
-    page = appendices.parameters_used(BOOK, runs)
+    page = pages.page("parameters-used", BOOK, runs)
     assert "| `batch` | **64** | reader; default 1 |" in page
     assert "| `accelerator` | **h200-sxm** | reader; default h100-sxm |" in page
     assert "| `context_tokens` | 32768 | default |" in page
@@ -50,8 +50,8 @@ def test_status_page_tells_run_time_facts_and_versions(runs, monkeypatch):
 
     import numpy
 
-    recorded = json.loads((BOOK / appendices.RUN_TIMES).read_text())
-    page = appendices.status(BOOK, runs)
+    recorded = json.loads((BOOK / pages.RUN_TIMES).read_text())
+    page = pages.page("status", BOOK, runs)
     newest = max(re.findall(r",(20\d\d-\d\d-\d\d),", (BOOK / "data" / "accelerators.csv").read_text()))
     time = f"{recorded['run_s']['decode-breakdown']:g}"
     assert f"| [](chapters/decode-breakdown.ipynb) | {time} | 2 | 2 | {newest} |" in page
@@ -59,14 +59,14 @@ def test_status_page_tells_run_time_facts_and_versions(runs, monkeypatch):
 
 
 def test_every_chapter_has_a_run_time_in_the_reference_edition():
-    recorded = json.loads((BOOK / appendices.RUN_TIMES).read_text())
+    recorded = json.loads((BOOK / pages.RUN_TIMES).read_text())
     assert set(recorded["run_s"]) == {"index", *(path.stem for path in (BOOK / "chapters").glob("*.ipynb"))}
     assert all(time > 0 for time in recorded["run_s"].values())
 
 
 def test_how_to_cite_follows_the_citation_file():
     citation = yaml.safe_load((BOOK / "CITATION.cff").read_text(encoding="utf-8"))
-    page = appendices.citing(BOOK, {})
+    page = pages.page("citing", BOOK, {})
     entry = pybtex.database.parse_string(page.partition("```bibtex\n")[2].partition("```")[0], "bibtex").entries[
         "llmpower"
     ]
@@ -77,5 +77,5 @@ def test_how_to_cite_follows_the_citation_file():
 
 def test_people_with_two_names_are_cited_family_name_first():
     authors = [{"family-names": "Dennard", "given-names": "Robert"}, {"name": "The others"}]
-    entry = appendices.bibtex({"title": "Watts", "version": "1.0", "authors": authors, "url": "https://example.org"})
+    entry = pages.bibtex({"title": "Watts", "version": "1.0", "authors": authors, "url": "https://example.org"})
     assert "author = {Dennard, Robert and {The others}}" in entry and "url = {https://example.org}" in entry

@@ -15,16 +15,17 @@ import zipfile
 import nbformat
 import pytest
 
-from llmpower.book import build, downloads, pdf, plain
-from llmpower.book.parameters import BookError, ParameterError
+from llmpower.arguments import ParameterError
+from llmpower.book import pdf, take_home
+from llmpower.book.files import BookError, chapters
 from tests.conftest import BOOK
 
-NOTEBOOKS = {name: path.relative_to(BOOK).with_suffix("").as_posix() for name, path in build.chapters(BOOK).items()}
+NOTEBOOKS = {name: path.relative_to(BOOK).with_suffix("").as_posix() for name, path in chapters(BOOK).items()}
 MYST = re.compile(r"\{\{?[a-z]+(?::[a-z]+)?\}\}?`|:::|^`{3,}\{|^\([\w-]+\)=$", re.MULTILINE)
 # What a figure shows by a label or by a length, and so is no coordinate.
 NOT_DRAWN = {
-    ("fig-tdp-split", "power_factor [1]"), ("fig-mitigation-sparse", "batch [count]"), ("fig-predicted", "batch [count]"),
-    ("fig-predicted", "accelerators [count]"), ("fig-left-out", "runs [count]"),
+    ("fig-tdp-split", "power_factor [1]"), ("fig-mitigation-sparse", "batch [count]"),
+    ("fig-predicted", "batch [count]"), ("fig-predicted", "accelerators [count]"), ("fig-left-out", "runs [count]"),
 }  # fmt: skip
 PROBE = """
 import json as _json
@@ -144,7 +145,7 @@ def test_myst_becomes_markdown(myst, markdown):
         "ref": {"other": ("Other", "other.ipynb"), "fig-x": ("the figure “x”", ""), "ex": ("Guess", "")},
         "eq": {"eq-p": 3},
     }
-    assert plain.resolve(myst, known) == markdown
+    assert take_home.resolve(myst, known) == markdown
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
@@ -156,7 +157,7 @@ def test_a_page_offers_its_files_and_each_figure_its_data(offered, name):
         if "mystnb" in cell.metadata
     }
     page = (offered / f"{NOTEBOOKS[name]}.html").read_text(encoding="utf-8")
-    found = set(re.findall(r'href="(?:\.\./)?downloads/([^"]+)"', page)) - {file for file, _ in downloads.SITE.values()}
+    found = set(re.findall(r'href="(?:\.\./)?downloads/([^"]+)"', page)) - {file for file, _ in take_home.SITE.values()}
     assert figures
     assert found == {f"{name}.ipynb", f"{name}.executed.ipynb", *(f"{name}.{figure}.csv" for figure in figures)}
     for figure, caption in figures.items():
@@ -179,7 +180,7 @@ def test_a_notebook_for_a_plain_jupyter_says_and_draws_the_same(offered, install
     before = list(texts(notebook))
     for text in before:
         assert not MYST.search(text), text
-    assert "pip install" in before[0] and downloads.edition() in before[0]
+    assert "pip install" in before[0] and take_home.edition() in before[0]
     # Away from the book, with the package as it would be installed.
     notebook.cells.insert(2, nbformat.v4.new_code_cell(PROBE))
     notebook.cells.append(nbformat.v4.new_code_cell("import llmpower\nprint(_json.dumps([llmpower.__file__, _drawn]))"))
@@ -242,7 +243,7 @@ def test_the_zip_opens_from_its_folder_and_is_the_same_each_time(offered):
     assert "the-power-wall.zip" not in index
     assert "downloads/the-power-wall.zip" in (offered / "index.html").read_text(encoding="utf-8")
     target.unlink()
-    downloads.archive(offered)
+    take_home.archive(offered)
     assert target.read_bytes() == first
 
 

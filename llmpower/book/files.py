@@ -1,0 +1,117 @@
+"""The files of the book: where it lies, what its table of contents names, how they are read."""
+
+import difflib
+import json
+import pathlib
+
+import jinja2
+import nbformat
+import yaml
+
+from llmpower.arguments import ParameterError
+
+HERE = pathlib.Path(__file__).parent
+PACKAGE = HERE.parent
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(HERE), undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True
+)
+
+
+class BookError(RuntimeError):
+    """The book cannot be found or rendered."""
+
+
+class ChapterError(RuntimeError):
+    """A chapter cannot be read or stopped half way; the message names the file, or the cell and the error."""
+
+
+def find_book(folder):
+    """The folder that holds the book: the given one or, if None, the current one or the nearest above it."""
+    start = pathlib.Path("." if folder is None else folder).resolve()
+    for place in [start, *start.parents] if folder is None else [start]:
+        if (place / "_toc.yml").is_file() and (place / "chapters").is_dir():
+            return place
+    raise BookError(
+        f"no book in {folder or 'this folder or above it'}: it has no _toc.yml; say where it is with --book DIR"
+    )
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key given twice, of which YAML would silently keep the last."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for (key, _), name in zip(node.value, keys):
+            if keys.count(name) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"{name} is given twice", key.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path):
+    """Content of a YAML file; BookError with file and line if it cannot be read."""
+    try:
+        return yaml.load(pathlib.Path(path).read_text(encoding="utf-8"), _Loader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise BookError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise BookError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', None) or error}") from None
+
+
+def read_json(path):
+    """Content of a JSON file of ours."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_json(path, content):
+    """Write JSON for people, too: one value a line."""
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_notebook(path):
+    """A notebook, or ChapterError with its name if it is none."""
+    try:
+        return nbformat.read(pathlib.Path(path), as_version=4)
+    except Exception as error:
+        raise ChapterError(f"{path}: not a notebook: {str(error).splitlines()[0]}") from None
+
+
+def _toc_files(entry):
+    if isinstance(entry, dict):
+        yield from (entry[key] for key in ("root", "file") if key in entry)
+        for key in ("parts", "chapters", "sections"):
+            if not isinstance(entry.get(key, []), list):
+                raise BookError(f"_toc.yml: {key} holds a list, not {entry[key]!r}")
+            for part in entry.get(key, []):
+                yield from _toc_files(part)
+
+
+def contents(book):
+    """Files of the table of contents, without endings, in reading order."""
+    return list(_toc_files(read_yaml(book / "_toc.yml")))
+
+
+def chapters(book):
+    """Notebooks of the table of contents by name."""
+    found = [book / f"{page}.ipynb" for page in contents(book)]
+    return {path.stem: path for path in found if path.is_file()}
+
+
+def chapter(book, name):
+    """Notebook of one chapter; ParameterError with the nearest name if there is none."""
+    found = chapters(book)
+    if name not in found:
+        raise ParameterError([f"no chapter is called {name!r}; {hint(name, found)}there are {', '.join(found)}"])
+    return found[name]
+
+
+def hint(name, known):
+    """The nearest of the known names, as a part of a message."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]}? " if near else ""
+
+
+def filled(template, **content):
+    """Text of a template beside this module."""
+    return _TEMPLATES.get_template(template).render(content)

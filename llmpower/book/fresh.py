@@ -1,0 +1,160 @@
+"""What is fresh, and what must be made again: the one place that decides it.
+
+Two things are kept between builds, a run of each chapter and the site.  Both are known by the content of what they
+were made from, never by dates, so that they may be copied, and no clock can be wrong.
+
+**A run** (``_build/runs/CHAPTER/KEY``, the key stands for its parameters) keeps ``inputs.json``: hashes of
+
+- the code cells of the notebook, and of its text;
+- every module of this package that the kernel, or the process that ran it, had loaded at the end;
+- every table of ``data/`` that the kernel had read at the end (a chapter is asked, nothing is declared);
+- the lock file, which pins all other packages, and the version of Python;
+- the stored results themselves, so that a file cut short later is not handed out.
+
+It is fresh when all of them are what they were.  A kernel does not see text: if nothing but text changed, the stored
+run takes it over, cell by cell, and is fresh, too.
+
+**A site** has a seal beside it, ``.html-inputs``, which also marks the folder as ours to replace.  It holds two hashes:
+
+- the fingerprint: every file as it was staged for Jupyter Book (so the executed chapters, the generated pages, the
+  settings), what else was asked for, the lock file, Python, and all that publishes: every file of this room, found by
+  listing it, and what draws the card of a shared link;
+- the names and sizes of the files that were published, so that a page lost from the site is missed.
+
+If both agree, there is nothing to do.  The seal is broken before publishing and set when the site is whole: a build
+that was killed leaves none, and the next one publishes again.
+
+A third use of the fingerprint: without the pages' contents it tells whether what Sphinx read of them may be kept
+(`llmpower.book.build`), since then nothing else than pages can differ.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+import platform
+import sys
+import tempfile
+
+import nbformat
+
+from llmpower.arguments import ParameterError
+from llmpower.book.files import HERE, PACKAGE, read_json, read_notebook, write_json
+from llmpower.facts.tables import DATA
+
+STORED = ("executed.ipynb", "results.json")
+_SEAL = ".html-inputs"
+
+
+def digest(path):
+    """Hash of a file, or of nothing if it is not there."""
+    path = pathlib.Path(path)
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+def hashed(content):
+    """Hash of anything that JSON can hold."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def run_inputs(path, modules, tables, folder):
+    """What a stored run of a chapter depends on: hash by name."""
+    cells = read_notebook(path).cells
+    written = [(cell.get("id"), cell.source, cell.metadata) for cell in cells]
+    code = [one for one, cell in zip(written, cells) if cell.cell_type == "code"]
+    text = [cell.cell_type == "code" or one for one, cell in zip(written, cells)]
+    above = (place / "requirements.lock" for place in pathlib.Path(path).resolve().parents)
+    lock = next((place for place in above if place.is_file()), "")
+    return {
+        "code": hashed(code),
+        "text": hashed(text),
+        "python": platform.python_version(),
+        "packages": digest(lock),
+        **{f"module:{module}": digest(_module_file(module)) for module in modules},
+        **{f"table:{table}": digest(DATA / table) for table in tables},
+        **{f"stored:{name}": digest(folder / name) for name in STORED},
+    }
+
+
+def _module_file(module):
+    base = PACKAGE.parent.joinpath(*module.split("."))
+    return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+
+
+def tables_read(stored):
+    """Tables of ``data/`` that a run read, from its inputs."""
+    return [name.removeprefix("table:") for name in stored if name.startswith("table:")]
+
+
+def fresh(path, folder):
+    """Whether a stored run is what running the chapter again would give."""
+    try:
+        stored = read_json(folder / "inputs.json")
+    except (OSError, ValueError):
+        return False
+    modules = [name.removeprefix("module:") for name in stored if name.startswith("module:")]
+    now = run_inputs(path, modules, tables_read(stored), folder)
+    if stored != now and {**stored, "text": now["text"]} == now:
+        _take_text(path, folder)
+        write_json(folder / "inputs.json", {**now, "stored:executed.ipynb": digest(folder / "executed.ipynb")})
+        return True
+    return stored == now
+
+
+def _take_text(path, folder):
+    """Put the text of a notebook around the executed code of a stored run."""
+    executed = nbformat.read(folder / "executed.ipynb", as_version=4)
+    *former, parameters_used = executed.cells
+    injected = [cell for cell in former if "injected-parameters" in cell.metadata.get("tags", [])]
+    code = iter([cell for cell in former if cell.cell_type == "code" and cell not in injected])
+    executed.cells = []
+    for cell in read_notebook(path).cells:
+        if cell.cell_type == "code":
+            cell = next(code)
+        # papermill gives every cell a list of tags.
+        cell.metadata.setdefault("tags", [])
+        executed.cells += [cell, *(injected if "parameters" in cell.metadata.tags else [])]
+    executed.cells.append(parameters_used)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".running-") as work:
+        nbformat.write(executed, pathlib.Path(work) / "executed.ipynb")
+        os.replace(pathlib.Path(work) / "executed.ipynb", folder / "executed.ipynb")
+
+
+def fingerprint(book, stage, without=(), also=()):
+    """Hash of a staged book and of what publishes it; of files with certain endings, only their names count."""
+    staged = [path for path in sorted(stage.rglob("*")) if path.is_file()]
+    room = [path for path in sorted(HERE.rglob("*")) if path.is_file() and path.suffix != ".pyc"]
+    content = [(path.relative_to(stage).as_posix(), path.suffix not in without and digest(path)) for path in staged]
+    content += [(path.relative_to(HERE).as_posix(), digest(path)) for path in room]
+    drawer, lock = PACKAGE / "figures" / "index.py", book / "requirements.lock"
+    return hashed([content, digest(drawer), digest(lock), sys.version, sorted(also)])
+
+
+def own_folder(out, *names):
+    """Folder for a result; ParameterError if what would be replaced there, ``html`` and the names, is not ours."""
+    out = pathlib.Path(out).resolve()
+    if not (out / _SEAL).is_file():
+        for name in ("html", *names):
+            if (out / name).exists():
+                raise ParameterError([f"--out {out}: its {name} was not made by llmpower; name another folder"])
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / _SEAL).touch()
+    except OSError as error:
+        raise ParameterError([f"--out {out}: cannot be written: {error.strerror}; name another folder"]) from None
+    return out
+
+
+def _seal(out, mark):
+    files = [path for path in sorted((out / "html").rglob("*")) if path.is_file()]
+    return f"{mark} {hashed([(path.relative_to(out).as_posix(), path.stat().st_size) for path in files])}"
+
+
+def sealed(out, mark):
+    """Whether the site in a folder of ours was made from what the fingerprint stands for, and is whole."""
+    return (out / _SEAL).read_text() == _seal(out, mark)
+
+
+def seal(out, mark=None):
+    """Say what the site was made from; without a fingerprint, that it is not whole."""
+    (out / _SEAL).write_text(_seal(out, mark) if mark else "")

@@ -1,0 +1,137 @@
+"""The generated pages: ``templates/``, filled with the data and with what is known about this edition and its runs."""
+
+import importlib.metadata
+import platform
+
+from llmpower.book.files import chapters, filled, read_json, read_notebook, read_yaml
+from llmpower.book.fresh import tables_read
+from llmpower.book.parameters import used_table
+from llmpower.book.report import escaped, unit_text
+from llmpower.facts import catalog, tables
+from llmpower.facts import claims as article
+from llmpower.facts.quantities import quantities
+from llmpower.facts.units import in_unit
+
+# Of the reference edition; written by `llmpower renew`.
+RUN_TIMES = "chapters/run-times.json"
+# Files of the book that these pages are made from.
+NEEDED = (RUN_TIMES, "CHANGELOG.md", "CITATION.cff")
+
+
+def page(name, book, runs):
+    """MyST Markdown of a generated page; runs: chapter -> folder of its run."""
+    helpers = {"escaped": escaped, "unit_text": unit_text, "ranged": _ranged, "version": importlib.metadata.version}
+    return filled(f"templates/{name}.md.j2", **helpers, **GENERATED[name](book, runs))
+
+
+def notation(book, runs):
+    """Symbols, from the table of quantities."""
+    named = (one for one in quantities().values() if one.symbol)
+    return {"quantities": sorted(named, key=lambda one: one.symbol.strip("\\{").lower())}
+
+
+def sources(book, runs):
+    """Sources and assumptions, value by value; what nobody saw in its source stands first."""
+    # Names that we chose ourselves need no source; numbers that we chose do stand here.
+    found = {
+        name: [fact for fact in catalog.facts(name) if fact.unit != "text" or fact.kind != "convention"]
+        for name in catalog.tidy_tables()
+    }
+    unseen = [fact for facts in found.values() for fact in facts if not fact.verified]
+    groups = {**found, "models.csv": list(catalog.models().values()), "claims.csv": list(article.claims().values())}
+    counts = [(name, len(group), sum(bool(one.verified) for one in group)) for name, group in groups.items()]
+    counts.append(("all", *(sum(row[column] for row in counts) for column in (1, 2))))
+    groups.pop("claims.csv")
+    keys = sorted({key for group in groups.values() for one in group for key in one.source.split(";") if key})
+    return {"counts": counts, "unseen": unseen, "tables": found, "models": groups["models.csv"], "keys": keys}
+
+
+def _ranged(fact):
+    """Value of a fact as its source prints it, with its range in the same unit."""
+    unit = fact.printed.rpartition(" ")[2]
+    low, high = ("" if end is None else f"{in_unit(end, unit):g}" for end in (fact.low, fact.high))
+    return fact.printed.removesuffix(" year").removesuffix(" 1") + (f" ({low} to {high})" if low or high else "")
+
+
+def coverage(book, runs):
+    """From the article's lines to the sections of the book."""
+    rows = []
+    for one in article.coverage():
+        ids = [id for id, claim in article.claims().items() if one.first_line <= claim.line <= one.last_line]
+        kept = "".join(letter for letter in one.section.lower() if letter.isalnum() or letter in " -_")
+        # A heading has the anchor that MyST makes of it.
+        address = f"{one.page}.{'md' if one.page in GENERATED else 'ipynb'}#{kept.replace(' ', '-')}"
+        rows.append((one, address, ids))
+    return {"rows": rows}
+
+
+def parameters_used(book, runs):
+    """What every chapter was run with."""
+    found = []
+    for name, folder in runs.items():
+        path = chapters(book)[name]
+        title = read_notebook(path).cells[0].source.partition("# ")[2].partition("\n")[0]
+        found.append((title, used_table(path, read_json(folder / "results.json")["parameters"])))
+    return {"chapters": found}
+
+
+def status(book, runs):
+    """How this edition was made.
+
+    Run times are those of the reference edition, from `RUN_TIMES`, where ``llmpower renew`` puts them:
+    measured anew they would differ from build to build, and two builds of one commit are to be alike to the byte.
+    All the rest is of this very build.
+    """
+    reference, rows = read_json(book / RUN_TIMES), []
+    for name, folder in runs.items():
+        read, numbers = tables_read(read_json(folder / "inputs.json")), read_json(folder / "results.json")["numbers"]
+        path = chapters(book)[name].relative_to(book).as_posix()
+        rows.append((path, reference["run_s"].get(name), len(numbers), len(read), _newest(read)))
+    return {"reference": reference, "rows": rows, "python": platform.python_version()}
+
+
+def _newest(names):
+    """Newest day on which somebody saw a fact of these tables in its source."""
+    return max((cells.row.get("verified", "") for name in names for cells in tables.rows(name)), default="")
+
+
+def changelog(book, runs):
+    """The changelog of the repository."""
+    return {"changelog": (book / "CHANGELOG.md").read_text(encoding="utf-8")}
+
+
+def citing(book, runs):
+    """How to cite the book, from ``CITATION.cff``."""
+    citation = read_yaml(book / "CITATION.cff")
+    citation["date-released"] = str(citation.get("date-released", ""))
+    return {"citation": citation, "authors": [_author(one) for one in citation["authors"]], "bibtex": bibtex(citation)}
+
+
+def _author(one):
+    return one.get("name") or ", ".join(one[key] for key in ("family-names", "given-names") if key in one)
+
+
+def bibtex(citation):
+    """BibTeX entry of what ``CITATION.cff`` says.
+
+    A name that is not split into parts stands in braces, so that BibTeX leaves it whole.
+
+    >>> authors = [{"name": "The authors"}]
+    >>> print(bibtex({"title": "Watts", "version": "2.0", "date-released": "2030-01-31", "authors": authors}))
+    @software{llmpower,
+      author = {{The authors}},
+      title = {{Watts}},
+      version = {2.0},
+      year = {2030}
+    }
+    """
+    names = [f"{{{_author(one)}}}" if "name" in one else _author(one) for one in citation["authors"]]
+    fields = {"author": " and ".join(names), "title": f"{{{citation['title']}}}", "version": citation["version"]}
+    fields |= {"year": str(citation.get("date-released", ""))[:4], "url": citation.get("url", "")}
+    lines = [f"  {key} = {{{value}}}" for key, value in fields.items() if value]
+    return "@software{llmpower,\n" + ",\n".join(lines) + "\n}"
+
+
+_PAGES = (changelog, citing, coverage, notation, parameters_used, sources, status)
+# Page -> function of the book and its runs that gives what its template is filled with.
+GENERATED = {function.__name__.replace("_", "-"): function for function in _PAGES}

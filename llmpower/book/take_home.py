@@ -1,0 +1,290 @@
+"""What a reader can take home: notebooks for plain Jupyter and as executed, tables behind figures, the whole site."""
+
+import html
+import pathlib
+import pprint
+import re
+import shutil
+import zipfile
+
+import nbformat
+
+from llmpower import __version__
+from llmpower.book import run
+from llmpower.book.files import filled
+from llmpower.facts import catalog
+
+FOLDER = "downloads"
+# What the front page offers of the whole site, if it was asked for: file and label.
+SITE = {
+    "pdf": ("the-power-wall.pdf", "the whole book as a PDF"),
+    "zip": ("the-power-wall.zip", "the whole site, to read without a network (ZIP)"),
+}
+# What a text may name: numbers, sources, figures and pages, equations.
+KINDS = ("glue", "cite", "ref", "eq")
+_HIDDEN = {"remove-input", "remove-cell", "hide-input"}
+_ROLE = re.compile(r"\{([a-z]+(?::[a-z]+)?)\}`([^`]*)`")
+_FENCE = re.compile(
+    r"^(?P<fence>`{3,}|:{3,})\{(?P<name>[\w-]+)\}[ \t]*(?P<title>.*)\n(?P<body>(?:.*\n)*?)(?P=fence)[ \t]*$",
+    re.MULTILINE,
+)
+# Emphasis that holds a number; the number needs none of its own there.
+_STRONG = re.compile(r"\*\*[^*\n]*\{glue:text\}[^*\n]*\*\*")
+
+
+def edition():
+    """Version of the book and the last day on which somebody looked at a source."""
+    seen = max(fact.verified for table in catalog.tidy_tables() for fact in catalog.facts(table))
+    return f"{__version__} (facts as of {seen})"
+
+
+def link(stage, pages, notebooks, site):
+    """Let staged pages offer their files: a link in each caption, and a list at the end.
+
+    notebooks: chapter -> its executed notebook.
+    site: file -> label of what the first page offers besides.
+    """
+    for page in pages:
+        name, up = pathlib.Path(page).name, "../" * page.count("/") + FOLDER
+        if name in notebooks:
+            notebook = nbformat.read(notebooks[name], as_version=4)
+            offers = {
+                f"{name}.ipynb": "notebook for a plain Jupyter",
+                f"{name}.executed.ipynb": "executed notebook, as it ran for this page",
+                **_link_figures(notebook, name, up),
+                **(site if page == pages[0] else {}),
+            }
+            text = filled("templates/downloads.md.j2", folder=up, offers=offers)
+            notebook.cells.append(nbformat.v4.new_markdown_cell(text, id="downloads"))
+            nbformat.write(notebook, stage / f"{page}.ipynb")
+
+
+def _link_figures(notebook, name, up):
+    """Append to each caption a link to its table; returns file -> label."""
+    found, offers = tables(notebook), {}
+    for figure in filter(None, map(_figure, notebook.cells)):
+        if figure.name in found:
+            file, caption = f"{name}.{figure.name}.csv", figure.caption
+            offers[file] = f"data of the figure “{caption}” (CSV)"
+            label = html.escape(f"data (CSV) of the figure “{caption}”")
+            attributes = f'class="figure-data" href="{up}/{file}" download aria-label="{label}"'
+            figure.caption += f" · <a {attributes}>data (CSV)</a>"
+    return offers
+
+
+def tables(notebook):
+    """The table behind each figure of an executed chapter: name of the figure -> CSV."""
+    marks = [output.metadata.scrapbook for output in run.glued(notebook)]
+    return {mark.alt: mark.csv for mark in marks if mark.get("csv")}
+
+
+def _figure(cell):
+    """Name and caption of the figure that a cell draws, or None."""
+    return cell.metadata.get("mystnb", {}).get("figure")
+
+
+def write(stage, pages, notebooks, heading, folder):
+    """Write the files that the pages offer; heading: title and edition of the book."""
+    folder.mkdir()
+    executed = {name: nbformat.read(path, as_version=4) for name, path in notebooks.items()}
+    known = _known(stage, executed, pages)
+    for name, notebook in executed.items():
+        head = filled("templates/plain-jupyter.md.j2", heading=heading, title=known["ref"][name][0])
+        # Inside a chapter its own numbers need no prefix.
+        own = {key: one["text"] for key, one in run.shown(notebook).items()}
+        plain = _for_plain_jupyter(notebook, {**known, "glue": known["glue"] | own}, head)
+        nbformat.write(plain, folder / f"{name}.ipynb")
+        shutil.copyfile(notebooks[name], folder / f"{name}.executed.ipynb")
+        for figure, table in tables(notebook).items():
+            (folder / f"{name}.{figure}.csv").write_text(table, encoding="utf-8")
+
+
+def _known(stage, executed, pages):
+    """All that a role may name, in the whole book."""
+    glue, ref, eq = {}, {}, {}
+    for page in pages:
+        name = pathlib.Path(page).name
+        notebook = executed.get(name)
+        text = _text(notebook) if notebook else (stage / f"{page}.md").read_text(encoding="utf-8")
+        address = f"{name}.ipynb" if notebook else ""
+        heading = re.search(r"^# (.+)$", text, re.MULTILINE).group(1)
+        titles = [(page, heading), (name, heading), *re.findall(r"^\(([\w-]+)\)=\n+#+ (.+)$", text, re.MULTILINE)]
+        exercises = re.findall(r"^`{3,}\{exercise\} (.+)\n:label: ([\w-]+)$", text, re.MULTILINE)
+        titles += [(label, title) for title, label in exercises]
+        ref |= {label: (title, address) for label, title in titles}
+        if notebook:
+            figures = filter(None, map(_figure, notebook.cells))
+            ref |= {figure.name: (f"Figure “{figure.caption}”", "") for figure in figures}
+            glue |= {f"{page}.ipynb::{key}": one["text"] for key, one in run.shown(notebook).items()}
+            labels = re.findall(r"^`{3,}\{math\}\n:label: ([\w-]+)$", text, re.MULTILINE)
+            eq |= {label: number for number, label in enumerate(labels, start=1)}
+    ref["contents"] = [ref[page] for page in pages[1:] if pathlib.Path(page).name in executed]
+    return {"glue": glue, "cite": _citations(stage / "references.bib"), "ref": ref, "eq": eq}
+
+
+def _text(notebook):
+    """All Markdown of an executed notebook, its own and what its cells printed."""
+    parts = ([cell.source] if cell.cell_type == "markdown" else _printed(cell) for cell in notebook.cells)
+    return "\n".join(line for part in parts for line in part)
+
+
+def _printed(cell):
+    return [output.data["text/markdown"] for output in cell.outputs if "text/markdown" in output.get("data", {})]
+
+
+def _citations(path):
+    """Author, year and address of every source."""
+    # It comes with Jupyter Book, and takes a moment to load.
+    from pybtex.database import parse_file
+
+    found = {}
+    for key, entry in parse_file(path).entries.items():
+        names = ["".join(str(part) for part in person.rich_last_names) for person in entry.persons.get("author", [])]
+        names = [name.replace("\xa0", " ") for name in names] or [key]
+        several = len(names) > 2 or names[-1] == "others"
+        authors = names[0] + (" et al." if several else f" and {names[1]}" if len(names) == 2 else "")
+        places = f"{entry.fields.get('howpublished', '')} {entry.fields.get('url', '')}"
+        address = re.search(r"https?://[^\s}]+|$", places).group().replace("\\", "")
+        doi = entry.fields.get("doi")
+        found[key] = (authors, entry.fields["year"], f"https://doi.org/{doi}" if doi else address)
+    return found
+
+
+def _for_plain_jupyter(notebook, known, head):
+    """An executed chapter that any Jupyter shows and runs: no role, no directive, no hidden record."""
+    named = pprint.pformat(_named(notebook, known), width=120, sort_dicts=False)
+    setup = nbformat.v4.new_code_cell(filled("templates/plain-setup.py.j2", known=named))
+    setup.metadata["jupyter"] = {"source_hidden": True}
+    cells = [nbformat.v4.new_markdown_cell(head), setup]
+    for cell in notebook.cells:
+        cells += _text_cells(cell.source, known) if cell.cell_type == "markdown" else _code_cells(cell, known)
+    for number, cell in enumerate(cells, start=1):
+        cell.id = f"cell-{number:03}"
+    return nbformat.v4.new_notebook(cells=cells, metadata=notebook.metadata)
+
+
+def _named(notebook, known):
+    """The part of what is known that cells may print when they run again."""
+    code = (text for cell in notebook.cells if cell.cell_type == "code" for text in (cell.source, *_printed(cell)))
+    words, own = set(re.findall(r"[\w:./-]+", "\n".join(code))), run.shown(notebook)
+    return {
+        kind: {key: one for key, one in known[kind].items() if key in words and not (kind == "glue" and key in own)}
+        for kind in KINDS
+    }
+
+
+def _text_cells(source, known):
+    """Text as cells: a solution begins a cell of its own, which Jupyter shows folded."""
+    cells = []
+    for part in re.split(r"^(?=#### Solution: |### Exercise: |## )", resolve(source, known), flags=re.MULTILINE):
+        if part.strip():
+            cell = nbformat.v4.new_markdown_cell(part.strip())
+            if part.startswith("#### Solution: "):
+                cell.metadata["jp-MarkdownHeadingCollapsed"] = True
+            cells.append(cell)
+    return cells
+
+
+def _code_cells(cell, known):
+    """A code cell with what it printed, and the caption of its figure."""
+    outputs = [nbformat.from_dict(output) for output in cell.outputs if "scrapbook" not in output.get("metadata", {})]
+    for output in outputs:
+        if "text/markdown" in output.get("data", {}):
+            output.data["text/markdown"] = resolve(output.data["text/markdown"], known)
+    tags, figure = cell.metadata.get("tags", []), _figure(cell)
+    made = nbformat.v4.new_code_cell(cell.source, outputs=outputs, execution_count=cell.execution_count)
+    # A reader's own values, which win over the defaults above them, stay in sight.
+    if _HIDDEN & set(tags) and "injected-parameters" not in tags:
+        made.metadata["jupyter"] = {"source_hidden": True}
+    made.metadata["tags"] = [tag for tag in tags if tag == "parameters"]
+    return [made, nbformat.v4.new_markdown_cell(f"*Figure: {figure.caption}.*")] if figure else [made]
+
+
+def resolve(text, known):
+    """Replace roles and directives of MyST by ordinary Markdown.
+
+    known: for each of `KINDS` what its names stand for: ``glue`` name -> text; ``cite`` key -> (author, year, address
+    or ""); ``ref`` label -> (title, address or ""); ``eq`` label -> number. A name that is not there is printed as it
+    is.
+
+    >>> known = {"glue": {"cost": "13.0 J"}, "cite": {"a1974": ("Ada", "1974", "")}, "ref": {}, "eq": {}}
+    >>> resolve("It takes {glue:text}`cost` {cite}`a1974`, says {cite:t}`a1974`.", known)
+    'It takes **13.0 J** (Ada 1974), says Ada (1974).'
+    """
+    text = re.sub(r"^\([\w-]+\)=\n", "", text, flags=re.MULTILINE)
+    while _FENCE.search(text):
+        text = _FENCE.sub(lambda found: _directive(found, known), text)
+    text = _STRONG.sub(
+        lambda found: re.sub(r"\{glue:text\}`([^`]*)`", lambda one: _glued(one[1], known), found[0]), text
+    )
+    return _ROLE.sub(lambda found: _role(*found.groups(), known), text)
+
+
+def _role(name, content, known):
+    words, _, target = content.removesuffix(">").rpartition(" <") if content.endswith(">") else (content, "", content)
+    if name == "glue:text":
+        return f"**{_glued(content, known)}**"
+    if name in ("cite", "cite:t"):
+        return _citation(content.split(","), name == "cite:t", known)
+    if name == "eq":
+        return f"equation {known['eq'].get(content, content)}"
+    if name in ("ref", "numref", "doc"):
+        title, address = known["ref"].get(target.lstrip("/"), (target, ""))
+        return _link(title if words == content else words, address)
+    return words
+
+
+def _glued(content, known):
+    # A name of another chapter, with "::", may end in a format such as ":s".
+    key = re.sub(r"(?<!:):\w+$", "", content)
+    return known["glue"].get(key, key)
+
+
+def _citation(keys, textual, known):
+    found = [known["cite"].get(key.strip(), (f"`{key.strip()}`", "", "")) for key in keys]
+    if textual:
+        return ", ".join(_link(f"{author} ({year})" if year else author, address) for author, year, address in found)
+    return "(" + ", ".join(_link(f"{author} {year}".strip(), address) for author, year, address in found) + ")"
+
+
+def _link(words, address):
+    # Brackets inside the words would end the link.
+    return f"[{words.replace('[', '(').replace(']', ')')}]({address})" if address else words
+
+
+def _directive(found, known):
+    name, title, body = found["name"], found["title"].strip(), found["body"]
+    head = re.match(r"(?::[\w-]+:.*\n)*", body).group()
+    options = dict(re.findall(r"^:([\w-]+):[ \t]*(.*)$", head, re.MULTILINE))
+    body = body.removeprefix(head).strip("\n")
+    ref = known["ref"]
+    if name == "math":
+        number = known["eq"].get(options.get("label"))
+        return "$$\n" + body + (f" \\tag{{{number}}}" if number else "") + "\n$$"
+    if name == "grid-item-card":
+        return f"- {_link(title, ref.get(options.get('link'), ('', ''))[1])}: {' '.join(body.split())}"
+    if name == "tableofcontents":
+        return "\n".join(f"- {_link(title, address)}" for title, address in ref["contents"])
+    simple = {
+        "grid": body + "\n",
+        "exercise": f"### Exercise: {title}\n\n{body}",
+        "solution-start": f"#### Solution: {ref.get(title, (title, ''))[0]}",
+        "solution-end": "",
+    }
+    lines = [f"**{title or name.capitalize()}**", "", *body.split("\n")]
+    return simple.get(name, "\n".join(f"> {line}".rstrip() for line in lines))
+
+
+def archive(site):
+    """Pack a site into a file inside it; the same site gives the same bytes."""
+    name, target = SITE["zip"][0], site / FOLDER / SITE["zip"][0]
+    files = {path.relative_to(site).as_posix(): path.read_bytes() for path in site.rglob("*") if path.is_file()}
+    # The packed front page does not offer the pack it came in.
+    offer = re.compile(rf'<li><a href="{FOLDER}/{re.escape(name)}".*?</li>'.encode())
+    files["index.html"] = offer.sub(b"", files["index.html"])
+    files["README.txt"] = f"Open index.html in a browser. Edition {edition()}.\n".encode()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as pack:
+        for file in sorted(files):
+            entry = zipfile.ZipInfo(f"{target.stem}/{file}", (1980, 1, 1, 0, 0, 0))
+            entry.external_attr, entry.compress_type = 0o644 << 16, zipfile.ZIP_DEFLATED
+            pack.writestr(entry, files[file])
