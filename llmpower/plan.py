@@ -198,7 +198,7 @@ def plan(
     True
     """
     given = {name: value for name, value in locals().items() if value is not None}
-    assumed = [_default(name) for name in DEFAULTS if name not in given]
+    assumed = [default(name) for name in DEFAULTS if name not in given]
     used = {one.name: one.value for one in assumed} | given
     copy = _sized(_checked(given, used), used)
     found = _around(expect(copy, "facility"), given, used)
@@ -218,7 +218,7 @@ def plan(
     return Plan(bill.queries_per_day, bill.batch, bill.n_together, results, tuple(assumed), notes, found, bill)
 
 
-def _default(name):
+def default(name):
     """A default from data/datacenter.csv; it has ends where it is uncertain."""
     table, (entity, quantity), unit = "datacenter.csv", DEFAULTS[name], quantities()[name].unit
     one = fact(table, entity, quantity)
