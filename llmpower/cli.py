@@ -17,10 +17,7 @@ from llmpower.facts import catalog, tables
 from llmpower.facts.quantities import quantities
 
 _WRONG, _FAILED, _STOPPED = 2, 1, 130
-
-
-def _say(line):
-    print(line, flush=True)
+_say = functools.partial(print, flush=True)
 
 
 def _say_json(record):
@@ -227,9 +224,7 @@ _OPTIONS = {
         "-p --parameter", "a parameter of the chapter; may be repeated, wins over the file",
         {"metavar": "NAME=VALUE", "type": _assignment, "action": "append", "default": []},
     ),
-    "file": (
-        "-f --file", "file with title, parameters and chapters", {"metavar": "SCENARIO.yml", "type": _path},
-    ),
+    "file": ("-f --file", "file with title, parameters and chapters", {"metavar": "SCENARIO.yml", "type": _path}),
     "out": ("--out", "where the result goes (default: inside _build of the book)", _FOLDER),
     "jobs": ("--jobs", "chapters executed at once (default: all cores)", {"metavar": "N", "type": _positive}),
     "zip": ("--zip", "offer the site as one file for reading without a network", _FLAG),

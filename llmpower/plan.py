@@ -31,7 +31,7 @@ DEFAULTS = {
     "grid_water_l_per_kwh": ("us-electricity-2014", "water_m3_per_j"),
 }
 # A plan is for its queries and servers; these are asked for, not uncertain.
-_CERTAIN = ("prompt_tokens", "output_tokens", "accelerators_per_server")
+_NOT_VARIED = ("prompt_tokens", "output_tokens", "accelerators_per_server")
 _WHOLE = ("n_accelerators", "accelerators_per_server")
 _OF_A_COPY = inspect.signature(case).parameters.keys() - {"batch", "check"}
 _MOST_SERVERS = 16
@@ -223,17 +223,15 @@ def default(name):
     table, (entity, quantity), unit = "datacenter.csv", DEFAULTS[name], quantities()[name].unit
     one = fact(table, entity, quantity)
     low, value, high = (in_unit(end, unit) for end in one.ends)
-    if name in _CERTAIN or one.low is None:
+    if name in _NOT_VARIED or one.low is None:
         low = high = None
     return Assumption(name, value, low, high, unit, one.source or "convention", fact(table, entity, "name").value)
 
 
 def _checked(given, used):
     """The case of a copy, one accelerator and one sequence if nothing else was given; every problem is told at once."""
-    check, wrong = Check(), set()
-    for name, value in given.items():
-        if quantities()[name].type in ("int", "float") and check.number(name, value, name in _WHOLE) is None:
-            wrong.add(name)
+    check, numbers = Check(), [name for name in given if quantities()[name].type in ("int", "float")]
+    wrong = [name for name in numbers if check.number(name, given[name], name in _WHOLE) is None]
     if "queries_per_day" not in given:
         check.wrong("queries_per_day", "got None; give the queries that the service answers a day [1/day]")
     if ("batch" in given) == ("tokens_per_s_per_user" in given):
@@ -294,15 +292,10 @@ def _chosen(found, used):
     """What else is assumed where it is not given, with its source."""
     n, machine = found.n_accelerators, found.case.accelerator
     quick = ", are quick enough" if "tokens_per_s_per_user" in used else ""
-    chosen = {
-        "n_accelerators": (n, "1", f"fewest that hold a copy{quick} and fill servers evenly"),
-        "kv_format": (found.kv_format, "text", "caches as most servers keep them"),
-        "parallelism": (found.parallelism, "text", "every matrix is cut over the accelerators"),
-    }
-    if n == 1:
-        del chosen["parallelism"]
-    for name, (value, unit, note) in chosen.items():
-        yield Assumption(name, value, None, None, unit, "convention", note)
+    yield _certain("n_accelerators", n, f"fewest that hold a copy{quick} and fill servers evenly", "1")
+    yield _certain("kv_format", found.kv_format, "caches as most servers keep them")
+    if n > 1:
+        yield _certain("parallelism", found.parallelism, "every matrix is cut over the accelerators")
     known = servers()
     alike = [known[machine.entity]] if machine.entity in known else known.values()
     keys = ";".join(server["host_power_w"].source for server in alike)
@@ -313,10 +306,13 @@ def _chosen(found, used):
         yield Assumption("idle_w", idle.value, idle.low, idle.high, "W", "estimate", idle.note)
     else:
         # The spread of listings is not what a plan hangs on.
-        note = "of waiting accelerators, no network loaded"
-        yield Assumption("idle_w", idle.value, None, None, "W", idle.source, note)
+        yield _certain("idle_w", idle.value, "of waiting accelerators, no network loaded", "W", idle.source)
     seen = f"constants; ends hold eight in ten of {found.spans['j_per_token']['n']:.0f} runs"
-    yield Assumption("estimate", found.calibration, None, None, "text", "mlenergy2025", seen)
+    yield _certain("estimate", found.calibration, seen, source="mlenergy2025")
+
+
+def _certain(name, value, note, unit="text", source="convention"):
+    return Assumption(name, value, None, None, unit, source, note)
 
 
 def _bill(found, board, used, assumed):

@@ -248,7 +248,7 @@ def sensitivity_text(elastic):
 
 
 def accuracy_text(table):
-    """Errors of predictions for runs that were held out, as `fit.accuracy_table` gives them: a line for each split."""
+    """Errors of predictions for runs that were held out, as `constants.errors` gives them: a line for each split."""
     rows = [["held out", "runs", "error of", *_OF_ERRORS]]
     rows += [[*split, *(f"{one[column]:.1f}" for column in _ERRORS), "%"] for split, one in table.items()]
     return "\n".join(_table(rows))
