@@ -102,7 +102,6 @@ def _chapters(arguments):
     _say("\nRun one with your own numbers:  llmpower run CHAPTER -p name=value …")
 
 
-
 def _run(arguments):
     """Run one chapter with your own numbers and publish it.
 

@@ -105,7 +105,7 @@ class Estimate:
 
     @property
     def bound(self):
-        """What takes most of a step: bandwidth, compute, interconnect or overhead; power for boards at their plateau."""
+        """What takes most of a step: bandwidth, compute, interconnect or overhead; power at the plateau of a board."""
         import numpy as np
 
         step = self.step

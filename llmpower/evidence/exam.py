@@ -23,8 +23,8 @@ from llmpower.step.spill import deliver
 from llmpower.step.work import work
 
 FAMILIES = {
-    "llama": "Llama", "qwen3": "Qwen3", "nemotron": "Nemotron", "gpt": "gpt-oss", "deepseek": "DeepSeek", "gemma": "Gemma",
-    "mistral": "Mistral",
+    "llama": "Llama", "qwen3": "Qwen3", "nemotron": "Nemotron", "gpt": "gpt-oss", "deepseek": "DeepSeek",
+    "gemma": "Gemma", "mistral": "Mistral",
 }  # fmt: skip
 SIXTEEN_BITS = ("bf16", "fp16")
 # Few terms that do most of the work; `layer_time_s` counts once for each fitted accelerator.
@@ -301,7 +301,6 @@ def write(say=print):
     for label, some, names in tried:
         say(f"held out: {label}")
         energy, speed, _ = fit.held_out(some, names=names)
-        for kind, mask in (("all", some.moe | True), ("dense", ~some.moe), ("moe", some.moe)):
-            rows += fit.accuracy_rows(label, kind, mask, energy, speed)
+        rows += fit.accuracy_rows(label, some, energy, speed)
     tables.write("studies.csv", [constants.ACCURACY, *rows])
     held_out.cache_clear(), constants.errors.cache_clear()

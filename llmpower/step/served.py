@@ -113,15 +113,10 @@ def _products(net, unit, constants, n, spread, batch, tokens, attention_flop=0.0
         + decode.compute_time_s(flop(tokens - batch, 0), n, unit.expert_peak * c.expert_prompt_flop_share)
         + decode.compute_time_s(flop(0, net.block_rows), n, unit.block_peak)
     )
-    return _Products(
-        dense,
-        serving.phase_time_s(expert_memory, busiest * expert_work, c.overlap),
-        memory + expert_memory,
-        compute + busiest * expert_work,
-        compute + expert_work,
-        n_bytes + expert_bytes,
-        n_flop + flop(tokens, 0),
-    )
+    expert = serving.phase_time_s(expert_memory, busiest * expert_work, c.overlap)
+    slowest, all_work = compute + busiest * expert_work, compute + expert_work
+    n_bytes, n_flop = n_bytes + expert_bytes, n_flop + flop(tokens, 0)
+    return _Products(dense, expert, memory + expert_memory, slowest, all_work, n_bytes, n_flop)
 
 
 def _any(condition):
@@ -167,7 +162,8 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
         link_time = several * serving.link_time_s(net.n_layers, c.sum_time_s, link_bytes, unit.link_bytes_per_s)
     launch = (net.n_layers, c.layer_time_s, batch, c.sequence_time_s, net.block_layers, c.block_scaling_time_s)
     overhead = serving.overhead_time_s(*launch) + gaps
-    time = serving.serving_time_s(parts.dense_time_s, parts.expert_time_s, cache_time, link_time, overhead)
+    times = (parts.dense_time_s, parts.expert_time_s, cache_time, link_time, overhead)
+    time = serving.serving_time_s(*times)
 
     def drawn(tdp_share, seconds):
         return decode.energy_j(serving.board_power_w(n, tdp_share, unit.tdp_w), seconds)
@@ -183,19 +179,8 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
     weights, kv, arithmetic, between, static = energies
     total = static + weights + kv + arithmetic + between
     energy = minimum(total, drawn(c.plateau_tdp_share, time))
-    return Step(
-        parts.dense_time_s,
-        parts.expert_time_s,
-        cache_time,
-        link_time,
-        overhead,
-        parts.memory_time_s + cache_time,
-        parts.compute_time_s,
-        time,
-        *(energy / total * one for one in energies),
-        total,
-        energy,
-    )
+    kept = (energy / total * one for one in energies)
+    return Step(*times, parts.memory_time_s + cache_time, parts.compute_time_s, time, *kept, total, energy)
 
 
 def _arrays(values):
