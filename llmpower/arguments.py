@@ -1,7 +1,6 @@
 """What comes from outside is checked here, once: names, numbers, choices, shapes; all problems are told together."""
 
 import difflib
-import math
 import numbers
 import reprlib
 
@@ -130,8 +129,3 @@ def _array(given, quantity, whole):
 def largest(values):
     """Largest of a number or an array."""
     return values.max() if hasattr(values, "max") else values
-
-
-def unlimited(value):
-    """Whether a length was left out, which counts as without end."""
-    return isinstance(value, float) and math.isinf(value)

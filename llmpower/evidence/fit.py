@@ -64,8 +64,7 @@ class Runs:
         self.unit.reached_bf16_flop_per_s = np.where(np.isnan(reached), likely, reached)
         self.moe = self.net.n_experts > 0
         self.architecture = np.array([ARCHITECTURES.get(name, name) for name in c["model"]])
-        spread_over = np.maximum(1, np.nan_to_num(c["expert_parallel"], nan=1)).astype(int)
-        self.spread = np.array([served.normal_maximum(int(n)) for n in spread_over])
+        self.spread = served.normal_maxima(np.maximum(1, np.nan_to_num(c["expert_parallel"], nan=1)))
         # A recurrent state cannot be found in a cache of prompts, so those networks compute every prompt.
         found = (c["task"] == "lm-arena-chat") & (self.net.recurrent == 0)
         self.prompt = c["prompt_tokens"] * np.where(found, fixed["computed_prompt_share"], 1.0)
