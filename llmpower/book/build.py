@@ -176,7 +176,7 @@ def build(book, out=None, scenario=None, jobs=None, say=print, also=()):
         stage.mkdir()
         config = _stage(book, folders, scenario.title, changed, stage)
         mark = fresh.fingerprint(book, stage, also=also)
-        if fresh.sealed(out, mark):
+        if fresh.site_is_fresh(out, mark):
             say("publishing: nothing to do, the site is up to date")
         else:
             fresh.seal(out)

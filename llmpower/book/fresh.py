@@ -86,7 +86,7 @@ def tables_read(stored):
     return [name.removeprefix("table:") for name in stored if name.startswith("table:")]
 
 
-def fresh(path, folder):
+def run_is_fresh(path, folder):
     """Whether a stored run is what running the chapter again would give."""
     try:
         stored = read_json(folder / "inputs.json")
@@ -150,7 +150,7 @@ def _seal(out, mark):
     return f"{mark} {hashed([(path.relative_to(out).as_posix(), path.stat().st_size) for path in files])}"
 
 
-def sealed(out, mark):
+def site_is_fresh(out, mark):
     """Whether the site in a folder of ours was made from what the fingerprint stands for, and is whole."""
     return (out / _SEAL).read_text() == _seal(out, mark)
 

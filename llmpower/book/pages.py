@@ -7,11 +7,12 @@ from llmpower.book import coverage as where
 from llmpower.book.files import chapters, filled, read_json, read_notebook, read_yaml
 from llmpower.book.fresh import tables_read
 from llmpower.book.parameters import used_table
-from llmpower.book.report import escaped, unit_text
+from llmpower.book.report import escaped
 from llmpower.facts import catalog, tables
 from llmpower.facts import claims as article
 from llmpower.facts.quantities import quantities
 from llmpower.facts.units import in_unit
+from llmpower.text import unit_text
 
 # Of the reference edition; written by `llmpower renew`.
 RUN_TIMES = "chapters/run-times.json"
