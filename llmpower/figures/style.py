@@ -136,6 +136,7 @@ def direct(plot, x, y, text, color, offset=(6, 0), leader=False, **more):
     leader : whether a thin line joins the two.
     more : what `matplotlib.axes.Axes.annotate` takes.
     """
+    # Roboto counts much white into the height of a line.
     look = {"color": WORDS.get(color, color), "textcoords": "offset points", "va": "center", "linespacing": 0.98}
     look |= {"ha": "right" if offset[0] < 0 else "left", "path_effects": _RIM}
     if leader:
@@ -167,6 +168,7 @@ def ends(plot, distance):
 
     distance : of neighbours, over the height of the axes. [1]
     """
+    # Limits are settled when somebody asks for them.
     plot.get_ylim()
     level, labels = plot.transScale + plot.transLimits, []
     for line in plot.lines:
