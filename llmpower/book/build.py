@@ -54,7 +54,7 @@ def _stage(book, folders, title, changed, stage):
 
 def _card(folder, title, path):
     """The picture of a shared link, drawn once for a run of the front page: loading what draws takes a second."""
-    code = [fresh.digest(PACKAGE / "figures" / name) for name in ("index.py", "style.py")]
+    code = [fresh.digest(PACKAGE / "figures" / name) for name in ("index.py", "style.py", "style.mplstyle")]
     kept = folder / f"card-{fresh.hashed([title, *code])[:12]}.png"
     if not kept.exists():
         from llmpower.facts.claims import claim

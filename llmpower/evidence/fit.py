@@ -279,16 +279,6 @@ def validate(runs, say=lambda line: None):
     return rows
 
 
-_MEANING = {
-    "layer_time_s": "gap per block", "sequence_time_s": "sampling and bookkeeping of a sequence",
-    "sum_time_s": "one small sum over the accelerators", "block_scaling_time_s": "block-scaled 8-bit experts",
-    "expert_flop_share": "experts on decoded tokens", "expert_prompt_flop_share": "experts on prompts",
-    "recurrent_prompt_factor": "prompts through recurrent layers", "imbalance": "uneven experts",
-    "padding_rows": "rows of nothing for each expert", "static_tdp_share": "flows whatever the work",
-    "compute_tdp_share": "while arithmetic runs", "weight_energy_j_per_byte": "board energy, weights",
-    "cache_energy_j_per_byte": "board energy, caches with attention",
-    "operation_tdp_share": "operations at the peak rate",
-}  # fmt: skip
 _PRINTED = {"s": ("us", 1e-6), "J/B": ("pJ/bit", 8e-12), "J/FLOP": ("pJ/FLOP", 1e-12), "1": ("1", 1)}
 
 
@@ -300,6 +290,7 @@ def calibrate(say=print, today=None):
     accuracy = validate(runs, say)
     old = [cells.row for cells in tables.rows("calibration.csv")]
     lines = [list(old[0]), *[list(row.values()) for row in old if row["entity"] == "set"]]
+    notes = {row["quantity"]: row["note"] for row in old}
     for key, value in values.items():
         entity, _, name = key.rpartition(":")
         unit, factor = _PRINTED[quantities()[name].unit]
@@ -307,7 +298,9 @@ def calibrate(say=print, today=None):
         drawn = "low and high: 5 and 95 % of fits to architectures drawn at random"
         where = f"llmpower calibrate, {today}: {len(runs)} runs; {drawn}"
         # Nobody can have seen it in the source: it is worked out here.
-        lines.append([entity or "fitted", name, *cells, unit, "derived", "mlenergy2025", where, "", _MEANING[name]])
+        lines.append(
+            [entity or "fitted", name, *cells, unit, "derived", "mlenergy2025", where, "", notes.get(name, "")]
+        )
     tables.write("calibration.csv", lines)
     tables.write("accuracy.csv", [ACCURACY, *accuracy])
     for stale in (catalog.facts, catalog.records, constants.fixed, constants.gaps, constants.of, constants.errors):
