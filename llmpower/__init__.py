@@ -6,42 +6,22 @@ import types
 
 __version__ = "0.1.0"
 
-# Name -> module it lives in; loaded when first used, so that importing is quick.
-_HOME = {
-    "accelerator": "facts.catalog",
-    "model": "facts.catalog",
-    "number_format": "facts.catalog",
-    "energy_constant": "facts.catalog",
-    "memory_stack": "facts.catalog",
-    "constant_sets": "facts.catalog",
-    "claim": "facts.claims",
-    "ARTICLE_CASE": "facts.claims",
-    "FLOP_PER_MAC": "step.work",
-    "case": "step.case",
-    "constants": "step.bound",
-    "counts": "step.bound",
-    "step_energy": "step.bound",
-    "step_bound": "step.bound",
-    "memory_fit": "step.bound",
-    "break_even_batch": "step.bound",
+# Module -> what is public of it; loaded when first used, so that importing is quick.
+_PUBLIC = {
+    "facts.catalog": "accelerator model number_format energy_constant memory_stack constant_sets",
+    "facts.claims": "claim ARTICLE_CASE",
+    "step.case": "case",
+    "step.work": "FLOP_PER_MAC",
+    "step.bound": "constants counts step_energy step_bound memory_fit break_even_batch",
     "estimate": "estimate",
     "plan": "plan",
-    "calibrate": "evidence.fit",
-    "over": "ranges",
-    "tornado": "ranges",
-    "monte_carlo": "ranges",
-    "elasticities": "ranges",
-    "Range": "ranges",
+    "evidence.fit": "calibrate",
+    "ranges": "Range over tornado monte_carlo elasticities",
 }
-_MODULES = {
-    "catalog": "facts.catalog",
-    "report": "book.report",
-    "service": "service",
-    **{
-        name: f"formulas.{name}"
-        for name in ("decode", "serving", "mitigations", "efficiency", "dennard", "escalator", "datacenter")
-    },
-}
+_HOME = {name: module for module, names in _PUBLIC.items() for name in names.split()}
+_FORMULAS = ("decode", "serving", "mitigations", "efficiency", "dennard", "escalator", "datacenter")
+_MODULES = {"catalog": "facts.catalog", "report": "book.report", "service": "service"}
+_MODULES |= {name: f"formulas.{name}" for name in _FORMULAS}
 __all__ = [*_HOME, *_MODULES]
 
 

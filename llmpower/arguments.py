@@ -1,7 +1,6 @@
 """What comes from outside is checked here, once: names, numbers, choices, shapes; all problems are told together."""
 
 import difflib
-import math
 import numbers
 import reprlib
 
@@ -59,7 +58,7 @@ class Check:
     def record(self, argument, kind, given):
         """Record of the catalog, by what people type."""
         try:
-            return catalog.look_up(kind, given if isinstance(given, (catalog.Record, catalog.Model)) else str(given))
+            return catalog.look_up(kind, given if isinstance(given, catalog.Record) else str(given))
         except catalog.UnknownName as error:
             self.wrong(argument, error)
 
@@ -130,8 +129,3 @@ def _array(given, quantity, whole):
 def largest(values):
     """Largest of a number or an array."""
     return values.max() if hasattr(values, "max") else values
-
-
-def unlimited(value):
-    """Whether a length was left out, which counts as without end."""
-    return isinstance(value, float) and math.isinf(value)

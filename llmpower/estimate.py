@@ -105,7 +105,7 @@ class Estimate:
 
     @property
     def bound(self):
-        """What takes most of a step: bandwidth, compute, interconnect or overhead; power for boards at their plateau."""
+        """What takes most of a step: bandwidth, compute, interconnect or overhead; power at the plateau of a board."""
         import numpy as np
 
         step = self.step
@@ -115,15 +115,8 @@ class Estimate:
         place = np.where(np.asarray(step.uncapped_j) > np.asarray(step.energy_j), 4, most)
         return names[place] if place.ndim else str(names[place])
 
-    @property
-    def low(self):
-        """Low ends, each of its own. `Ends`"""
-        return self._ends("low", 0)
-
-    @property
-    def high(self):
-        """High ends, each of its own. `Ends`"""
-        return self._ends("high", 2)
+    low = property(lambda self: self._ends("low", 0), doc="Low ends, each of its own. `Ends`")
+    high = property(lambda self: self._ends("high", 2), doc="High ends, each of its own. `Ends`")
 
     @property
     def inputs(self):
@@ -257,34 +250,20 @@ def lacks(case, several=None):
     """
     machine, several = case.accelerator, largest(case.n_accelerators) > 1 if several is None else several
     name, format_ = machine.entity, case.weight_format.entity
-    found = []
     if not machine.get("dense_bf16_flop_per_s"):
-        known = _known_for("dense_bf16_flop_per_s")
-        found.append(("accelerator", f"no rate of {name} for 16-bit products is in data/", known))
+        yield ("accelerator", f"no rate of {name} for 16-bit products is in data/", _known_for("dense_bf16_flop_per_s"))
     elif format_ in _RATES and not machine.get(_RATES[format_]):
         known = ", ".join(rate for rate in ("bf16", *_RATES) if machine.get(f"dense_{rate}_flop_per_s"))
         also = "formats that are only stored, such as int4 and q4_k_m, run at its 16-bit rate"
-        found.append(("weight_format", f"{name} has no rate for {format_}", f"it has {known}; {also}"))
+        yield ("weight_format", f"{name} has no rate for {format_}", f"it has {known}; {also}")
     if machine.category == "system":
         instead = "name one of its accelerators and how many, such as h100-sxm and 8"
-        found.append(("accelerator", f"{name} is a whole system", instead))
+        yield ("accelerator", f"{name} is a whole system", instead)
     if not machine.get("tdp_w"):
-        found.append(("accelerator", f"no rated power of {name} is in data/", _known_for("tdp_w")))
+        yield ("accelerator", f"no rated power of {name} is in data/", _known_for("tdp_w"))
     if several and not machine.get("link_bytes_per_s"):
         known = f"allowed is 1, or one of {_known_for('link_bytes_per_s')}"
-        found.append(("n_accelerators", f"no bandwidth between accelerators of {name} is in data/", known))
-    return found
-
-
-def _spread(case):
-    if case.parallelism != "ep":
-        return 0.0
-    if isinstance(case.n_accelerators, float):
-        return served.normal_maximum(int(case.n_accelerators))
-    import numpy as np
-
-    counts, place = np.unique(case.n_accelerators, return_inverse=True)
-    return np.array([served.normal_maximum(int(one)) for one in counts])[place].reshape(case.n_accelerators.shape)
+        yield ("n_accelerators", f"no bandwidth between accelerators of {name} is in data/", known)
 
 
 def estimate(
@@ -300,42 +279,22 @@ def estimate(
     parallelism=None,
     boundary="accelerators",
 ):
-    """Predict speed, power and energy of a model on a machine.
+    """Predict speed, power and energy of a model on a machine, as an `Estimate`; every number may be an array.
 
-    Parameters
-    ----------
-    model, accelerator : str
-        Names of the catalog, or what people type for them.
-    n_accelerators : int or array
-        Accelerators that share the model. [1]
-    batch : float or array
-        Sequences decoded together, on average. [1]
-    prompt_tokens : float or array
-        Tokens of a prompt that are computed, not found in a cache. [1]
-    output_tokens : float or array, optional
-        Tokens written per prompt; without it, prompts count as read already and their energy is left out. [1]
-    context_tokens : float or array, optional
-        Mean context of a running request, which sets the reads of the cache; without it prompt + output / 2, right for
-        fixed lengths. [1]
-    weight_format, kv_format : str
-        Number formats; caches are in 16 bit unless told otherwise.
-    parallelism : {"tp", "ep"}, optional
-        ``tp``: every matrix is cut over the accelerators; ``ep``: whole experts are spread over them, the rest is cut.
-    boundary : {"accelerators", "server", "facility"}
-        How far the energy is counted: with the server's share, with the site's.
+    model, accelerator: names of the catalog, or what people type for them.
+    n_accelerators: accelerators that share the model. [1]
+    batch: sequences decoded together, on average. [1]
+    prompt_tokens: tokens of a prompt that are computed, not found in a cache. [1]
+    output_tokens: tokens written per prompt; without it prompts count as read already, their energy is left out. [1]
+    context_tokens: mean context of a running request, which sets the reads of the cache; without it prompt +
+    output / 2, right for fixed lengths. [1]
+    weight_format, kv_format: number formats; caches are in 16 bit unless told otherwise.
+    parallelism: ``tp`` cuts every matrix over the accelerators, ``ep`` spreads whole experts and cuts the rest.
+    boundary: how far energy is counted: ``accelerators``, ``server`` with its share, or ``facility`` with the site's.
 
-    Returns
-    -------
-    estimate : Estimate
-        A run that does not fit is an error; in arrays it is NaN and `fits` is False.
+    Wrong arguments raise one `ParameterError` with every problem, what is allowed, and the unit. A run that does not
+    fit raises one too; in arrays it is NaN, and `fits` is False.
 
-    Raises
-    ------
-    ParameterError
-        With every problem, what is allowed, and the unit.
-
-    Notes
-    -----
     Constants are fitted to runs of one serving software (vLLM 0.11) on H100 and B200; `data/accuracy.csv` has the
     errors on architectures that were held out. Those errors belong to runs whose computed prompt tokens and mean
     contexts were worked out from the benchmark's window (`evidence.fit.Runs`: the share of chat prompts that no cache
@@ -343,13 +302,9 @@ def estimate(
     larger. Products in 8 bit count at the 16-bit rate, which fits measured runs better. Left out: host processors that
     cannot keep up, pipelines, several servers, speculative decoding, attention that is not split over the accelerators.
 
-    Examples
-    --------
     >>> found = estimate("llama-3.1-70b", "h100-sxm", n_accelerators=4, batch=64, prompt_tokens=200, output_tokens=400)
-    >>> found.calibration, found.bound, found.fits
-    ('fitted', 'bandwidth', True)
-    >>> found.low.j_per_token < found.j_per_token < found.high.j_per_token
-    True
+    >>> found.calibration, found.bound, found.fits, found.low.j_per_token < found.j_per_token < found.high.j_per_token
+    ('fitted', 'bandwidth', True, True)
     """
     given = dict(locals())
     check = Check()
@@ -373,7 +328,7 @@ def held(case):
     """A case on the fewest accelerators, from its own number on, that hold it; None where no estimate can be had."""
     count = fewest(case, int(case.n_accelerators))
     larger = count and replace(case, n_accelerators=float(count))
-    return larger if larger and not lacks(larger) else None
+    return larger if larger and not any(lacks(larger)) else None
 
 
 def expect(case, boundary="accelerators"):
@@ -381,7 +336,8 @@ def expect(case, boundary="accelerators"):
     (unit, fitted, kind), n = _unit(case.accelerator, case.weight_format), case.n_accelerators
     host, missing = _host(case.accelerator, boundary), needed_bytes(case) - n * case.accelerator.memory_bytes
     host = replace(host, power_w=tuple(n * power for power in host.power_w)) if host.power_w[1] else host
-    run = (n, case.batch, case.context_tokens, case.prefilled_tokens, case.output_tokens, _spread(case))
+    spread = served.normal_maxima(n) if case.parallelism == "ep" else 0.0
+    run = (n, case.batch, case.context_tokens, case.prefilled_tokens, case.output_tokens, spread)
     notes, net = (*case.assumed, *_left_out(case, kind)), net_of(case)
     spans = constants.spans(kind, net.moe)
     return Estimate(case, boundary, kind, fits(case), missing, notes, host, spans, (net, unit, fitted, *run))

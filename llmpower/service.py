@@ -61,7 +61,7 @@ def speed(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, 
 def _expected(*query):
     """Estimate of the case of a service; None where a fact it needs is missing, or nothing fits."""
     found = _case(*query)
-    return None if lacks(found) or not fits(found) else expect(found)
+    return None if any(lacks(found)) or not fits(found) else expect(found)
 
 
 def expected(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch):

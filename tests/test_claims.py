@@ -5,9 +5,10 @@ import re
 
 import pytest
 
+from llmpower.book.coverage import coverage
 from llmpower.book.files import find_book
 from llmpower.facts.catalog import UnknownName
-from llmpower.facts.claims import claim, claims, coverage
+from llmpower.facts.claims import claim, claims
 from llmpower.formulas import decode
 from llmpower.step import bound
 

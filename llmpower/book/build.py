@@ -54,7 +54,7 @@ def _stage(book, folders, title, changed, stage):
 
 def _card(folder, title, path):
     """The picture of a shared link, drawn once for a run of the front page: loading what draws takes a second."""
-    code = [fresh.digest(PACKAGE / "figures" / name) for name in ("index.py", "style.py")]
+    code = [fresh.digest(PACKAGE / "figures" / name) for name in ("index.py", "style.py", "style.mplstyle")]
     kept = folder / f"card-{fresh.hashed([title, *code])[:12]}.png"
     if not kept.exists():
         from llmpower.facts.claims import claim
@@ -176,7 +176,7 @@ def build(book, out=None, scenario=None, jobs=None, say=print, also=()):
         stage.mkdir()
         config = _stage(book, folders, scenario.title, changed, stage)
         mark = fresh.fingerprint(book, stage, also=also)
-        if fresh.sealed(out, mark):
+        if fresh.site_is_fresh(out, mark):
             say("publishing: nothing to do, the site is up to date")
         else:
             fresh.seal(out)

@@ -7,6 +7,7 @@ were made from, never by dates, so that they may be copied, and no clock can be 
 
 - the code cells of the notebook, and of its text;
 - every module of this package that the kernel, or the process that ran it, had loaded at the end;
+- the style sheet of the figures;
 - every table of ``data/`` that the kernel had read at the end (a chapter is asked, nothing is declared);
 - the lock file, which pins all other packages, and the version of Python;
 - the stored results themselves, so that a file cut short later is not handed out.
@@ -72,6 +73,7 @@ def run_inputs(path, modules, tables, folder):
         "packages": digest(lock),
         **{f"module:{module}": digest(_module_file(module)) for module in modules},
         **{f"table:{table}": digest(DATA / table) for table in tables},
+        "style": digest(PACKAGE / "figures" / "style.mplstyle"),
         **{f"stored:{name}": digest(folder / name) for name in STORED},
     }
 
@@ -86,7 +88,7 @@ def tables_read(stored):
     return [name.removeprefix("table:") for name in stored if name.startswith("table:")]
 
 
-def fresh(path, folder):
+def run_is_fresh(path, folder):
     """Whether a stored run is what running the chapter again would give."""
     try:
         stored = read_json(folder / "inputs.json")
@@ -150,7 +152,7 @@ def _seal(out, mark):
     return f"{mark} {hashed([(path.relative_to(out).as_posix(), path.stat().st_size) for path in files])}"
 
 
-def sealed(out, mark):
+def site_is_fresh(out, mark):
     """Whether the site in a folder of ours was made from what the fingerprint stands for, and is whole."""
     return (out / _SEAL).read_text() == _seal(out, mark)
 

@@ -3,14 +3,16 @@
 import importlib.metadata
 import platform
 
+from llmpower.book import coverage as where
 from llmpower.book.files import chapters, filled, read_json, read_notebook, read_yaml
 from llmpower.book.fresh import tables_read
 from llmpower.book.parameters import used_table
-from llmpower.book.report import escaped, unit_text
+from llmpower.book.report import escaped
 from llmpower.facts import catalog, tables
 from llmpower.facts import claims as article
 from llmpower.facts.quantities import quantities
 from llmpower.facts.units import in_unit
+from llmpower.text import unit_text
 
 # Of the reference edition; written by `llmpower renew`.
 RUN_TIMES = "chapters/run-times.json"
@@ -56,7 +58,7 @@ def _ranged(fact):
 def coverage(book, runs):
     """From the article's lines to the sections of the book."""
     rows = []
-    for one in article.coverage():
+    for one in where.coverage():
         ids = [id for id, claim in article.claims().items() if one.first_line <= claim.line <= one.last_line]
         kept = "".join(letter for letter in one.section.lower() if letter.isalnum() or letter in " -_")
         # A heading has the anchor that MyST makes of it.

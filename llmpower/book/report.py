@@ -23,8 +23,6 @@ _GLUE = "application/papermill.record/"
 
 # What names stand for in a plain Jupyter; None in the book, where MyST knows.
 _known = None
-
-
 _NUMBER = re.compile(r"[-−+×÷<>≤≥]? ?\d|∞")
 
 

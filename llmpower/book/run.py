@@ -135,7 +135,7 @@ def execute_stale(book, values, cache, jobs=None, say=print):
     """
     notebooks = files.chapters(book)
     folders = {name: cache / name / fresh.hashed(values[name])[:12] for name in notebooks}
-    stale = [name for name in notebooks if not fresh.fresh(notebooks[name], folders[name])]
+    stale = [name for name in notebooks if not fresh.run_is_fresh(notebooks[name], folders[name])]
     if not stale:
         say(f"executing: nothing to do, {len(notebooks)} chapters are up to date")
         return folders

@@ -4,10 +4,10 @@ What takes minutes is read from ``data/predictions.csv`` and ``data/studies.csv`
 everything else is computed when it is asked for.
 """
 
+import copy
 import functools
 import itertools
 import math
-from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,8 +23,8 @@ from llmpower.step.spill import deliver
 from llmpower.step.work import work
 
 FAMILIES = {
-    "llama": "Llama", "qwen3": "Qwen3", "nemotron": "Nemotron", "gpt": "gpt-oss", "deepseek": "DeepSeek", "gemma": "Gemma",
-    "mistral": "Mistral",
+    "llama": "Llama", "qwen3": "Qwen3", "nemotron": "Nemotron", "gpt": "gpt-oss", "deepseek": "DeepSeek",
+    "gemma": "Gemma", "mistral": "Mistral",
 }  # fmt: skip
 SIXTEEN_BITS = ("bf16", "fp16")
 # Few terms that do most of the work; `layer_time_s` counts once for each fitted accelerator.
@@ -145,10 +145,8 @@ def counts(runs):
     unit_prices = SimpleNamespace(**{**vars(some), **prices, "compute_tdp_share": 0, "plateau_tdp_share": math.inf})
     for place, _, net, unit, run in runs.parts():
         step = served.step(net, unit, unit_prices, *run)
-        n_bytes[place], n_flop[place] = (
-            step.weights_j + step.kv_j,
-            step.compute_j * unit.dense_bf16_flop_per_s / unit.tdp_w,
-        )
+        n_bytes[place] = step.weights_j + step.kv_j
+        n_flop[place] = step.compute_j * unit.dense_bf16_flop_per_s / unit.tdp_w
     return n_bytes, n_flop
 
 
@@ -192,9 +190,7 @@ def roof_runs():
 
 def _with_prompt_share(runs, share):
     """Runs whose chat prompts were computed to another share than the constants say."""
-    other = fit.Runs.__new__(fit.Runs)
-    vars(other).update(vars(runs))
-    more = share / constants.fixed()["computed_prompt_share"]
+    other, more = copy.copy(runs), share / constants.fixed()["computed_prompt_share"]
     other.prompt = runs.prompt * np.where(runs.prompt < runs.columns["prompt_tokens"], more, 1.0)
     return other
 
@@ -228,31 +224,21 @@ def predict_held_out(kind):
     runs = fit.serving_runs(anomalies=True)
     groups = runs.architecture if kind == "architecture" else runs.columns["accelerator"].astype(str)
     clean = np.array([not mark for mark in runs.columns["anomaly"]])
-    rows = {}
+    time, energy, batch = np.empty(len(runs)), np.empty(len(runs)), runs.columns["batch"]
     for group in np.unique(groups):
-        out = np.flatnonzero(groups == group)
-        time, energy = runs.predict(fit.fit(runs, np.flatnonzero((groups != group) & clean)), runs.parts(out))
-        for place, t, e in zip(out, time, energy):
-            batch = runs.columns["batch"][place]
-            rows[place] = [runs.columns["id"][place], kind, f"{e / batch:.6g}", f"{batch / t:.6g}"]
-    return [rows[place] for place in sorted(rows)]
+        out, rest = np.flatnonzero(groups == group), np.flatnonzero((groups != group) & clean)
+        time[out], energy[out] = runs.predict(fit.fit(runs, rest), runs.parts(out))
+    predicted = zip(runs.columns["id"], energy / batch, batch / time)
+    return [[id, kind, f"{j_per_token:.6g}", f"{rate:.6g}"] for id, j_per_token, rate in predicted]
 
 
-@dataclass(frozen=True)
-class Measured:
+class Measured(catalog.Record):
     """A published run: what decoded where, how fast, at which power."""
-
-    facts: catalog.Record = field(repr=False)
-
-    def __getattr__(self, quantity):
-        if quantity.startswith("__") or quantity == "facts":
-            raise AttributeError(quantity)
-        return getattr(self.facts, quantity)
 
     @property
     def source(self):
         """Key of the source of the speed."""
-        return self.facts["tokens_per_s"].source
+        return self["tokens_per_s"].source
 
     @property
     def tokens_per_j(self):
@@ -262,9 +248,7 @@ class Measured:
     @property
     def bytes_per_token(self):
         """Bytes read per output token: counted, or the printed file where the format is not in the catalog. [B]"""
-        if self.facts.get("weight_bytes"):
-            return self.facts.weight_bytes
-        return work(self._case).read_bytes / self.batch
+        return self.get("weight_bytes") or work(self._case).read_bytes / self.batch
 
     @property
     def bound(self):
@@ -284,8 +268,8 @@ def measured_points():
     >>> round(measured_points()["mlenergy-70b-h100x4-batch-32"].tokens_per_j, 2)
     0.83
     """
-    found = catalog.records("measured_points.csv")
-    return {entity: Measured(one) if one.get("tokens_per_s") else one for entity, one in found.items()}
+    found = catalog.records("measured_points.csv").values()
+    return {one.entity: Measured(one.entity, one.facts) if one.get("tokens_per_s") else one for one in found}
 
 
 def write(say=print):
@@ -301,7 +285,6 @@ def write(say=print):
     for label, some, names in tried:
         say(f"held out: {label}")
         energy, speed, _ = fit.held_out(some, names=names)
-        for kind, mask in (("all", some.moe | True), ("dense", ~some.moe), ("moe", some.moe)):
-            rows += fit.accuracy_rows(label, kind, mask, energy, speed)
+        rows += fit.accuracy_rows(label, some, energy, speed)
     tables.write("studies.csv", [constants.ACCURACY, *rows])
     held_out.cache_clear(), constants.errors.cache_clear()

@@ -1,4 +1,4 @@
-"""The estimator's constants, fitted to measured runs: `calibrate` makes ``data/calibration.csv`` and ``accuracy.csv``."""
+"""The estimator's constants, fitted to measured runs: `calibrate` writes ``data/calibration.csv``, ``accuracy.csv``."""
 
 import concurrent.futures
 import datetime
@@ -51,49 +51,44 @@ class Runs:
 
     def __init__(self, table="measurements.csv", keep=None):
         columns = measurements(table)
-        chosen = np.arange(len(columns["id"]))
-        if keep is not None:
-            chosen = chosen[keep(columns)]
-        self.columns = {
-            name: np.array(values, dtype=object if isinstance(values, list) else float)[chosen]
-            for name, values in columns.items()
-        }
-        c = self.columns
+        kept = slice(None) if keep is None else keep(columns)
+        # Texts come as lists, numbers as arrays.
+        types = {name: object if isinstance(values, list) else float for name, values in columns.items()}
+        self.columns = c = {name: np.array(values, types[name])[kept] for name, values in columns.items()}
         formats = [catalog.number_format(name) for name in c["weight_format"]]
         machines = [catalog.accelerator(name) for name in c["accelerator"]]
-        wide = catalog.number_format("bf16")
+        wide, fixed = catalog.number_format("bf16"), constants.fixed()
         self.net = _stack([network(catalog.model(name), one, wide) for name, one in zip(c["model"], formats)])
         self.unit = _stack([served.machine(*pair) for pair in zip(machines, formats)])
-        reached, usual = self.unit.reached_bf16_flop_per_s, constants.fixed()["dense_flop_share"]
-        likely = self.unit.dense_bf16_flop_per_s * usual
+        reached, likely = self.unit.reached_bf16_flop_per_s, self.unit.dense_bf16_flop_per_s * fixed["dense_flop_share"]
         self.unit.reached_bf16_flop_per_s = np.where(np.isnan(reached), likely, reached)
         self.moe = self.net.n_experts > 0
         self.architecture = np.array([ARCHITECTURES.get(name, name) for name in c["model"]])
-        self.spread = np.array(
-            [served.normal_maximum(max(1, int(n))) for n in np.nan_to_num(c["expert_parallel"], nan=1)]
-        )
+        self.spread = served.normal_maxima(np.maximum(1, np.nan_to_num(c["expert_parallel"], nan=1)))
         # A recurrent state cannot be found in a cache of prompts, so those networks compute every prompt.
         found = (c["task"] == "lm-arena-chat") & (self.net.recurrent == 0)
-        self.prompt = c["prompt_tokens"] * np.where(found, constants.fixed()["computed_prompt_share"], 1.0)
+        self.prompt = c["prompt_tokens"] * np.where(found, fixed["computed_prompt_share"], 1.0)
         self.context = c["prompt_tokens"] + c["window_context_tokens"]
         self.output = c["output_tokens_per_prompt"]
 
     def __len__(self):
         return len(self.moe)
 
+    def rows(self, chosen=None):
+        """Places of the chosen runs, or of all."""
+        return np.arange(len(self)) if chosen is None else np.asarray(chosen)
+
     def parts(self, chosen=None):
-        """The chosen runs as the forecast takes them, without and with experts: (places among the chosen, arguments)."""
-        chosen, c = np.arange(len(self)) if chosen is None else np.asarray(chosen), self.columns
-        found = []
+        """The chosen runs as `served.step` takes them, without and with experts: places among the chosen, arguments."""
+        chosen, c, found = self.rows(chosen), self.columns, []
         for moe in (False, True):
             place = np.flatnonzero(self.moe[chosen] == moe)
             rows = chosen[place]
             if len(rows):
                 net, unit = _take(self.net, rows), _take(self.unit, rows)
-                net.moe = moe
+                net.moe, machines = moe, c["accelerator"][rows]
                 columns = (c["n_accelerators"], c["batch"], self.context, self.prompt, self.output, self.spread)
-                run = tuple(column[rows] for column in columns)
-                found.append((place, c["accelerator"][rows], net, unit, run))
+                found.append((place, machines, net, unit, tuple(column[rows] for column in columns)))
         return found
 
     def predict(self, values, parts=None):
@@ -101,17 +96,15 @@ class Runs:
         parts = self.parts() if parts is None else parts
         count = sum(len(place) for place, *_ in parts)
         time, energy = np.empty(count), np.empty(count)
-        gaps = values["layer_time_s"]
         for place, machines, net, unit, run in parts:
-            own = SimpleNamespace(**values)
-            own.layer_time_s = _gap(machines, gaps)
+            own = SimpleNamespace(**{**values, PER_ACCELERATOR: _gap(machines, values[PER_ACCELERATOR])})
             found = served.step(net, unit, own, *run)
             time[place], energy[place] = found.time_s, found.energy_j
         return time, energy
 
     def errors(self, values, chosen=None):
         """Predicted over measured, less one: J per token and tokens per second."""
-        chosen = np.arange(len(self)) if chosen is None else np.asarray(chosen)
+        chosen = self.rows(chosen)
         time, energy = self.predict(values, self.parts(chosen))
         batch = self.columns["batch"][chosen]
         measured_j, measured_rate = (self.columns[name][chosen] for name in ("j_per_token", "tokens_per_s"))
@@ -128,11 +121,12 @@ def _gap(machines, gaps):
 
 def serving_runs(anomalies=False):
     """The runs constants are fitted to: one laboratory, one software, and none that contradicts its neighbours."""
-    return Runs(
-        keep=lambda c: np.array(
-            [name.startswith("mlenergy") and (anomalies or not mark) for name, mark in zip(c["id"], c["anomaly"])]
-        )
-    )
+
+    def keep(c):
+        ours = [name.startswith("mlenergy") for name in c["id"]]
+        return np.array(ours) & np.array([anomalies or not mark for mark in c["anomaly"]])
+
+    return Runs(keep=keep)
 
 
 def _unpack(names, accelerators, logs):
@@ -150,24 +144,20 @@ def _unpack(names, accelerators, logs):
 def fit(runs, chosen=None, names=TERMS, start=None, tolerance=1e-5):
     """Constants that fit measured runs best, time and energy together.
 
-    runs: Measured runs.
-    chosen: Which of them.
-    names: Terms to fit; the others are left out of the model.
-    start: Constants of an earlier fit to begin with.
-    tolerance: Relative change at which the fit ends. [1]
-
-    Returns: Constants by name; `layer_time_s` by accelerator.
+    chosen: which of the runs; all if not given.
+    names: terms to fit; the others are left out of the model.
+    start: constants of an earlier fit to begin with.
+    tolerance: relative change at which the fit ends. [1]
+    Constants by name come back; `layer_time_s` by accelerator.
     """
     from scipy.optimize import least_squares
 
-    chosen = np.arange(len(runs)) if chosen is None else np.asarray(chosen)
-    c = runs.columns
+    chosen, c = runs.rows(chosen), runs.columns
     accelerators = sorted(set(c["accelerator"][chosen]))
     others = [name for name in names if name != PER_ACCELERATOR]
     known = [quantities()[name] for name in [PER_ACCELERATOR] * len(accelerators) + others]
     low, high = (np.log([getattr(quantity, end) for quantity in known]) for end in ("low", "high"))
-    middle = (low + high) / 2
-    first = middle.copy()
+    middle = first = (low + high) / 2
     if start is not None:
         near = [start["layer_time_s"].get(name) for name in accelerators] + [start[name] for name in others]
         first = np.array([math.log(value) if value else mid for value, mid in zip(near, middle)])
@@ -178,39 +168,25 @@ def fit(runs, chosen=None, names=TERMS, start=None, tolerance=1e-5):
     _, place, count = np.unique(runs.architecture[chosen], return_inverse=True, return_counts=True)
     weight = count[place] ** -0.125
     weight = weight / np.sqrt((weight**2).mean())
-
     parts = runs.parts(chosen)
 
     def residuals(logs):
         t, e = runs.predict(_unpack(names, accelerators, logs), parts)
-        return np.concatenate(
-            [TIME_WEIGHT * weight * (np.log(t) - time), weight * (np.log(e) - energy), PRIOR_WEIGHT * (logs - middle)]
-        )
+        apart = TIME_WEIGHT * weight * (np.log(t) - time), weight * (np.log(e) - energy)
+        return np.concatenate([*apart, PRIOR_WEIGHT * (logs - middle)])
 
-    found = least_squares(
-        residuals,
-        first,
-        bounds=(low, high),
-        loss="soft_l1",
-        f_scale=LOSS_SCALE,
-        ftol=tolerance,
-        xtol=tolerance,
-        max_nfev=80,
-    )
+    loss = {"loss": "soft_l1", "f_scale": LOSS_SCALE, "ftol": tolerance, "xtol": tolerance, "max_nfev": 80}
+    found = least_squares(residuals, first, bounds=(low, high), **loss)
     return _unpack(names, accelerators, found.x)
 
 
 def held_out(runs, kind="architectures", names=TERMS, choose=False, say=lambda line: None):
     """Errors when every run is predicted by constants fitted without its group.
 
-    runs: Measured runs.
-    kind: one of "architectures", "accelerators"; What is held out as a whole. A held-out accelerator has no gap per
-        layer of its own and takes that of the others.
-    names: Terms of the model.
-    choose: Choose the terms again inside each fold, without the group held out.
-    say: Takes a line of progress.
-
-    Returns: Predicted over measured less one, of J per token and tokens per second. Group -> names of the terms.
+    kind: ``"architectures"`` or ``"accelerators"``, held out as a whole; a held-out accelerator has no gap per layer of
+    its own and takes that of the others.
+    choose: choose the terms again inside each fold, without the group held out.
+    Predicted over measured less one come back, of J per token and of tokens per second; and the terms of each group.
     """
     folds = runs.architecture if kind == "architectures" else runs.columns["accelerator"].astype(str)
     energy, speed, chosen = np.empty(len(runs)), np.empty(len(runs)), {}
@@ -239,13 +215,9 @@ def _score(runs, names, chosen, start):
 
 
 def choose_terms(runs, chosen, least_gain=0.01):
-    """Terms that pay for themselves on the given runs, the most useful first.
+    """Terms that pay for themselves on the chosen runs, the most useful first.
 
-    runs: Measured runs.
-    chosen: Which of them may be looked at.
-    least_gain: Share by which a term must lower the held-out error to be taken. [1]
-
-    Returns: Terms.
+    least_gain: share by which a term must lower the held-out error to be taken. [1]
     """
     names = ALWAYS
     best, start = _score(runs, names, chosen, {})
@@ -263,9 +235,8 @@ def spread(runs, draws=200, seed=0, say=lambda line: None):
     random, groups = np.random.default_rng(seed), np.unique(runs.architecture)
     found = []
     for number in range(draws):
-        rows = np.concatenate(
-            [np.flatnonzero(runs.architecture == group) for group in random.choice(groups, len(groups))]
-        )
+        drawn = random.choice(groups, len(groups))
+        rows = np.concatenate([np.flatnonzero(runs.architecture == group) for group in drawn])
         if len(set(runs.columns["accelerator"][rows])) == len(set(runs.columns["accelerator"])):
             found.append(_flat(fit(runs, rows)))
         if (number + 1) % 50 == 0:
@@ -284,59 +255,42 @@ def summary(errors):
     return float(np.median(size)), float(np.mean(size)), float(np.percentile(size, 90))
 
 
-def accuracy_rows(split, label, mask, energy, speed):
-    """Rows of a table of errors, from predicted over measured less one, of the runs under a mask."""
-    for quantity, errors in (("j_per_token", energy[mask]), ("tokens_per_s", speed[mask])):
-        # Measured over predicted: what a prediction is multiplied with to span eight runs in ten.
-        low, high = np.percentile(1 / (1 + errors), [10, 90])
-        middle = [f"{value:.1f}" for value in summary(errors)]
-        yield [split, label, quantity, len(errors), *middle, f"{low:.3f}", f"{high:.3f}"]
+def accuracy_rows(split, runs, energy, speed):
+    """Rows of a table of errors, from predicted over measured less one: of all runs, of dense networks, of mixtures."""
+    for label, mask in (("all", runs.moe | True), ("dense", ~runs.moe), ("moe", runs.moe)):
+        for quantity, errors in (("j_per_token", energy[mask]), ("tokens_per_s", speed[mask])):
+            # Measured over predicted: what a prediction is multiplied with to span eight runs in ten.
+            low, high = np.percentile(1 / (1 + errors), [10, 90])
+            middle = [f"{value:.1f}" for value in summary(errors)]
+            yield [split, label, quantity, len(errors), *middle, f"{low:.3f}", f"{high:.3f}"]
 
 
 def validate(runs, say=lambda line: None):
     """Rows of the accuracy table: whole architectures and accelerators held out.
 
-    runs: Runs to fit and to hold out.
-    say: Takes a line of progress.
-
-    Returns: Columns split, runs, quantity, n, median, mean and 90th percentile of the absolute error [%], 10th and
-    90th percentile of measured over predicted.
+    Columns split, runs, quantity, n, median, mean and 90th percentile of the absolute error [%], 10th and 90th
+    percentile of measured over predicted.
     """
     rows = []
     for split, choose in (("architectures", False), (EXAMS["fitted"], True), ("accelerators", False)):
         say(f"held out: {split}")
         energy, speed, _ = held_out(runs, split.partition(",")[0], choose=choose, say=say)
-        for label, mask in (("all", runs.moe | True), ("dense", ~runs.moe), ("moe", runs.moe)):
-            rows += accuracy_rows(split, label, mask, energy, speed)
+        rows += accuracy_rows(split, runs, energy, speed)
     return rows
 
 
-_MEANING = {
-    "layer_time_s": "gap per block", "sequence_time_s": "sampling and bookkeeping of a sequence",
-    "sum_time_s": "one small sum over the accelerators", "block_scaling_time_s": "block-scaled 8-bit experts",
-    "expert_flop_share": "experts on decoded tokens", "expert_prompt_flop_share": "experts on prompts",
-    "recurrent_prompt_factor": "prompts through recurrent layers", "imbalance": "uneven experts",
-    "padding_rows": "rows of nothing for each expert", "static_tdp_share": "flows whatever the work",
-    "compute_tdp_share": "while arithmetic runs", "weight_energy_j_per_byte": "board energy, weights",
-    "cache_energy_j_per_byte": "board energy, caches with attention", "operation_tdp_share": "operations at the peak rate",
-}  # fmt: skip
 _PRINTED = {"s": ("us", 1e-6), "J/B": ("pJ/bit", 8e-12), "J/FLOP": ("pJ/FLOP", 1e-12), "1": ("1", 1)}
 
 
 def calibrate(say=print, today=None):
-    """Fit the constants, check them, and write ``data/calibration.csv`` and ``data/accuracy.csv``.
-
-    say: Takes a line of progress.
-    today: Date of the fit.
-
-    Returns: Rows of the accuracy table.
-    """
+    """Fit the constants, check them, and write ``data/calibration.csv`` and ``accuracy.csv``, whose rows come back."""
     today, runs = today or datetime.date.today(), serving_runs()
     say(f"fitting {len(_flat(fit(runs)))} constants to {len(runs)} runs of {len(set(runs.architecture))} architectures")
     values, ends = _flat(fit(runs)), spread(runs, say=say)
     accuracy = validate(runs, say)
     old = [cells.row for cells in tables.rows("calibration.csv")]
     lines = [list(old[0]), *[list(row.values()) for row in old if row["entity"] == "set"]]
+    notes = {row["quantity"]: row["note"] for row in old}
     for key, value in values.items():
         entity, _, name = key.rpartition(":")
         unit, factor = _PRINTED[quantities()[name].unit]
@@ -344,7 +298,9 @@ def calibrate(say=print, today=None):
         drawn = "low and high: 5 and 95 % of fits to architectures drawn at random"
         where = f"llmpower calibrate, {today}: {len(runs)} runs; {drawn}"
         # Nobody can have seen it in the source: it is worked out here.
-        lines.append([entity or "fitted", name, *cells, unit, "derived", "mlenergy2025", where, "", _MEANING[name]])
+        lines.append(
+            [entity or "fitted", name, *cells, unit, "derived", "mlenergy2025", where, "", notes.get(name, "")]
+        )
     tables.write("calibration.csv", lines)
     tables.write("accuracy.csv", [ACCURACY, *accuracy])
     for stale in (catalog.facts, catalog.records, constants.fixed, constants.gaps, constants.of, constants.errors):

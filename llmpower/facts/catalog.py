@@ -99,26 +99,31 @@ def tidy_tables():
     return [path.name for path in sorted(DATA.glob("*.csv")) if path.read_text(encoding="utf-8").startswith(heading)]
 
 
-@dataclass(frozen=True)
+# One entity is one object, so that results for it can be kept.
+@dataclass(frozen=True, eq=False)
 class Record:
     """Everything the facts say of one entity; a value by attribute, its `Fact` by item."""
 
     entity: str
-    facts: dict = field(repr=False, hash=False)
+    facts: dict = field(repr=False)
 
     def __getattr__(self, quantity):
         if quantity.startswith("__") or quantity == "facts":
             raise AttributeError(quantity)
         if quantity in self.facts:
-            return self.facts[quantity].value
+            return self.value(quantity)
         raise AttributeError(f"{self.entity} has no {quantity} in data/; it has {', '.join(self.facts)}")
+
+    def value(self, quantity):
+        """Value of a quantity that it has."""
+        return self.facts[quantity].value
 
     def __getitem__(self, quantity):
         return self.facts[quantity]
 
     def get(self, quantity, default=None):
         """Value of a quantity, or `default` where no source was found."""
-        return self.facts[quantity].value if quantity in self.facts else default
+        return self.value(quantity) if quantity in self.facts else default
 
 
 @functools.cache
@@ -142,26 +147,12 @@ def fact(table, entity, quantity):
     return record[quantity]
 
 
-@dataclass(frozen=True)
-class Model:
-    """Dimensions of one network, all from one configuration."""
+class Model(Record):
+    """One network: its texts and dimensions by attribute, all from one configuration; `facts` has them by name."""
 
-    entity: str
-    name: str
-    aliases: str
-    tied_embeddings: bool
-    source: str
-    where: str
-    verified: str
-    note: str
-    dimensions: dict = field(repr=False, hash=False)
-
-    def __getattr__(self, dimension):
-        if dimension.startswith("__") or dimension == "dimensions":
-            raise AttributeError(dimension)
-        if dimension in self.dimensions:
-            return self.dimensions[dimension]
-        raise AttributeError(f"{self.entity} has no {dimension}; it has {', '.join(self.dimensions)}")
+    def value(self, name):
+        """A text, or a dimension; those have one source together."""
+        return self.facts[name]
 
     @property
     def embedding_params(self):
@@ -186,11 +177,9 @@ def models():
         if cells.text("entity") in found:
             raise cells.wrong("entity", "a model not given before")
         cells.text("name"), cells.text("source"), cells.text("where"), cells.date("verified")
-        tied = cells.one_of("tied_embeddings", ("yes", "no"), "an answer") == "yes"
-        columns = [column for column in row if column not in _MODEL_TEXT]
-        texts = {column: row[column] for column in _MODEL_TEXT if column != "tied_embeddings"}
-        dimensions = {column: _dimension(cells, column) for column in columns}
-        found[row["entity"]] = Model(tied_embeddings=tied, dimensions=dimensions, **texts)
+        tied = {"tied_embeddings": cells.one_of("tied_embeddings", ("yes", "no"), "an answer") == "yes"}
+        dimensions = {column: _dimension(cells, column) for column in row if column not in _MODEL_TEXT}
+        found[row["entity"]] = Model(row["entity"], {name: row[name] for name in _MODEL_TEXT} | tied | dimensions)
     return found
 
 
@@ -226,8 +215,7 @@ def spellings(kind):
     """Every spelling people type -> entity."""
     found = {}
     for entity, record in NAMED[kind]().items():
-        aliases = record.aliases if kind == "model" else record.get("aliases", "")
-        for alias in (entity, *filter(None, aliases.split(";"))):
+        for alias in (entity, *filter(None, record.get("aliases", "").split(";"))):
             other = found.setdefault(_plain(alias), entity)
             if other != entity:
                 raise FactError(f"{kind} alias {alias!r} stands for both {other} and {entity}")
@@ -253,7 +241,7 @@ def find(kind, name):
 
 def look_up(kind, name):
     """Record of what somebody typed; a record is handed back as it is."""
-    return name if isinstance(name, (Record, Model)) else NAMED[kind]()[find(kind, name)]
+    return name if isinstance(name, Record) else NAMED[kind]()[find(kind, name)]
 
 
 def accelerator(name):

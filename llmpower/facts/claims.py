@@ -71,27 +71,6 @@ def claims():
     return {cells.row["id"]: _claim(cells) for cells in rows("claims.csv", _COLUMNS)}
 
 
-@dataclass(frozen=True)
-class Block:
-    """A run of the article's lines and the section of the book that treats it."""
-
-    first_line: int
-    last_line: int
-    block: str
-    page: str
-    section: str
-
-
-@functools.cache
-def coverage():
-    """Where the book treats each part of the article, in the order of its lines."""
-    blocks = []
-    for cells in rows("coverage.csv", [*Block.__dataclass_fields__]):
-        first, last = (int(cells.number(column)) for column in ("first_line", "last_line"))
-        blocks.append(Block(first, last, *(cells.text(column) for column in ("block", "page", "section"))))
-    return tuple(blocks)
-
-
 def claim(id):
     """One statement of the article by its id; `UnknownName` if there is none.
 

@@ -4,10 +4,12 @@ import csv
 import functools
 import io
 import math
+import pathlib
 from numbers import Integral
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import rc_params_from_file
 from matplotlib.font_manager import fontManager
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullFormatter
@@ -24,32 +26,7 @@ DASHED = (0, (4, 3))
 # A line that something is held against.
 RULE = {"color": GREY, "linewidth": 1, "linestyle": DASHED}
 _RIM = [withStroke(linewidth=2.5, foreground="white")]
-_STYLE = {
-    "figure.dpi": 144,
-    "axes.titlesize": 10,
-    "axes.titlelocation": "left",
-    "axes.titlecolor": INK,
-    "axes.titlepad": 9,
-    "axes.labelcolor": INK,
-    "axes.labelpad": 5,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.spines.left": False,
-    "axes.edgecolor": GREY,
-    "xtick.color": GREY,
-    "ytick.color": GREY,
-    "xtick.labelsize": 9.5,
-    "ytick.labelsize": 9.5,
-    "xtick.minor.size": 0,
-    "ytick.minor.size": 0,
-    "ytick.major.size": 0,
-    "axes.grid": True,
-    "grid.color": "#E6E9EC",
-    "axes.axisbelow": True,
-    "lines.linewidth": 2,
-    # The same picture gets the same names inside, build after build.
-    "svg.hashsalt": "llmpower",
-}
+_STYLE = rc_params_from_file(pathlib.Path(__file__).with_suffix(".mplstyle"), use_default_template=False)
 
 
 @functools.cache
@@ -136,6 +113,7 @@ def direct(plot, x, y, text, color, offset=(6, 0), leader=False, **more):
     leader : whether a thin line joins the two.
     more : what `matplotlib.axes.Axes.annotate` takes.
     """
+    # Roboto counts much white into the height of a line.
     look = {"color": WORDS.get(color, color), "textcoords": "offset points", "va": "center", "linespacing": 0.98}
     look |= {"ha": "right" if offset[0] < 0 else "left", "path_effects": _RIM}
     if leader:
@@ -167,6 +145,7 @@ def ends(plot, distance):
 
     distance : of neighbours, over the height of the axes. [1]
     """
+    # Limits are settled when somebody asks for them.
     plot.get_ylim()
     level, labels = plot.transScale + plot.transLimits, []
     for line in plot.lines:

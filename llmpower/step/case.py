@@ -61,19 +61,18 @@ def case(
     weights = given.record("weight_format", "format", weight_format)
     cache = given.record("kv_format", "format", "bf16" if kv_format is None else kv_format)
     parallelism = given.choice("parallelism", "tp" if parallelism is None else parallelism, PARALLELISMS)
-    n = given.numbers("n_accelerators", n_accelerators, whole=True)
-    batch, prompt = given.numbers("batch", batch), given.numbers("prompt_tokens", prompt_tokens)
-    output = math.inf if output_tokens is None else given.numbers("output_tokens", output_tokens)
-    context = None if context_tokens is None else given.numbers("context_tokens", context_tokens)
-    names = ("n_accelerators", "batch", "prompt_tokens", "output_tokens", "context_tokens")
-    given.shapes(dict(zip(names, (n, batch, prompt, output, context))))
+    numbers = {"n_accelerators": n_accelerators, "batch": batch, "prompt_tokens": prompt_tokens}
+    numbers |= {"output_tokens": output_tokens, "context_tokens": context_tokens}
+    for name, one in numbers.items():
+        numbers[name] = None if one is None else given.numbers(name, one, whole=name == "n_accelerators")
+    given.shapes(numbers)
+    n, batch, prompt, output, context = numbers.values()
     if model and n is not None and parallelism == "ep":
         _check_experts(given, model, n)
     if check is None:
         given.done()
-    assumed = ()
-    if not given.problems:
-        context, assumed = _context(prompt, output, context)
+    output = math.inf if output_tokens is None else output
+    context, assumed = (context, ()) if given.problems else _context(prompt, output, context)
     return Case(model, machine, n, batch, context, weights, cache, prompt, output, parallelism, tuple(assumed))
 
 

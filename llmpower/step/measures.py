@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from llmpower.facts import catalog
 from llmpower.facts.power import power
 from llmpower.formulas import decode, mitigations
-from llmpower.step.bound import Bound, constants
+from llmpower.step.bound import Bound, Energy, constants
 from llmpower.step.work import FLOP_PER_MAC, attention_flop, cache_bytes, counted, net_of, positions
 
 # What stands for a measure or a part of it; all other facts of data/mitigations.csv are shown beside them.
@@ -69,12 +69,9 @@ def prices(static_source, accelerator):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bill(Bound):
+class Bill(Bound, Energy):
     """Energy of a decode step by part, all sequences together, and its shortest time on one accelerator. [J], [s]"""
 
-    weights_j: float
-    kv_j: float
-    compute_j: float
     kv_time_s: float
     static_w: float
     weight_bytes: float
@@ -88,7 +85,7 @@ class Bill(Bound):
     @property
     def dynamic_j(self):
         """Energy that follows the work. [J]"""
-        return self.weights_j + self.kv_j + self.compute_j
+        return super().total_j
 
     @property
     def total_j(self):
@@ -100,11 +97,6 @@ class Bill(Bound):
         """Energy per output token by part. [J]"""
         parts = {"weights": self.weights_j, "cache": self.kv_j, "arithmetic": self.compute_j, "static": self.static_j}
         return {name: decode.energy_per_token_j(energy, self.batch) for name, energy in parts.items()}
-
-    @property
-    def per_token_j(self):
-        """Energy per output token. [J]"""
-        return decode.energy_per_token_j(self.total_j, self.batch)
 
     def scaled(self, n_bytes=1, n_flop=1):
         """The bill if bytes and operations were so many times as many."""

@@ -54,7 +54,7 @@ def roof(accelerator, intensity):
 
 
 def power_binds_from(accelerator):
-    """Operations per byte from which power holds an accelerator below its other ceilings, by typical constants. [FLOP/B]
+    """Operations per byte from which power holds an accelerator below its other ceilings, at typical prices. [FLOP/B]
 
     accelerator: record of one that `has_roof`.
     Infinite if it never does.

@@ -72,20 +72,15 @@ def normal_maximum(count):
     return float(((1 - power[x >= 0]).sum() - power[x < 0].sum()) * (x[1] - x[0]))
 
 
-class _Products(NamedTuple):
-    """Products of a step: times of dense and expert layers, of memory and arithmetic, then work. [s], [B], [FLOP]"""
-
-    dense_time_s: float
-    expert_time_s: float
-    memory_time_s: float
-    compute_time_s: float
-    busy_time_s: float
-    weight_bytes: float
-    weight_flop: float
+def normal_maxima(counts):
+    """`normal_maximum` of a number, or of each in an array."""
+    each, place = np.unique(counts, return_inverse=True)
+    return np.array([normal_maximum(int(one)) for one in each])[place].reshape(np.shape(counts))[()]
 
 
 def _products(net, unit, constants, n, spread, batch, tokens, attention_flop=0.0):
-    """Products of a step with so many tokens, of prompts with their attention.
+    """Products of a step with so many tokens, of prompts with their attention: times of dense and of expert layers, of
+    memory, of arithmetic and of all arithmetic at work [s]; weights read [B], operations [FLOP].
 
     A step waits for the busiest accelerator; the work that draws power is that of all.
     """
@@ -98,7 +93,7 @@ def _products(net, unit, constants, n, spread, batch, tokens, attention_flop=0.0
     )
     dense = serving.phase_time_s(memory, compute, c.overlap)
     if not net.moe:
-        return _Products(dense, 0.0, memory, compute, compute, n_bytes, n_flop)
+        return dense, 0.0, memory, compute, compute, n_bytes, n_flop
     share = work.expert_share(net, tokens)
     busiest = serving.busiest_share(c.imbalance, spread, n, net.n_experts, share)
 
@@ -113,15 +108,10 @@ def _products(net, unit, constants, n, spread, batch, tokens, attention_flop=0.0
         + decode.compute_time_s(flop(tokens - batch, 0), n, unit.expert_peak * c.expert_prompt_flop_share)
         + decode.compute_time_s(flop(0, net.block_rows), n, unit.block_peak)
     )
-    return _Products(
-        dense,
-        serving.phase_time_s(expert_memory, busiest * expert_work, c.overlap),
-        memory + expert_memory,
-        compute + busiest * expert_work,
-        compute + expert_work,
-        n_bytes + expert_bytes,
-        n_flop + flop(tokens, 0),
-    )
+    expert = serving.phase_time_s(expert_memory, busiest * expert_work, c.overlap)
+    slowest, all_work = compute + busiest * expert_work, compute + expert_work
+    n_bytes, n_flop = n_bytes + expert_bytes, n_flop + flop(tokens, 0)
+    return dense, expert, memory + expert_memory, slowest, all_work, n_bytes, n_flop
 
 
 def _any(condition):
@@ -140,7 +130,7 @@ def _with_prompts(net, unit, constants, n, spread, batch, prompt_tokens, output_
     mixed = _products(net, unit, constants, n, spread, batch, full, (full - batch) * looking)
     # In an array some runs may have no prompt.
     gaps = minimum(prompt_tokens, 1) * serving.prompt_gaps_s(share, net.n_moe_layers, constants.prompt_layer_time_s)
-    parts = _Products(*(serving.average_step(share, one, other) for one, other in zip(plain, mixed)))
+    parts = [serving.average_step(share, one, other) for one, other in zip(plain, mixed)]
     return parts, serving.average_step(share, batch, full), gaps
 
 
@@ -157,6 +147,7 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
         parts, tokens, gaps = _with_prompts(net, unit, c, n, spread, batch, prompt_tokens, output_tokens)
     else:
         parts, tokens, gaps = _products(net, unit, c, n, spread, batch, batch), batch, 0.0
+    dense, expert, memory, compute, busy, weight_bytes, weight_flop = parts
     moved = batch * work.cache_traffic_bytes(net, work.cache_bytes(net, n, context_tokens))
     cache_time = decode.memory_time_s(moved, n, unit.memory_bandwidth_bytes_per_s * c.reached_bandwidth_share)
     attention = batch * work.attention_flop(net, work.positions(net, context_tokens))
@@ -167,35 +158,25 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
         link_time = several * serving.link_time_s(net.n_layers, c.sum_time_s, link_bytes, unit.link_bytes_per_s)
     launch = (net.n_layers, c.layer_time_s, batch, c.sequence_time_s, net.block_layers, c.block_scaling_time_s)
     overhead = serving.overhead_time_s(*launch) + gaps
-    time = serving.serving_time_s(parts.dense_time_s, parts.expert_time_s, cache_time, link_time, overhead)
+    times = (dense, expert, cache_time, link_time, overhead)
+    time = serving.serving_time_s(*times)
 
     def drawn(tdp_share, seconds):
         return decode.energy_j(serving.board_power_w(n, tdp_share, unit.tdp_w), seconds)
 
-    ideal = decode.compute_time_s(parts.weight_flop + attention, n, unit.dense_bf16_flop_per_s)
+    ideal = decode.compute_time_s(weight_flop + attention, n, unit.dense_bf16_flop_per_s)
     energies = (
-        decode.movement_energy_j(parts.weight_bytes, c.weight_energy_j_per_byte),
+        decode.movement_energy_j(weight_bytes, c.weight_energy_j_per_byte),
         decode.movement_energy_j(moved, c.cache_energy_j_per_byte),
-        drawn(c.compute_tdp_share, parts.busy_time_s) + drawn(c.operation_tdp_share, ideal),
+        drawn(c.compute_tdp_share, busy) + drawn(c.operation_tdp_share, ideal),
         decode.movement_energy_j(n * link_bytes, c.link_energy_j_per_byte),
         drawn(c.static_tdp_share, time),
     )
     weights, kv, arithmetic, between, static = energies
     total = static + weights + kv + arithmetic + between
     energy = minimum(total, drawn(c.plateau_tdp_share, time))
-    return Step(
-        parts.dense_time_s,
-        parts.expert_time_s,
-        cache_time,
-        link_time,
-        overhead,
-        parts.memory_time_s + cache_time,
-        parts.compute_time_s,
-        time,
-        *(energy / total * one for one in energies),
-        total,
-        energy,
-    )
+    kept = (energy / total * one for one in energies)
+    return Step(*times, memory + cache_time, compute, time, *kept, total, energy)
 
 
 def _arrays(values):

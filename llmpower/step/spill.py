@@ -88,9 +88,7 @@ def deliver(case, host_bandwidth_bytes_per_s):
     """
     machine, n, counted = case.accelerator, case.n_accelerators, work(case)
     share = efficiency.resident_share(needed_bytes(case), n * machine.memory_bytes)
-    resident = efficiency.resident_bytes(counted.read_bytes, share)
-    rest = efficiency.host_bytes(counted.read_bytes, resident)
-    time = efficiency.split_time_s(resident, rest, n * bandwidth(machine), host_bandwidth_bytes_per_s)
+    time = _split_time_s(counted.read_bytes, share, n * bandwidth(machine), host_bandwidth_bytes_per_s)
     watts = rating(machine)
     return Delivery(
         batch=case.batch,
@@ -111,7 +109,12 @@ def split_speed(weight_bytes, memory_bytes, memory_bandwidth_bytes_per_s, host_b
     >>> round(split_speed(19.85e9, 8e9, 256e9, 76.8e9), 2)
     5.39
     """
-    resident = efficiency.resident_bytes(weight_bytes, efficiency.resident_share(weight_bytes, memory_bytes))
-    rest = efficiency.host_bytes(weight_bytes, resident)
-    time = efficiency.split_time_s(resident, rest, memory_bandwidth_bytes_per_s, host_bandwidth_bytes_per_s)
+    share = efficiency.resident_share(weight_bytes, memory_bytes)
+    time = _split_time_s(weight_bytes, share, memory_bandwidth_bytes_per_s, host_bandwidth_bytes_per_s)
     return decode.tokens_per_s(1, time)
+
+
+def _split_time_s(n_bytes, share, memory_bandwidth_bytes_per_s, host_bandwidth_bytes_per_s):
+    resident = efficiency.resident_bytes(n_bytes, share)
+    rest = efficiency.host_bytes(n_bytes, resident)
+    return efficiency.split_time_s(resident, rest, memory_bandwidth_bytes_per_s, host_bandwidth_bytes_per_s)

@@ -16,8 +16,8 @@ FLOP_PER_MAC = 2
 
 # Dimensions of a network that do not depend on formats.
 _DIMENSIONS = (
-    "n_layers", "n_moe_layers", "d_model", "n_heads", "n_experts", "n_experts_per_token", "params_total", "params_shared",
-    "params_routed", "n_full_layers", "n_window_layers", "window_tokens", "state_values",
+    "n_layers", "n_moe_layers", "d_model", "n_heads", "n_experts", "n_experts_per_token", "params_total",
+    "params_shared", "params_routed", "n_full_layers", "n_window_layers", "window_tokens", "state_values",
 )  # fmt: skip
 
 
