@@ -233,10 +233,7 @@ def batches_text(found):
 def sensitivity_text(elastic):
     """How much one per cent of each input changes energy and speed; below a hundredth of a per cent is left out.
 
-    Parameters
-    ----------
-    elastic : dict
-        ``j_per_token`` and ``tokens_per_s``, each with elasticities by input.
+    elastic: ``j_per_token`` and ``tokens_per_s``, each with elasticities by input.
     """
     both = elastic["j_per_token"], elastic["tokens_per_s"]
     rows = [["one per cent more of", "J/token", "tokens/s", ""]]
