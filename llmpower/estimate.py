@@ -68,10 +68,7 @@ class Estimate:
         """Output tokens of all sequences together. [1/s]"""
         return decode.tokens_per_s(self.batch, self.step_s)
 
-    @property
-    def tokens_per_s_per_user(self):
-        """Output tokens of one sequence. [1/s]"""
-        return self.tokens_per_s / self.batch
+    tokens_per_s_per_user = property(lambda self: self.tokens_per_s / self.batch, doc="Of one sequence. [1/s]")
 
     @functools.cached_property
     def power_w(self):
@@ -147,9 +144,7 @@ class Estimate:
         case = replace(self.case, **{name: changes[name] for name in _RUN if name in changes})
         return replace(self, case=case, _run=(net, unit, fitted, n, *run.values(), spread))
 
-    @property
-    def _board_power_w(self):
-        return decode.power_w(self.step.energy_j, self.step_s)
+    _board_power_w = property(lambda self: decode.power_w(self.step.energy_j, self.step_s))
 
     def _known(self, value):
         """The value where it fits, NaN elsewhere."""

@@ -73,11 +73,6 @@ class Gain:
         return Range(ends[0], escalator.efficiency_share(self.efficiency.central, self.power), ends[1])
 
 
-def _ends(fact):
-    """Low, value and high of a rating; the value itself where no range is known."""
-    return (fact.value if fact.low is None else fact.low), fact.value, (fact.value if fact.high is None else fact.high)
-
-
 def _bandwidth(record):
     """Memory bandwidth of an accelerator, or of all accelerators of a system."""
     return next(record[quantity] for quantity in _BANDWIDTHS if quantity in record.facts)
@@ -112,7 +107,7 @@ def gains(first, last, metric):
     facts, ratio = [_peak(record, metric) for record in pair], escalator.flop_gain
     if None in facts:
         facts, ratio = [_bandwidth(record) for record in pair], escalator.bandwidth_gain
-    (low_0, value_0, high_0), (low_1, value_1, high_1) = (_ends(fact) for fact in facts)
+    (low_0, value_0, high_0), (low_1, value_1, high_1) = (fact.ends for fact in facts)
     if facts[0] is facts[1]:
         low_0 = high_0 = low_1 = high_1 = value_0
     parts = ratio(high_0, low_1), ratio(value_0, value_1), ratio(low_0, high_1)
@@ -133,7 +128,7 @@ def with_rating(name, instead):
 
 def w_per_mm2(record):
     """Rated power of an accelerator over the area of its processor, a Range. [W/mm2]"""
-    return Range(*(escalator.board_w_per_mm2(record.tdp_w, mm2) for mm2 in reversed(_ends(record["die_area_mm2"]))))
+    return Range(*(escalator.board_w_per_mm2(record.tdp_w, mm2) for mm2 in reversed(record["die_area_mm2"].ends)))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import pandas
 
 from llmpower.evidence import fit
 from llmpower.facts import catalog, tables
-from llmpower.formulas import decode, efficiency, serving
+from llmpower.formulas import decode, efficiency, of, serving
 from llmpower.step import constants, served
 from llmpower.step.case import case
 from llmpower.step.roof import has_roof, roof
@@ -235,15 +235,8 @@ def predict_held_out(kind):
 class Measured(catalog.Record):
     """A published run: what decoded where, how fast, at which power."""
 
-    @property
-    def source(self):
-        """Key of the source of the speed."""
-        return self["tokens_per_s"].source
-
-    @property
-    def tokens_per_j(self):
-        """Output tokens per joule, within the boundary of the measured power. [1/J]"""
-        return efficiency.tokens_per_j(self.tokens_per_s, self.power_w)
+    source = property(lambda self: self["tokens_per_s"].source, doc="Key of the source of the speed.")
+    tokens_per_j = of(efficiency.tokens_per_j)
 
     @property
     def bytes_per_token(self):

@@ -42,6 +42,13 @@ def documented(formula):
     formula.__doc__ = "\n\n".join([summary, *body])
 
 
+def of(formula, **named):
+    """A property: a formula of the attributes that its arguments name; `named` says which stand for other arguments."""
+    names = [named.get(argument, argument) for argument in inspect.signature(formula).parameters]
+    meaning = (formula.__doc__ or "").partition("\n")[0]
+    return property(lambda self: formula(*(getattr(self, name) for name in names)), doc=meaning)
+
+
 for _module in pkgutil.iter_modules(__path__):
     _members = vars(importlib.import_module(f"{__name__}.{_module.name}"))
     for _name in _members.keys() & quantities().keys():

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from llmpower.facts import catalog
 from llmpower.facts.claims import claim
-from llmpower.formulas import decode
+from llmpower.formulas import decode, of
 from llmpower.step.case import Case
 from llmpower.step.work import fewest, needed_bytes, work
 
@@ -25,15 +25,10 @@ class Energy:
         """All three parts. [J]"""
         return self.weights_j + self.kv_j + self.compute_j
 
-    @property
-    def per_token_j(self):
-        """Energy per output token. [J]"""
-        return decode.energy_per_token_j(self.total_j, self.batch)
-
-    @property
-    def movement_share(self):
-        """Movement over movement plus arithmetic. [1]"""
-        return decode.movement_share(self.weights_j, self.kv_j, self.compute_j)
+    per_token_j = of(decode.energy_per_token_j, energy_j="total_j")
+    movement_share = of(
+        decode.movement_share, weight_energy_j="weights_j", kv_energy_j="kv_j", compute_energy_j="compute_j"
+    )
 
 
 def constants():
@@ -95,15 +90,7 @@ class Bound:
     compute_time_s: float
     batch: float
 
-    @property
-    def step_time_s(self):
-        """Lower bound on the time of a step. [s]"""
-        return decode.step_time_s(self.memory_time_s, self.compute_time_s)
-
-    @property
-    def tokens_per_s(self):
-        """Upper bound on the rate of all sequences together. [1/s]"""
-        return decode.tokens_per_s(self.batch, self.step_time_s)
+    step_time_s, tokens_per_s = of(decode.step_time_s), of(decode.tokens_per_s)
 
     @property
     def bound(self):

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 from llmpower.facts import catalog
 from llmpower.facts.power import power
-from llmpower.formulas import decode, mitigations
+from llmpower.formulas import decode, mitigations, of
 from llmpower.step.bound import Bound, Energy, constants
 from llmpower.step.work import FLOP_PER_MAC, attention_flop, cache_bytes, counted, net_of, positions
 
@@ -77,10 +77,7 @@ class Bill(Bound, Energy):
     weight_bytes: float
     reread: bool
 
-    @property
-    def static_j(self):
-        """Energy that flows whatever the work. [J]"""
-        return mitigations.static_energy_j(self.static_w, self.step_time_s)
+    static_j = of(mitigations.static_energy_j)
 
     @property
     def dynamic_j(self):

@@ -45,15 +45,8 @@ class Delivery(Bound):
         """Whether the data fit somewhere the machine can read them."""
         return math.isfinite(self.memory_time_s)
 
-    @property
-    def spills(self):
-        """Whether a part has to stay in system memory."""
-        return self.share < 1
-
-    @property
-    def bytes_per_token(self):
-        """Bytes read per output token. [B]"""
-        return self.read_bytes / self.batch
+    spills = property(lambda self: self.share < 1, doc="Whether a part has to stay in system memory.")
+    bytes_per_token = property(lambda self: self.read_bytes / self.batch, doc="Bytes read per output token. [B]")
 
     @property
     def rated_tokens_per_j(self):

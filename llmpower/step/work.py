@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 from llmpower.facts.catalog import records
 from llmpower.facts.quantities import quantities
-from llmpower.formulas import decode, serving
+from llmpower.formulas import decode, of, serving
 
 # By convention a multiply and an add are two operations.
 FLOP_PER_MAC = 2
@@ -106,15 +106,9 @@ class Work:
         """Arithmetic of one sequence. [FLOP]"""
         return self.linear_flop + self.attention_flop
 
-    @property
-    def read_bytes(self):
-        """Weights, and the caches of all sequences. [B]"""
-        return decode.step_bytes(self.weight_read_bytes, self.case.batch, self.kv_traffic_bytes)
-
-    @property
-    def step_flop(self):
-        """Arithmetic of all sequences. [FLOP]"""
-        return decode.step_flop(self.case.batch, self.linear_flop, self.attention_flop)
+    batch = property(lambda self: self.case.batch, doc="Sequences decoded together. [1]")
+    read_bytes = of(decode.step_bytes, weight_bytes="weight_read_bytes")
+    step_flop = of(decode.step_flop)
 
 
 def net_of(case):
