@@ -14,7 +14,8 @@ exponent = st.floats(-1.5, 1.5)
 
 
 def test_dennards_table():
-    # Dennard et al. 1974, as restated by Wikipedia: capacitance -1, power -2, power density 0; density 2 and V, f by definition.
+    # Dennard et al. 1974, as restated by Wikipedia: capacitance -1, power -2, power density 0; density 2 and
+    # V, f by definition.
     one = transistors.by_rule("constant_field", 2.0)
     assert (one.capacitance, one.density, one.voltage, one.clock) == (1 / 2, 4, 1 / 2, 2)
     assert (one.switch_energy, one.circuit_power, one.power_density) == (1 / 8, 1 / 4, 1)

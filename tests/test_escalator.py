@@ -64,7 +64,8 @@ def test_measured_gain_as_the_ledger_of_claims_has_it():
 
 
 def test_what_the_small_batch_leaves_of_the_promise():
-    # 3.75871/3.569266 x 1698.02/1765.428 = 1.0129 times the tokens a second from 2 x 8/(4 x 3.35) = 1.194 times the bandwidth.
+    # 3.75871/3.569266 x 1698.02/1765.428 = 1.0129 times the tokens a second from 2 x 8/(4 x 3.35) = 1.194 times the
+    # bandwidth.
     lone = generations.measured_gains()[0]
     assert (lone.speed_gain, lone.bandwidth_gain) == pytest.approx((1.0129, 1.1940), abs=1e-4)
     # Draw and speed together are the gap between the ratings' 8/3.35/(1000/700) = 1.672 and the measured 1.053.
@@ -127,7 +128,8 @@ def test_every_pair_and_metric_has_an_answer():
 
 
 def test_a_missing_peak_falls_back_and_says_so():
-    # The V100 knows no 4-bit numbers: its 16-bit peak counts. The M4 has no peak in the facts: bandwidth counts for both.
+    # The V100 knows no 4-bit numbers: its 16-bit peak counts. The M4 has no peak in the facts: bandwidth counts for
+    # both.
     mixed = generations.gains("v100-sxm2-32gb", "b200", "fp4")
     assert mixed.words == ("16-bit peak", "4-bit peak") and mixed.fallback and not mixed.same_definition
     bare = generations.gains("m4", "b200", "bf16")

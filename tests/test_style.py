@@ -1,4 +1,4 @@
-"""The palette can be told apart by everybody, on the light page, the dark one and in grey; figures keep their lettering."""
+"""Everybody can tell the palette apart, on the light page, the dark one and in grey; figures keep their lettering."""
 
 import itertools
 import math
