@@ -217,10 +217,12 @@ def test_without_a_rate_the_expectation_counts_and_without_one_the_bound():
 
 
 def test_boards_without_a_sourced_rating_say_so():
-    known, tpu = catalog.accelerator("h100-sxm"), catalog.accelerator("tpu-v5e")
-    rated, idle = power(tpu, "tdp_w"), power(tpu, "idle_w")
-    assert not {power(known, name).kind for name in ("tdp_w", "idle_w")} & {"estimate"}
-    assert rated.kind == idle.kind == "estimate" and idle.value < rated.value
+    h100, tpu = (
+        [power(catalog.accelerator(name), quantity) for quantity in ("tdp_w", "idle_w")]
+        for name in ("h100-sxm", "tpu-v5e")
+    )
+    assert all(one.kind != "estimate" for one in h100)
+    assert all(one.kind == "estimate" for one in tpu) and tpu[1].value < tpu[0].value
 
 
 def test_an_unknown_fact():
