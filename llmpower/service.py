@@ -1,7 +1,6 @@
 """The bill of a whole service, and what a site can serve: numbers in units people type come in, SI units go on."""
 
 import functools
-import inspect
 import math
 from dataclasses import dataclass, replace
 
@@ -11,7 +10,7 @@ from llmpower.facts.claims import claim
 from llmpower.facts.power import power
 from llmpower.facts.quantities import quantities
 from llmpower.facts.units import in_unit, to_si
-from llmpower.formulas import datacenter, decode
+from llmpower.formulas import datacenter, decode, of
 from llmpower.ranges import Range
 from llmpower.step.bound import step_bound
 from llmpower.step.case import case
@@ -76,12 +75,6 @@ def expected_power_share(model, accelerator, prompt_tokens_per_query, output_tok
     return found and found.power_w / (found.n_accelerators * found.case.accelerator.tdp_w)
 
 
-def _of(formula, **others):
-    """A property: a formula of those properties that its arguments name; `others` stand in for some of them."""
-    names = [others.get(argument, argument) for argument in inspect.signature(formula).parameters]
-    return property(lambda bill: formula(*(getattr(bill, name) for name in names)))
-
-
 def _si(name):
     """A property: an input in its SI unit."""
     return property(lambda bill: to_si(getattr(bill, name), quantities()[name].unit))
@@ -140,8 +133,8 @@ class Bill:
 
     served_tokens_per_s = property(lambda bill: bill._least_and_rate[1])
     queries_per_s = _si("queries_per_day")
-    output_tokens_per_s = _of(datacenter.output_tokens_per_s)
-    accelerators_needed = _of(datacenter.accelerators_needed)
+    output_tokens_per_s = of(datacenter.output_tokens_per_s)
+    accelerators_needed = of(datacenter.accelerators_needed)
 
     @functools.cached_property
     def n_servers(self):
@@ -152,15 +145,15 @@ class Bill:
 
     # Machines, and the power they are rated at and draw on average: accelerators, whole servers, site.
     n_accelerators = property(lambda bill: bill.n_servers * bill.accelerators_per_server)
-    busy_share = _of(datacenter.busy_share)
+    busy_share = of(datacenter.busy_share)
     tdp_w = property(lambda bill: power(bill.accelerator, "tdp_w").value)
-    server_rated_w = _of(datacenter.server_rated_w)
-    server_mean_w = _of(datacenter.server_mean_w)
-    boards_w = _of(datacenter.it_power_w, n_servers="n_accelerators", server_power_w="tdp_w")
-    it_w = _of(datacenter.it_power_w, server_power_w="server_rated_w")
-    it_mean_w = _of(datacenter.it_power_w, server_power_w="server_mean_w")
-    site_w = _of(datacenter.facility_power_w, it_power_w="it_w")
-    site_mean_w = _of(datacenter.facility_power_w, it_power_w="it_mean_w")
+    server_rated_w = of(datacenter.server_rated_w)
+    server_mean_w = of(datacenter.server_mean_w)
+    boards_w = of(datacenter.it_power_w, n_servers="n_accelerators", server_power_w="tdp_w")
+    it_w = of(datacenter.it_power_w, server_power_w="server_rated_w")
+    it_mean_w = of(datacenter.it_power_w, server_power_w="server_mean_w")
+    site_w = of(datacenter.facility_power_w, it_power_w="it_w")
+    site_mean_w = of(datacenter.facility_power_w, it_power_w="it_mean_w")
 
     # A year, at the meter.
     year_s = YEAR_S
@@ -169,18 +162,18 @@ class Bill:
     site_water_m3_per_j = _si("site_water_l_per_kwh")
     grid_water_m3_per_j = _si("grid_water_l_per_kwh")
     household_energy_j = property(lambda bill: _fact("us-household", "annual_energy_j").value)
-    energy_j = _of(decode.energy_j, power_w="site_mean_w", time_s="year_s")
-    it_energy_j = _of(decode.energy_j, power_w="it_mean_w", time_s="year_s")
-    cost_usd = _of(datacenter.electricity_cost_usd)
-    carbon_kg = _of(datacenter.emitted_carbon_kg)
-    water_m3 = _of(datacenter.used_water_m3)
-    households = _of(datacenter.n_households)
+    energy_j = of(decode.energy_j, power_w="site_mean_w", time_s="year_s")
+    it_energy_j = of(decode.energy_j, power_w="it_mean_w", time_s="year_s")
+    cost_usd = of(datacenter.electricity_cost_usd)
+    carbon_kg = of(datacenter.emitted_carbon_kg)
+    water_m3 = of(datacenter.used_water_m3)
+    households = of(datacenter.n_households)
 
     # A query, at the meter.
-    query_j = _of(datacenter.energy_per_query_j, facility_power_w="site_mean_w")
+    query_j = of(datacenter.energy_per_query_j, facility_power_w="site_mean_w")
     token_j = property(lambda bill: bill.query_j / bill.output_tokens_per_query)
-    query_usd = _of(datacenter.electricity_cost_usd, energy_j="query_j")
-    query_carbon_kg = _of(datacenter.emitted_carbon_kg, energy_j="query_j")
+    query_usd = of(datacenter.electricity_cost_usd, energy_j="query_j")
+    query_carbon_kg = of(datacenter.emitted_carbon_kg, energy_j="query_j")
     query_water_m3 = property(lambda bill: bill.water_m3 / (YEAR_S * bill.queries_per_s))
 
     def tokens_usd(self, tokens_priced):
