@@ -356,10 +356,11 @@ def check_fits(case):
     if fits(case) is not False:
         return
     n, accelerator, count = int(case.n_accelerators), case.accelerator, fewest(case)
-    would = f"{count:,} would do"
     if count is None:
         would = "no number of them would do, since each keeps the caches of at least one key-value head"
-    elif not accelerator.get("link_bytes_per_s"):
+    elif accelerator.get("link_bytes_per_s"):
+        would = f"{count:,} would do"
+    else:
         would = f"{count:,} would hold it, but no bandwidth between accelerators of this kind is in data/"
     missing = f"{(needed_bytes(case) - n * accelerator.memory_bytes) / 1e9:,.1f} GB on {n} x {accelerator.entity}"
     run = f"{case.model.entity} with {case.batch:,.6g} sequences of {case.context_tokens:,.6g} tokens"

@@ -13,6 +13,7 @@ from llmpower.book.parameters import parameters
 from llmpower.facts import catalog
 from llmpower.facts.catalog import UnknownName
 from llmpower.facts.claims import claim
+from llmpower.facts.power import power
 from llmpower.facts.quantities import quantities
 from llmpower.facts.units import in_unit, to_si
 from llmpower.formulas import datacenter
@@ -26,7 +27,7 @@ INPUTS = {
     name: value
     for name, value in DEFAULTS.items()
     if name not in ("training_gwh", "site_mw", "rack_kw", "provisioned_power_share")
-} | {"tokens_per_s_per_accelerator": None, "busy_w": 0.76 * 700, "host_mean_w": 0.76 * 4600}
+} | {"tokens_per_s_per_accelerator": None, "busy_w": 0.76 * 700, "idle_w": 69, "host_mean_w": 0.76 * 4600}
 positive = st.floats(1e-3, 1e6)
 share = st.floats(0.01, 1)
 
@@ -128,7 +129,7 @@ def test_defaults_are_the_sourced_facts(name, entity, quantity, unit):
 
 def test_the_default_host_is_the_rest_of_a_dgx_h100():
     rated = fact("dgx-h100", "rated_power_w").value
-    assert DEFAULTS["host_power_w"] == pytest.approx(rated - 8 * service.board("h100-sxm").tdp_w)
+    assert DEFAULTS["host_power_w"] == pytest.approx(rated - 8 * catalog.accelerator("h100-sxm").tdp_w)
     share_of_host = fact("dgx-h100", "host_share").value
     assert share_of_host / (1 - share_of_host) * 8 * 700 == pytest.approx(DEFAULTS["host_power_w"], rel=2e-3)
 
@@ -209,9 +210,12 @@ def test_without_a_rate_the_expectation_counts_and_without_one_the_bound():
 
 
 def test_boards_without_a_sourced_rating_say_so():
-    assert service.board("h100-sxm").tdp_known and service.board("h100-sxm").idle_known
-    tpu = service.board("tpu-v5e")
-    assert not tpu.tdp_known and not tpu.idle_known and tpu.idle_w < tpu.tdp_w
+    h100, tpu = (
+        [power(catalog.accelerator(name), quantity) for quantity in ("tdp_w", "idle_w")]
+        for name in ("h100-sxm", "tpu-v5e")
+    )
+    assert all(one.kind != "estimate" for one in h100)
+    assert all(one.kind == "estimate" for one in tpu) and tpu[1].value < tpu[0].value
 
 
 def test_an_unknown_fact():
