@@ -270,7 +270,9 @@ def test_pieces_make_the_whole(monkeypatch, shape):
 
 def test_an_estimate_leaves_nothing_behind_for_a_fit():
     estimate("llama-3.1-70b", "h100-sxm", 4), estimate("qwen3-30b-a3b", "h200-sxm")
-    assert math.isnan(served.machine(catalog.accelerator("h200-sxm"), catalog.number_format("bf16")).reached)
+    assert math.isnan(
+        served.machine(catalog.accelerator("h200-sxm"), catalog.number_format("bf16")).reached_bf16_flop_per_s
+    )
     assert len(fit.Runs("validation.csv")) > 0
 
 
@@ -372,7 +374,7 @@ def test_elasticities_agree_with_differences_of_estimate(case, monkeypatch):
         if name in run:
             return estimate(**{**run, name: value})
         spaces = [SimpleNamespace(**vars(space)) for space in (unit, fitted)]
-        setattr(spaces[name not in estimator._RATE_FIELDS], estimator._RATE_FIELDS.get(name, name), value)
+        setattr(spaces[name not in served.RATES], name, value)
         with monkeypatch.context() as patch:
             patch.setattr(estimator, "_unit", lambda *records: (*spaces, kind))
             return estimate(**run)
