@@ -13,8 +13,9 @@ _REPAIRS = {
 
 def _repair(app, pagename, templatename, context, doctree):
     """Give a page heads, lists and names that assistive software understands."""
-    for old, new in _REPAIRS.items() if "body" in context else ():
-        context["body"] = context["body"].replace(old, new)
+    if "body" in context:
+        for old, new in _REPAIRS.items():
+            context["body"] = context["body"].replace(old, new)
 
 
 def _share(app):
