@@ -77,7 +77,7 @@ def _calibrate(book):
 
     _say("fitting, and fitting again without each architecture and each accelerator: this takes minutes")
     fit.calibrate(_say)
-    exam.write(_say)
+    exam.write_predictions(_say)
     _say(text.accuracy_text(constants.errors()))
     _say("wrote data/calibration.csv, accuracy.csv, predictions.csv and studies.csv")
 

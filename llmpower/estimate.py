@@ -224,7 +224,7 @@ def _host(accelerator, boundary):
 @functools.cache
 def _unit(accelerator, weight_format):
     """Rates with what large products reach, and the constants for this machine with their kind."""
-    fitted, kind = constants.of(accelerator)
+    fitted, kind = constants.for_machine(accelerator)
     unit = SimpleNamespace(**vars(served.machine(accelerator, weight_format)))
     if math.isnan(unit.reached_bf16_flop_per_s):
         unit.reached_bf16_flop_per_s = unit.dense_bf16_flop_per_s * fitted.dense_flop_share
@@ -334,7 +334,7 @@ def expect(case, boundary="accelerators"):
     spread = served.normal_maxima(n) if case.parallelism == "ep" else 0.0
     run = (n, case.batch, case.context_tokens, case.prefilled_tokens, case.output_tokens, spread)
     notes, net = (*case.assumed, *_left_out(case, kind)), net_of(case)
-    spans = constants.spans(kind, net.moe)
+    spans = constants.exam_errors(kind, net.moe)
     return Estimate(case, boundary, kind, fits(case), missing, notes, host, spans, (net, unit, fitted, *run))
 
 

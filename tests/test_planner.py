@@ -37,7 +37,7 @@ estimator = importlib.import_module("llmpower.estimate")
 @pytest.fixture
 def simple_machine(monkeypatch):
     """Estimates of two accelerators that take 32 ms a step and 600 W each, whose energy is known to a tenth."""
-    real, spans = served.step, constants.spans("fitted", False)
+    real, spans = served.step, constants.exam_errors("fitted", False)
 
     def step(*run):
         found = real(*run)
