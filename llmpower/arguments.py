@@ -80,15 +80,14 @@ class Check:
 
     def numbers(self, argument, given, whole=False):
         """A float or an array of floats, all within the range of the quantity with this name."""
-        quantity = quantities()[argument]
-        if isinstance(given, numbers.Real):
-            value, shown = number(given, quantity, whole), reprlib.repr(given)
+        quantity, shown = quantities()[argument], ""
+        if type(given) in (int, float) or isinstance(given, numbers.Real):
+            value = number(given, quantity, whole)
         else:
             value, shown = _array(given, quantity, whole)
         if value is None:
-            self.wrong(
-                argument, f"got {shown}; allowed is {span_in_words(quantity, whole)}, or an array of such [count]"
-            )
+            allowed = f"{span_in_words(quantity, whole)}, or an array of such [count]"
+            self.wrong(argument, f"got {shown or reprlib.repr(given)}; allowed is {allowed}")
         return value
 
     def shapes(self, values):
@@ -116,7 +115,7 @@ def _array(given, quantity, whole):
     except (TypeError, ValueError):
         known = False
     if not known:
-        return None, reprlib.repr(given)
+        return None, ""
     values = values.astype(float)
     wrong = ~((values >= quantity.low) & (values <= quantity.high))
     if whole:

@@ -92,6 +92,7 @@ def errors(table="accuracy.csv"):
     }
 
 
+@functools.cache
 def exam_errors(kind, moe):
     """Errors of the exam that stands for constants of a kind, by quantity; of mixtures of experts or dense networks."""
     group = "moe" if moe else "dense"

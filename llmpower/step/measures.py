@@ -152,7 +152,7 @@ def _sparse(net, full):
     """The work if layers that see the whole context read an index and what it selects; windows and states stay."""
     tokens, index = full.case.context_tokens, published("sparse_attention")
     whole = SimpleNamespace(**{**vars(net), "n_window_layers": 0, "state_values": 0})
-    before = cache_bytes(whole, 1, tokens)
+    before = cache_bytes(whole, 1, positions(whole, tokens))
     widths = (net.n_full_layers, index.index_bytes, net.kv_values, net.kv_bytes)
     after = mitigations.sparse_kv_bytes(tokens, index.selected_tokens, *widths)
     spared = attention_flop(net, positions(whole, max(0, tokens - index.selected_tokens)))
