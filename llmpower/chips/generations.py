@@ -252,13 +252,11 @@ def _short(name):
 
 def power_history():
     """Rated power of every data-centre accelerator whose year and power are known, by year, then power."""
-    cooling, history = {name: one.get("cooling", "") for name, one in catalog.records("escalator.csv").items()}, []
+    cooling, found = {name: one.get("cooling", "") for name, one in catalog.records("escalator.csv").items()}, []
     for name, record in catalog.records("accelerators.csv").items():
         if record.category == "datacenter" and record.get("tdp_w") and record.get("year"):
             fact, vendor = record["tdp_w"], has_vendor_power(record)
             # Limits that can be set on a board are no uncertainty of its rating.
             ends = (None, None) if vendor else (fact.low, fact.high)
-            history.append(
-                RatedPower(name, _short(name), record.year, fact.value, *ends, cooling.get(name, ""), vendor)
-            )
-    return sorted(history, key=lambda one: (one.year, one.tdp_w, one.name))
+            found.append(RatedPower(name, _short(name), record.year, fact.value, *ends, cooling.get(name, ""), vendor))
+    return sorted(found, key=lambda one: (one.year, one.tdp_w, one.name))

@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from llmpower.facts.catalog import records
 from llmpower.formulas import dennard, of
 
-# By convention a swing is given per factor of ten in current.
-DECADE = 10
-
 
 @dataclass(frozen=True)
 class Shrink:
@@ -91,7 +88,7 @@ def swing(temperature_k, body_factor):
     >>> round(swing(300, 1), 5)
     0.05953
     """
-    return dennard.subthreshold_swing_v(body_factor, thermal_voltage(temperature_k), DECADE)
+    return dennard.subthreshold_swing_v(body_factor, thermal_voltage(temperature_k), current_factor=10)
 
 
 def leakage(total_scale, threshold_v, body_factor, temperature_k):
