@@ -1,15 +1,15 @@
 """One look for all figures: colours, axes, rows, labels, keys, bands; and the table behind each."""
 
 import csv
-import functools
 import io
+import itertools
 import math
 import pathlib
 from numbers import Integral
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib import rc_params_from_file
+from font_roboto import Roboto
 from matplotlib.font_manager import fontManager
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullFormatter
@@ -26,18 +26,7 @@ DASHED = (0, (4, 3))
 # A line that something is held against.
 RULE = {"color": GREY, "linewidth": 1, "linestyle": DASHED}
 _RIM = [withStroke(linewidth=2.5, foreground="white")]
-_STYLE = rc_params_from_file(pathlib.Path(__file__).with_suffix(".mplstyle"), use_default_template=False)
-
-
-@functools.cache
-def _font():
-    """Name of the book's typeface, or of matplotlib's own where the package is missing."""
-    try:
-        import font_roboto
-    except ImportError:
-        return "DejaVu Sans"
-    fontManager.addfont(font_roboto.Roboto)
-    return "Roboto"
+fontManager.addfont(Roboto)
 
 
 def axes(height=3.6, x="", y="", **more):
@@ -47,7 +36,7 @@ def axes(height=3.6, x="", y="", **more):
     x, y : what the axes count, shares where it says "%"; the name of the vertical one stands level, above it.
     more : what `matplotlib.pyplot.subplots` takes.
     """
-    plt.rcParams.update({**_STYLE, "font.family": [_font(), "DejaVu Sans"]})
+    plt.style.use(pathlib.Path(__file__).with_suffix(".mplstyle"))
     if "inline" in plt.get_backend():
         from matplotlib_inline.backend_inline import set_matplotlib_formats
 
@@ -148,10 +137,9 @@ def ends(plot, distance):
     # Limits are settled when somebody asks for them.
     plot.get_ylim()
     level, labels = plot.transScale + plot.transLimits, []
-    for line in plot.lines:
-        if not line.get_label().startswith("_"):
-            x, y = line.get_xydata()[-1]
-            labels.append((level.transform((x, y))[1], x, line.get_label(), line.get_color()))
+    for line, words in zip(*plot.get_legend_handles_labels()):
+        x, y = line.get_xydata()[-1]
+        labels.append((level.transform((x, y))[1], x, words, line.get_color()))
     labels.sort()
     for height, (_, x, words, color) in zip(apart([label[0] for label in labels], distance), labels):
         direct(plot, x, height, words, color, xycoords=("data", "axes fraction"))
@@ -186,16 +174,11 @@ def data(columns, rows):
     rows : a Range fills three columns; None, NaN, "" and the end of a short row leave cells empty.
     """
     table = []
-    for place, name in enumerate(columns):
-        values = [row[place] if place < len(row) else None for row in rows]
+    for name, *values in itertools.zip_longest(columns, *rows):
+        table.append([name, *(getattr(value, "central", value) for value in values)])
         if any(hasattr(value, "central") for value in values):
-            head, unit = name.split(" [")
-            table.append([name, *(getattr(value, "central", value) for value in values)])
-            table += [
-                [f"{head}_{end} [{unit}", *(getattr(value, end, None) for value in values)] for end in ("low", "high")
-            ]
-        else:
-            table.append([name, *values])
+            for end in ("low", "high"):
+                table.append([name.replace(" [", f"_{end} ["), *(getattr(value, end, None) for value in values)])
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([_cell(value) for value in row] for row in zip(*table))
     _behind[:] = [text.getvalue()]
