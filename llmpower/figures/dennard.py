@@ -1,5 +1,7 @@
 """Figures of the chapter dennard-collapse; they draw what they are given and compute nothing."""
 
+from matplotlib.ticker import EngFormatter
+
 from llmpower.figures import style
 from llmpower.figures.style import BLUE, GREEN, GREY, ORANGE, RED, axes, data, direct
 
@@ -8,10 +10,6 @@ RULES = {
     "fixed_voltage_flat": ("fixed voltage,\nflat clock", GREEN, (0, (6, 2))),
     "fixed_voltage_rising": ("fixed voltage,\nrising clock", ORANGE, (0, (2, 1.5))),
 }
-
-
-def _length(value, _):
-    return f"{value * 1e6:g} µm" if value >= 1e-6 else f"{value * 1e9:g} nm"
 
 
 def _rule(plot, rule, x, y):
@@ -36,7 +34,7 @@ def power_density(points, lines, named):
     plot.plot(*zip(*points), "o", color=GREY, markersize=5, alpha=0.75)
     for name, x, y, offset in named:
         style.mark(plot, x, y, name, RED, offset, "o", leader=True, ha="center")
-    style.log(plot, "x", form=_length)
+    style.log(plot, "x", form=EngFormatter("m"))
     style.log(plot, "y")
     sizes, densities = zip(*points)
     plot.set(xticks=[1e-5, 3e-6, 1e-6, 3e-7, 1e-7, 3e-8])

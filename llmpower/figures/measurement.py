@@ -56,20 +56,15 @@ def roofs(intensity, roof, name, rated_w, points):
         plot.plot([least_x, x], [least_y, y], color=look["color"], linewidth=0.9, alpha=0.3, zorder=4.5)
         plot.plot(x, y, **look, **_WHITE_EDGE, alpha=0.85, zorder=5)
     place = int(0.06 * len(intensity))
-    along = {"rotation": _slope(plot), "rotation_mode": "anchor", "ha": "left"}
+    # On paper, a line that rises by a decade each decade.
+    slope = plot.transData.transform_angles([45], [(1, 1)])[0]
+    along = {"rotation": slope, "rotation_mode": "anchor", "ha": "left"}
     direct(plot, intensity[place], bandwidth[place], "bandwidth", GREY, (-3, 9), **along)
     direct(plot, intensity[-1], compute[-1], "arithmetic", GREY, (-2, 9))
     bend = int(np.argmin(power / rates))
     direct(plot, intensity[bend], power[bend], f"power:\n{rated_w:,.0f} W", RED, (34, -58), leader=True)
     key = [(family, _look(family, SHAPES)) for family, *_ in points]
     style.key(plot, key, 0.74, 0.06 + 0.058 * (len(points) - 1))
-
-
-def _slope(plot):
-    """Angle on paper of a line that rises by a decade each decade. [degree]"""
-    (left, right), (low, high), box = plot.get_xlim(), plot.get_ylim(), plot.get_position()
-    wide, tall = box.width * plot.figure.get_figwidth(), box.height * plot.figure.get_figheight()
-    return np.degrees(np.arctan(tall / wide / (np.log(high / low) / np.log(right / left))))
 
 
 def against(rows, flagged, share):
