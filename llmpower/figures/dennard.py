@@ -28,14 +28,13 @@ def power_density(points, lines, named):
     table = [("processor", names.get(point), *point) for point in dict.fromkeys([*map(tuple, points), *names])]
     table += [(RULES[rule][0], None, x, y) for rule, line in lines.items() for x, y in zip(*line)]
     data(["series", "processor", "feature_size [m]", "power_density [W/mm2]"], table)
-    plot = axes(4.2, "feature size of the process, shrinking to the right", "rated power per area (W/mm²)")
+    plot = axes(4.2, "feature size of the process, shrinking to the right", "rated power per area (W/mm²)", "xy")
+    plot.xaxis.set_major_formatter(EngFormatter("m"))
     for rule, (sizes, values) in lines.items():
         _rule(plot, rule, sizes, values)
     plot.plot(*zip(*points), "o", color=GREY, markersize=5, alpha=0.75)
     for name, x, y, offset in named:
         style.mark(plot, x, y, name, RED, offset, "o", leader=True, ha="center")
-    style.log(plot, "x", form=EngFormatter("m"))
-    style.log(plot, "y")
     sizes, densities = zip(*points)
     plot.set(xticks=[1e-5, 3e-6, 1e-6, 3e-7, 1e-7, 3e-8])
     plot.set(xlim=(max(sizes) * 1.25, min(sizes) * 0.9), ylim=(min(densities) * 0.5, None))

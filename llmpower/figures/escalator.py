@@ -87,15 +87,13 @@ def split(rows):
 
 
 def _series(years, names, lines, words, room):
-    """Factors since the first accelerator; a line is label, values or None, colour and style."""
+    """Factors since the first accelerator; a line is label, values, colour and style."""
     over = f"over the {names[0]}"
     table = [(label, *point) for label, values, *_ in lines for point in zip(names, map(int, years), values)]
-    known = [point for point in table if point[-1] is not None]
-    data(["series", "accelerator", "year", f"{over.replace(' ', '_')} [1]"], known)
+    data(["series", "accelerator", "year", f"{over.replace(' ', '_')} [1]"], table)
     plot = axes(y=f"{words}{over} (logarithmic)")
     for label, values, color, line in lines:
-        points = [point for point in zip(years, values) if point[1] is not None]
-        plot.plot(*zip(*points), line, color=color, markersize=5, label=label)
+        plot.plot(years, values, line, color=color, markersize=5, label=label)
     style.log(plot, "y", base=2, form="×{x:g}")
     # Room for a label of two lines at the lowest end.
     low, high = plot.get_ylim()

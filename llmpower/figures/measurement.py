@@ -13,8 +13,7 @@ _PALE_RED, _PALE_BLUE, _PALE_GREY = "#F3D5CF", "#E3EAF5", "#E6E9EC"
 _WHITE_EDGE = {"linestyle": "", "markeredgecolor": "white", "markeredgewidth": 0.5}
 
 
-def _look(family, shapes=()):
-    mark = shapes[family] if family in shapes else "o"
+def _look(family, mark="o"):
     return {"color": COLORS.get(family, GREY), "marker": mark, "markersize": 5}
 
 
@@ -37,21 +36,19 @@ def roofs(intensity, roof, name, rated_w, points):
     columns = ["series", "intensity [FLOP/B]", "speed [TFLOP/s]", "least_intensity [FLOP/B]", "least_speed [TFLOP/s]"]
     data(columns, lines + runs)
     x_name = "arithmetic intensity: operations per byte moved (FLOP/B)"
-    plot = axes(4.6, x_name, f"operations per second of one {name} (TFLOP/s)")
-    style.log(plot, "xy")
+    plot = axes(4.6, x_name, f"operations per second of one {name} (TFLOP/s)", "xy")
     rates = np.fmin(bandwidth, compute)
     floor = min([low[0] / 3, *(value / 1.6 for *_, values in points for value in values)])
     plot.set(xlim=(intensity[0], intensity[-1]), ylim=(floor, 2.1 * rates[-1]))
     plot.fill_between(intensity, floor, power, color=_PALE_BLUE, linewidth=0, zorder=0)
     plot.fill_between(intensity, low, high, color=_PALE_RED, linewidth=0, zorder=1)
-    for line in (bandwidth, compute):
-        plot.plot(intensity, line, color=GREY, linewidth=1, linestyle=(0, (5, 3)), zorder=2)
+    plot.plot(intensity, bandwidth, intensity, compute, color=GREY, linewidth=1, linestyle=(0, (5, 3)), zorder=2)
     plot.plot(intensity, rates, color=INK, linewidth=1.4, zorder=3)
     # Red only where it is the lowest of the three.
     lowest = np.where(power < rates * (1 - 1e-9), power, np.nan)
     plot.plot(intensity, lowest, color=RED, linewidth=2.6, zorder=4, solid_capstyle="round")
     for family, x, y, least_x, least_y in points:
-        look = _look(family, SHAPES)
+        look = _look(family, SHAPES.get(family, "o"))
         # What a prompt may have added that nobody counted.
         plot.plot([least_x, x], [least_y, y], color=look["color"], linewidth=0.9, alpha=0.3, zorder=4.5)
         plot.plot(x, y, **look, **_WHITE_EDGE, alpha=0.85, zorder=5)
@@ -63,7 +60,7 @@ def roofs(intensity, roof, name, rated_w, points):
     direct(plot, intensity[-1], compute[-1], "arithmetic", GREY, (-2, 9))
     bend = int(np.argmin(power / rates))
     direct(plot, intensity[bend], power[bend], f"power:\n{rated_w:,.0f} W", RED, (34, -58), leader=True)
-    key = [(family, _look(family, SHAPES)) for family, *_ in points]
+    key = [(family, _look(family, SHAPES.get(family, "o"))) for family, *_ in points]
     style.key(plot, key, 0.74, 0.06 + 0.058 * (len(points) - 1))
 
 
@@ -82,8 +79,7 @@ def against(rows, flagged, share):
     columns += ["kind", "measured [J]", "predicted [J]"]
     data(columns, [(*run, kind, x, y) for kind, *three in groups for run, x, y in zip(*three)])
     x_name, y_name = "measured energy per output token (J)", "predicted, from runs of other architectures (J)"
-    plot = axes(4.8, x_name, y_name)
-    style.log(plot, "xy")
+    plot = axes(4.8, x_name, y_name, "xy")
     every = np.concatenate([np.concatenate([x, y]) for *_, x, y in groups])
     both = np.array([every.min() / 1.25, every.max() * 1.25])
     plot.set(xlim=both, ylim=both)

@@ -17,6 +17,8 @@ from matplotlib.ticker import NullFormatter
 # Told apart with any colour vision, in grey, and inverted for the dark page: tests/test_style.py has the sums.
 BLUE, ORANGE, GREEN, RED, GREY, INK = "#103F8F", "#C47A00", "#00857A", "#B5301F", "#5B6168", "#22262B"
 PURPLE, SKY, PALE = "#9A4F96", "#3F8FC4", "#878F97"
+# Of the energy of a token, by what takes it.
+PARTS = {"weights": BLUE, "cache": GREEN, "arithmetic": ORANGE, "static": PALE}
 PALETTE = (BLUE, ORANGE, GREEN, RED, GREY, INK, PURPLE, SKY, PALE)
 # Words need more contrast than lines.
 WORDS = {ORANGE: "#925600", SKY: "#1F6A9C", PALE: GREY}
@@ -29,11 +31,12 @@ _RIM = [withStroke(linewidth=2.5, foreground="white")]
 fontManager.addfont(Roboto)
 
 
-def axes(height=3.6, x="", y="", **more):
+def axes(height=3.6, x="", y="", logarithmic="", **more):
     """Axes in the book's style; all figures have the same width.
 
     height : of the figure. [inch]
     x, y : what the axes count, shares where it says "%"; the name of the vertical one stands level, above it.
+    logarithmic : which of the two are, "x", "y" or "xy"; see `log`.
     more : what `matplotlib.pyplot.subplots` takes.
     """
     plt.style.use(pathlib.Path(__file__).with_suffix(".mplstyle"))
@@ -45,6 +48,7 @@ def axes(height=3.6, x="", y="", **more):
     plot = plt.subplots(layout="constrained", figsize=(WIDTH, height), **more)[1]
     if x or y:
         plot.set(xlabel=x, title=y)
+    log(plot, logarithmic)
     for name, axis in ((x, "xaxis"), (y, "yaxis")):
         if "%" in name:
             getattr(plot, axis).set_major_formatter("{x:.0%}")
@@ -60,9 +64,9 @@ def log(plot, names, base=10, form="{x:,g}"):
         axis.set_minor_formatter(NullFormatter())
 
 
-def batches(values, y, height=3.6):
+def batches(values, y, height=3.6, logarithmic=""):
     """Axes over the batch."""
-    plot = axes(height, "batch: sequences decoded together", y)
+    plot = axes(height, "batch: sequences decoded together", y, logarithmic)
     log(plot, "x", base=2, form="{x:,.0f}")
     plot.set_xlim(values[0], values[-1])
     return plot
