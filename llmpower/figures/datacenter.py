@@ -11,6 +11,7 @@ STEPS = {
     "host": ("rest\nof the\nservers", ORANGE),
     "overhead": ("cooling\nand con-\nversion", RED),
 }
+_COUNTS = ((1e12, " trillion"), (1e9, " billion"), (1e6, " million"), (1e3, " thousand"))
 _WATTS = ((1e9, "GW"), (1e6, "MW"), (1e3, "kW"), (1, "W"))
 
 
@@ -40,10 +41,8 @@ def waterfall(steps_w, drawn_w):
 
 
 def _count(value, _):
-    for factor, word in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"), (1e3, "thousand")):
-        if value >= factor:
-            return f"{value / factor:g} {word}"
-    return f"{value:g}"
+    factor, word = next((one for one in _COUNTS if value >= one[0]), (1, ""))
+    return f"{value / factor:g}{word}"
 
 
 def sites(megawatts, lines, traffic, marks):
@@ -59,16 +58,15 @@ def sites(megawatts, lines, traffic, marks):
     plot.yaxis.set_major_formatter(_count)
     for (label, queries), color in zip(lines, (BLUE, GREEN, ORANGE)):
         plot.plot(megawatts, queries, color=color, label=label)
-    lowest = min(*(queries[0] for _, queries in lines), *traffic.values())
-    highest = max(*(queries[-1] for _, queries in lines), *traffic.values())
-    decades = highest / lowest
-    plot.set(xlim=(megawatts[0], megawatts[-1]), ylim=(lowest / decades**0.35, highest * decades**0.08))
-    style.ends(plot, 1 / 8)
     for label, queries in traffic.items():
         plot.axhline(queries, color=GREY, linewidth=1, linestyle=style.DASHED)
         # Where no line can be: above all of them on the left, or below them on the right.
         left = queries > 2 * max(line[0] for _, line in lines)
         direct(plot, megawatts[0 if left else -1], queries, label, GREY, (6 if left else -6, 9))
+    lowest, highest = plot.dataLim.intervaly
+    decades = highest / lowest
+    plot.set(xlim=(megawatts[0], megawatts[-1]), ylim=(lowest / decades**0.35, highest * decades**0.08))
+    style.ends(plot, 1 / 8)
     for label, power in marks.items():
         plot.axvline(power, color=GREY, linewidth=1, linestyle=":")
         aside = {"rotation": 90, "va": "bottom", "xycoords": ("data", "axes fraction")}
@@ -99,8 +97,7 @@ def tornado(bars, central):
     plot.axvline(central, color=GREY, linewidth=1.2)
     direct(plot, 0, 1, "low end of the input", BLUE, (0, 9), xycoords="axes fraction")
     direct(plot, 1, 1, "high end of the input", ORANGE, (0, 9), xycoords="axes fraction", ha="right")
-    results = [central, *(value for bar in bars for value in bar[3:])]
-    left, right = min(results), max(results)
+    left, right = plot.dataLim.intervalx
     room = max((right / left) ** 0.26, 1.2)
     plot.set_xlim(left / room, right * room)
     plot.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if right / left < 300 else (1,)))

@@ -12,9 +12,10 @@ RULES = {
 }
 
 
-def _rule(plot, rule, x, y):
-    label, color, dashes = RULES[rule]
-    plot.plot(x, y, color=color, linestyle=dashes, label=label)
+def _rules(plot, lines):
+    for rule, line in lines.items():
+        label, color, dashes = RULES[rule]
+        plot.plot(*line, color=color, linestyle=dashes, label=label)
 
 
 def power_density(points, lines, named):
@@ -30,8 +31,7 @@ def power_density(points, lines, named):
     data(["series", "processor", "feature_size [m]", "power_density [W/mm2]"], table)
     plot = axes(4.2, "feature size of the process, shrinking to the right", "rated power per area (W/mm²)", "xy")
     plot.xaxis.set_major_formatter(EngFormatter("m"))
-    for rule, (sizes, values) in lines.items():
-        _rule(plot, rule, sizes, values)
+    _rules(plot, lines)
     plot.plot(*zip(*points), "o", color=GREY, markersize=5, alpha=0.75)
     for name, x, y, offset in named:
         style.mark(plot, x, y, name, RED, offset, "o", leader=True, ha="center")
@@ -75,8 +75,7 @@ def dark(generations, shares, projected, chosen):
     table += [(label, x, y, "lower end" if lower else None) for label, x, y, lower in inside]
     data(["series", "generation [count]", "dark_share [1]", "note"], table)
     plot = axes(x="generations of shrinking", y="share of the chip that must stay dark (%)")
-    for rule, values in shares.items():
-        _rule(plot, rule, generations, values)
+    _rules(plot, {rule: (generations, values) for rule, values in shares.items()})
     for label, x, y, lower in inside:
         if lower:
             plot.annotate("", (x, min(y + 0.12, 1)), (x, y), arrowprops={"arrowstyle": "->", "color": RED})

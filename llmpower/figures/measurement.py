@@ -13,8 +13,8 @@ _PALE_RED, _PALE_BLUE, _PALE_GREY = "#F3D5CF", "#E3EAF5", "#E6E9EC"
 _WHITE_EDGE = {"linestyle": "", "markeredgecolor": "white", "markeredgewidth": 0.5}
 
 
-def _look(family, mark="o"):
-    return {"color": COLORS.get(family, GREY), "marker": mark, "markersize": 5}
+def _look(family, mark="o", size=5):
+    return {"color": COLORS.get(family, GREY), "marker": mark, "markersize": size}
 
 
 def roofs(intensity, roof, name, rated_w, points):
@@ -88,12 +88,10 @@ def against(rows, flagged, share):
     plot.plot(*flagged[1:], "x", color=GREY, markersize=4, markeredgewidth=0.9, zorder=2)
     for family, sparse, _, x, y in rows:
         _, mark, size = kinds[sparse]
-        look = {**_look(family), **_WHITE_EDGE, "marker": mark, "markersize": size}
-        plot.plot(x, y, **look, alpha=0.8, zorder=3)
+        plot.plot(x, y, **_look(family, mark, size), **_WHITE_EDGE, alpha=0.8, zorder=3)
     style.key(plot, [(family, _look(family)) for family in dict.fromkeys(family for family, *_ in rows)], 0.04, 0.955)
     signs = [*kinds.values(), (doubtful, "x", 4.4)]
-    key = [(words, {"color": GREY, "marker": mark, "markersize": 4.2}) for words, mark, _ in signs]
-    style.key(plot, key, 0.5, 0.16)
+    style.key(plot, [(word, {"color": GREY, "marker": mark, "markersize": 4.2}) for word, mark, _ in signs], 0.5, 0.16)
     direct(plot, both[0] * 3, both[0] * 3 * (1 - share), f"± {share:.0%}", GREY, (6, -8))
 
 
@@ -103,8 +101,7 @@ def left_out(architectures, floor):
     architectures : name, family, number of runs, median and ninth decile of the absolute error.
     floor : what one measurement scatters by, as a median. [1]
     """
-    columns = ["architecture", "family", "runs [count]", "median_error [1]", "ninth_decile [1]"]
-    data(columns, architectures)
+    data(["architecture", "family", "runs [count]", "median_error [1]", "ninth_decile [1]"], architectures)
     names = [f"{name} ({count})" for name, _, count, _, _ in architectures]
     x = "error of J per token: median, and nine runs in ten (%)"
     plot = style.rows(names, 0.9 + 0.3 * len(names), x, 0.8, 0.7)

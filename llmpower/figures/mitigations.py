@@ -27,8 +27,7 @@ def waterfall(labels, bills, products, texts):
     much, parts = style.rows(labels, 1.3 + 0.36 * len(labels), "", 0.6, 0.5, **side_by_side)
     for place, (row, whole, product, text) in enumerate(zip(shares, sums, products, texts)):
         much.plot([product, whole], [place, place], color=GREY, linewidth=1.2)
-        open_ring = {"markersize": 10, "markerfacecolor": "white", "markeredgewidth": 1.8, "zorder": 4}
-        much.plot(whole, place, "o", color=INK, **open_ring)
+        much.plot(whole, place, "o", color=INK, markersize=10, markerfacecolor="white", markeredgewidth=1.8, zorder=4)
         if place:
             much.plot(product, place, "D", color=RED, markersize=6, markeredgecolor="white", zorder=5)
         direct(much, max(whole, product), place, text, INK, (11, 0))

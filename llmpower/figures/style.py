@@ -159,8 +159,7 @@ def key(plot, entries, x, y, sample=0.0, distance=0.058):
         height = y - distance * place
         across = [x, x + sample] if sample else [x]
         plot.plot(across, [height] * len(across), transform=plot.transAxes, clip_on=False, **look)
-        side = -7 if sample < 0 else 7
-        direct(plot, across[-1], height, words, look["color"], (side, 0), xycoords="axes fraction")
+        direct(plot, across[-1], height, words, look["color"], (-7 if sample < 0 else 7, 0), xycoords="axes fraction")
 
 
 def tidy(x, lines):
