@@ -18,6 +18,7 @@ import llmpower
 from benchmarks.build import write
 from llmpower import ranges
 from llmpower.evidence import exam, fit
+from llmpower.step import constants
 
 _HEADING = "## The estimator"
 _ACCELERATORS = ("h100-sxm", "h200-sxm", "b200", "a100-sxm-80gb")
@@ -68,7 +69,8 @@ def loop(count):
 
 def fresh(statement):
     """Wall-clock and processor seconds of a statement in a new process."""
-    code = f"import time; w, p = time.perf_counter(), time.process_time(); {statement}; print(time.perf_counter() - w, time.process_time() - p)"
+    clocks = "time.perf_counter(), time.process_time()"
+    code = f"import time; begun = {clocks}; {statement}; print(*(b - a for a, b in zip(begun, ({clocks}))))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return tuple(map(float, done.stdout.split()))
 
@@ -89,7 +91,7 @@ def speed(rounds):
             results(llmpower.estimate(**_ONE))
 
     def draw():
-        ranges.monte_carlo(lambda **constants: one.vary(**constants).j_per_token, one.inputs, one.intervals)
+        ranges.monte_carlo(lambda **inputs: one.vary(**inputs).j_per_token, one.inputs, one.intervals)
 
     def repeat(function, *given):
         function(*given)
@@ -123,7 +125,7 @@ def speed(rounds):
 
 def accuracy():
     """Tables of errors: held out, and never fitted."""
-    table = fit.accuracy_table()
+    table = constants.errors()
     rows = ["| held out | runs | number | J/token | tokens/s |", "|:--|:--|--:|--:|--:|"]
     for split, kind in dict.fromkeys((split, kind) for split, kind, _ in table):
         pair = [table[split, kind, quantity] for quantity in ("j_per_token", "tokens_per_s")]
@@ -156,16 +158,21 @@ def main():
     parser.add_argument("--write", action="store_true", help="put the tables into benchmarks/README.md")
     arguments = parser.parse_args()
     load = os.getloadavg()[0]
-    text = f"""{speed(arguments.rounds)}
+    times = speed(arguments.rounds)
+    software = f"Python {platform.python_version()}, NumPy {np.__version__}"
+    loads = f"load {load:.1f} before and {os.getloadavg()[0]:.1f} after"
+    machine = f"{_ONE['model']} on {_ONE['n_accelerators']} x {_ONE['accelerator']}"
+    run = f"batch {_ONE['batch']}, {_RUN['prompt_tokens']} tokens in and {_RUN['output_tokens']} out"
+    text = f"""{times}
 
-{datetime.date.today()}, Python {platform.python_version()}, NumPy {np.__version__}, {os.cpu_count()} cores, {arguments.rounds} rounds; load {load:.1f} before and {os.getloadavg()[0]:.1f} after.
+{datetime.date.today()}, {software}, {os.cpu_count()} cores, {arguments.rounds} rounds; {loads}.
 Grid: every batch with every context; list: as many points in no order. 1 us a point is a million points a second.
 
 Absolute error, median / mean / 90th percentile [%]:
 
 {accuracy()}
 
-Change in % for 1 % more of an input, from the formula: {_ONE["model"]} on {_ONE["n_accelerators"]} x {_ONE["accelerator"]}, batch {_ONE["batch"]}, {_RUN["prompt_tokens"]} tokens in and {_RUN["output_tokens"]} out.
+Change in % for 1 % more of an input, from the formula: {machine}, {run}.
 
 {sensitivity()}"""
     print(text)

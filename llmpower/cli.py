@@ -4,27 +4,30 @@ import argparse
 import contextlib
 import functools
 import inspect
-import json
 import os
 import pathlib
 import shutil
 import signal
 import sys
+from json import dumps
 
 import llmpower
 from llmpower.arguments import ParameterError
 from llmpower.facts import catalog, tables
 from llmpower.facts.quantities import quantities
-from llmpower.facts.units import in_unit
 
 _WRONG, _FAILED, _STOPPED = 2, 1, 130
+_say = functools.partial(print, flush=True)
 
 
-def _say(line):
-    print(line, flush=True)
+def _say_json(record):
+    _say(dumps(record, indent=2, allow_nan=False))
 
 
-def _estimate(arguments):
+# A command's docstring is its help; its arguments are options of the table below, or what its function takes.
+
+
+def _estimate(json, sensitivity, **given):
     """Predict speed, power and energy of a model on a machine, with its range and known error.
 
     examples:
@@ -33,19 +36,19 @@ def _estimate(arguments):
     """
     from llmpower import ranges, text
 
-    found, several, elastic = llmpower.estimate(**_given(arguments)), isinstance(arguments.batch, list), {}
-    if arguments.sensitivity:
-        if several:
+    found, elastic = llmpower.estimate(**given), {}
+    if sensitivity:
+        if isinstance(given.get("batch"), list):
             raise ParameterError(["sensitivity: got several batches; allowed is one"])
         elastic = {name: ranges.elasticities(found, name) for name in ("j_per_token", "tokens_per_s")}
-    if arguments.json:
+    if json:
         return _say_json(text.estimate_record(found) | ({"elasticities": elastic} if elastic else {}))
-    _say(text.batches_text(found) if several else text.estimate_text(found))
+    _say(found)
     if elastic:
         _say(f"\n{text.sensitivity_text(elastic)}")
 
 
-def _plan(arguments):
+def _plan(json, **given):
     """Size a service: machines, megawatts, money, carbon dioxide and water, with ranges.
 
     examples:
@@ -54,28 +57,18 @@ def _plan(arguments):
     """
     from llmpower import text
 
-    found = llmpower.plan(**_given(arguments))
-    if arguments.json:
+    found = llmpower.plan(**given)
+    if json:
         return _say_json(text.plan_record(found))
-    _say(text.plan_text(found))
+    _say(found)
 
 
-def _given(arguments):
-    """What was typed, by the names that the function takes."""
-    own = ("function", "json", "sensitivity")
-    return {name: value for name, value in vars(arguments).items() if value is not None and name not in own}
-
-
-def _say_json(record):
-    _say(json.dumps(record, indent=2, allow_nan=False))
-
-
-def _calibrate(arguments):
+def _calibrate(book):
     """Fit the estimator's constants to data/measurements.csv again, and its errors; takes minutes."""
     from llmpower import text
     from llmpower.book.files import find_book
 
-    data = find_book(arguments.book) / "data"
+    data = find_book(book) / "data"
     if data.resolve() != tables.DATA.resolve():
         other = f"calibrate: this llmpower reads another folder than {data}; use the one installed from there"
         raise ParameterError([other])
@@ -84,112 +77,100 @@ def _calibrate(arguments):
 
     _say("fitting, and fitting again without each architecture and each accelerator: this takes minutes")
     fit.calibrate(_say)
-    exam.write(_say)
+    exam.write_predictions(_say)
     _say(text.accuracy_text(constants.errors()))
     _say("wrote data/calibration.csv, accuracy.csv, predictions.csv and studies.csv")
 
 
-def _chapters(arguments):
+def _chapters(book):
     """List the chapters, their parameters, defaults and ranges."""
-    from llmpower.book.files import chapters, find_book
-    from llmpower.book.parameters import parameters
+    from llmpower.book import files, parameters
 
-    for name, path in chapters(find_book(arguments.book)).items():
+    for name, path in files.chapters(files.find_book(book)).items():
         _say(f"\n{name}")
-        for one in parameters(path).values():
+        for one in parameters.parameters(path).values():
             _say(f"  {one.name} = {one.default if one.default != '' else '(none)'}")
             _say(f"      {one.quantity.help}; {one.allowed} [{one.unit}]")
     _say("\nRun one with your own numbers:  llmpower run CHAPTER -p name=value …")
 
 
-def _run(arguments):
+def _run(book, chapter, parameter, file, out, jobs):
     """Run one chapter with your own numbers and publish it.
 
     example: llmpower run decode-breakdown -p batch=64 -p context_tokens=4096 --out /tmp/mine
     """
-    from llmpower.book.build import build
-    from llmpower.book.files import chapter, find_book
-    from llmpower.book.fresh import own_folder
-    from llmpower.book.scenario import ask
+    from llmpower.book import build, files, fresh, scenario
 
-    book = find_book(arguments.book)
-    path = chapter(book, arguments.chapter)
-    scenario = ask(book, arguments.file, path.stem, arguments.parameter)
-    out = book / "_build" / "own" / path.stem if arguments.out is None else arguments.out
-    out = own_folder(out, path.name, "results.json")
+    book = files.find_book(book)
+    path = files.chapter(book, chapter)
+    asked = scenario.ask(book, file, path.stem, parameter)
+    out = fresh.own_folder(out or book / "_build" / "own" / path.stem, path.name, "results.json")
     kept = {"executed.ipynb": out / path.name, "results.json": out / "results.json"}
     for leftover in kept.values():
         leftover.unlink(missing_ok=True)
     shutil.rmtree(out / "html", ignore_errors=True)
-    index, folders = build(book, out, scenario, arguments.jobs, _say)
+    index, folders = build.build(book, out, asked, jobs, _say)
     for name, copy in kept.items():
         shutil.copyfile(folders[path.stem] / name, copy)
     _say(f"page      {index.parent / path.relative_to(book).with_suffix('.html')}")
     _say(f"numbers   {kept['results.json']}\nnotebook  {kept['executed.ipynb']}")
 
 
-def _build(arguments):
+def _build(book, file, out, jobs, zip, pdf):
     """Execute what changed and publish the whole book."""
-    from llmpower.book.build import build
-    from llmpower.book.files import find_book
-    from llmpower.book.scenario import ask
-    from llmpower.book.take_home import FOLDER, SITE
+    from llmpower.book import build, files, scenario, take_home
 
-    book, also = find_book(arguments.book), [kind for kind in ("zip", "pdf") if getattr(arguments, kind)]
-    index, _ = build(book, arguments.out, ask(book, arguments.file), arguments.jobs, _say, also)
+    book, also = files.find_book(book), [kind for kind, asked in (("zip", zip), ("pdf", pdf)) if asked]
+    index, _ = build.build(book, out, scenario.ask(book, file), jobs, _say, also)
     _say(f"page      {index}")
     for kind in also:
-        _say(f"{kind}       {index.parent / FOLDER / SITE[kind][0]}")
+        _say(f"{kind}       {index.parent / take_home.FOLDER / take_home.SITE[kind][0]}")
 
 
-def _serve(arguments):
+def _serve(book, port, site):
     """Show the published book in a browser of this computer."""
     import http.server
 
     from llmpower.book.files import BookError, find_book
 
-    site = find_book(arguments.book) / "_build" / "html" if arguments.site is None else pathlib.Path(arguments.site)
+    site = find_book(book) / "_build" / "html" if site is None else pathlib.Path(site)
     if not (site / "index.html").is_file():
         raise BookError(f"no site in {site}; run `llmpower build` first")
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(site))
     try:
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", arguments.port), handler)
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
     except OSError as error:
-        raise BookError(f"port {arguments.port}: {error.strerror}; choose another with --port") from None
+        raise BookError(f"port {port}: {error.strerror}; choose another with --port") from None
     with server, contextlib.suppress(KeyboardInterrupt):
         _say(f"serving {site} on http://127.0.0.1:{server.server_port}/ for this computer only; stop with Ctrl-C")
         server.serve_forever()
 
 
-def _renew(arguments):
+def _renew(book, jobs):
     """Execute the chapters in place and tell which numbers moved."""
-    from llmpower.book.files import find_book
-    from llmpower.book.renew import renew
+    from llmpower.book import files, renew
 
-    renew(find_book(arguments.book), arguments.jobs, _say)
+    renew.renew(files.find_book(book), jobs, _say)
 
 
-def _changes(arguments):
+def _changes(book, old, new):
     """List the numbers that changed between two editions, as a table for CHANGELOG.md.
 
     example: llmpower changes HEAD, after llmpower renew
     """
-    from llmpower.book.changes import changes, edition
-    from llmpower.book.files import find_book
+    from llmpower.book import changes, files
 
-    book = find_book(arguments.book)
-    _say(changes(edition(book, arguments.old), edition(book, arguments.new or book)))
+    book = files.find_book(book)
+    _say(changes.changes(changes.edition(book, old), changes.edition(book, new or book)))
 
 
-def _check(arguments):
+def _check(book):
     """Look for broken facts, unused numbers, typed numbers and missing alternative texts."""
-    from llmpower.book import sizes
-    from llmpower.book.check import check
-    from llmpower.book.files import find_book
+    from llmpower.book import check, files, sizes
 
-    book = find_book(arguments.book)
+    book = files.find_book(book)
     lines, above = sizes.against_budget(book)
-    problems = check(book) + above
+    problems = check.check(book) + above
     for line in [*lines, *(problems or ["facts, chapters and pages: no problem found"])]:
         _say(line)
     return _FAILED if problems else 0
@@ -231,65 +212,28 @@ def _numbers(text):
     return parts if len(parts) > 1 else parts[0]
 
 
+_COMMANDS = (_estimate, _plan, _calibrate, _chapters, _run, _build, _serve, _renew, _changes, _check)
+_FLAG, _FOLDER = {"action": "store_true"}, {"metavar": "DIR", "type": _path}
+# Argument of a command -> how it is typed, what is told of it, and how it is read.
 _OPTIONS = {
-    "--json": {"action": "store_true", "help": "print numbers for a program, SI units where names carry no other"},
-    "--sensitivity": {"action": "store_true", "help": "tell how much a per cent of each input changes the result"},
-    "--book": {"metavar": "DIR", "type": _path, "help": "folder of the book (default: here, or the nearest one above)"},
-    "chapter": {"metavar": "CHAPTER", "help": "such as decode-breakdown"},
-    "-p --parameter": {
-        "metavar": "NAME=VALUE", "type": _assignment, "action": "append", "default": [],
-        "help": "a parameter of the chapter; may be repeated, wins over the file",
-    },
-    "-f --file": {"metavar": "SCENARIO.yml", "type": _path, "help": "file with title, parameters and chapters"},
-    "--out": {"metavar": "DIR", "type": _path, "help": "where the result goes (default: inside _build of the book)"},
-    "--jobs": {"metavar": "N", "type": _positive, "help": "chapters executed at once (default: all cores)"},
-    "--zip": {"action": "store_true", "help": "offer the site as one file for reading without a network"},
-    "--pdf": {"action": "store_true", "help": "offer the book as a PDF; needs Chromium or Chrome"},
-    "--port": {"metavar": "N", "type": _port, "default": 8000, "help": "default 8000; 0 takes a free one"},
-    "site": {
-        "metavar": "DIR", "type": _path, "nargs": "?",
-        "help": "folder with index.html (default: _build/html of the book)",
-    },
-    "old": {"metavar": "OLD", "type": _path, "help": "a commit, a tag or a folder with a book"},
-    "new": {"metavar": "NEW", "type": _path, "nargs": "?", "help": "the same (default: the book as it lies here)"},
+    "json": ("--json", "print numbers for a program, SI units where names carry no other", _FLAG),
+    "sensitivity": ("--sensitivity", "tell how much a per cent of each input changes the result", _FLAG),
+    "book": ("--book", "folder of the book (default: here, or the nearest one above)", _FOLDER),
+    "chapter": ("chapter", "such as decode-breakdown", {"metavar": "CHAPTER"}),
+    "parameter": (
+        "-p --parameter", "a parameter of the chapter; may be repeated, wins over the file",
+        {"metavar": "NAME=VALUE", "type": _assignment, "action": "append", "default": []},
+    ),
+    "file": ("-f --file", "file with title, parameters and chapters", {"metavar": "SCENARIO.yml", "type": _path}),
+    "out": ("--out", "where the result goes (default: inside _build of the book)", _FOLDER),
+    "jobs": ("--jobs", "chapters executed at once (default: all cores)", {"metavar": "N", "type": _positive}),
+    "zip": ("--zip", "offer the site as one file for reading without a network", _FLAG),
+    "pdf": ("--pdf", "offer the book as a PDF; needs Chromium or Chrome", _FLAG),
+    "port": ("--port", "default 8000; 0 takes a free one", {"metavar": "N", "type": _port, "default": 8000}),
+    "site": ("site", "folder with index.html (default: _build/html of the book)", _FOLDER | {"nargs": "?"}),
+    "old": ("old", "a commit, a tag or a folder with a book", _FOLDER | {"metavar": "OLD"}),
+    "new": ("new", "the same (default: the book as it lies here)", _FOLDER | {"metavar": "NEW", "nargs": "?"}),
 }  # fmt: skip
-_COMMANDS = {
-    "estimate": (_estimate, "--json", "--sensitivity"),
-    "plan": (_plan, "--json"),
-    "calibrate": (_calibrate, "--book"),
-    "chapters": (_chapters, "--book"),
-    "run": (_run, "--book", "chapter", "-p --parameter", "-f --file", "--out", "--jobs"),
-    "build": (_build, "--book", "-f --file", "--out", "--jobs", "--zip", "--pdf"),
-    "serve": (_serve, "--book", "--port", "site"),
-    "renew": (_renew, "--book", "--jobs"),
-    "changes": (_changes, "--book", "old", "new"),
-    "check": (_check, "--book"),
-}
-
-
-def _parser(asked):
-    """All commands; options only of the one that is asked for, since those of `estimate` and `plan` cost NumPy."""
-    parser = argparse.ArgumentParser(
-        prog="llmpower",
-        description="The power wall: where the watts go when a language model answers. "
-        "Ask for one run or a whole service; re-run a chapter, or the whole book, with your own numbers.",
-        epilog="example: llmpower run decode-breakdown -p model=qwen3-32b -p accelerator=h200-sxm -p batch=64",
-    )
-    parser.add_argument("--version", action="version", version=f"llmpower {llmpower.__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name, (function, *options) in _COMMANDS.items():
-        words, _, examples = inspect.getdoc(function).partition("\n\n")
-        raw = argparse.RawDescriptionHelpFormatter
-        brief = words[0].lower() + words[1:-1]
-        one = commands.add_parser(name, help=brief, description=words, epilog=examples, formatter_class=raw)
-        one.set_defaults(function=function)
-        if name == asked and name in ("estimate", "plan"):
-            _ask(one, name)
-        for option in options if name == asked else ():
-            one.add_argument(*option.split(), **_OPTIONS[option])
-    return parser
-
-
 _SUCH_AS = {"model": "llama-3.1-70b or Qwen3-32B", "accelerator": "h100-sxm, H100 or b200"}
 # What counts where nothing is given and the signature has no value for it.
 _UNLESS_GIVEN = {
@@ -304,12 +248,40 @@ _UNLESS_GIVEN = {
 }
 
 
+def _parser(asked):
+    """All commands; options only of the one that is asked for, since those of `estimate` and `plan` cost NumPy."""
+    parser = argparse.ArgumentParser(
+        prog="llmpower",
+        description="The power wall: where the watts go when a language model answers. "
+        "Ask for one run or a whole service; re-run a chapter, or the whole book, with your own numbers.",
+        epilog="example: llmpower run decode-breakdown -p model=qwen3-32b -p accelerator=h200-sxm -p batch=64",
+    )
+    parser.add_argument("--version", action="version", version=f"llmpower {llmpower.__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for function in _COMMANDS:
+        name, (words, _, examples) = function.__name__[1:], inspect.getdoc(function).partition("\n\n")
+        looks = {"epilog": examples, "formatter_class": argparse.RawDescriptionHelpFormatter}
+        one = commands.add_parser(name, help=words[0].lower() + words[1:-1], description=words, **looks)
+        one.set_defaults(function=function)
+        if name == asked:
+            _add_options(one, function)
+    return parser
+
+
+def _add_options(parser, function):
+    """Options by the arguments of a command; `given` stands for those of the function behind it, of the same name."""
+    names = list(inspect.signature(function).parameters)
+    if names[-1] == "given":
+        names.pop()
+        _ask(parser, function.__name__[1:])
+    for name in names:
+        typed, words, settings = _OPTIONS[name]
+        parser.add_argument(*typed.split(), help=words, **settings)
+
+
 def _ask(parser, command):
-    """Options from the signature of the function behind a command; the table of quantities says what they mean."""
-    function = getattr(llmpower, command)
-    # Where the signature of `plan` says None, a fact stands in.
-    facts = getattr(sys.modules[function.__module__], "DEFAULTS", {})
-    for name, argument in inspect.signature(function).parameters.items():
+    """Options from the signature of a function; the table of quantities says what they mean."""
+    for name, argument in inspect.signature(getattr(llmpower, command)).parameters.items():
         one = quantities()[name]
         if name in _SUCH_AS:
             parser.add_argument(name, metavar=name.upper(), help=f"{one.help}, such as {_SUCH_AS[name]}")
@@ -317,10 +289,10 @@ def _ask(parser, command):
         kind, metavar, words = _allowed(one)
         if (command, name) == ("estimate", "batch"):
             kind, metavar, words = _numbers, "N[,N]", f"{words}; several print a table"
-        required = argument.default is argument.empty
-        words += "" if required else f" (default: {_default(one, argument.default, facts.get(name))})"
-        option = f"--{name.replace('_', '-')}"
-        parser.add_argument(option, metavar=metavar, type=kind, required=required, help=words.replace("%", "%%"))
+        required, option = argument.default is argument.empty, f"--{name.replace('_', '-')}"
+        words += "" if required else f" (default: {_unless_given(command, argument)})"
+        settings = {"metavar": metavar, "type": kind, "required": required, "default": argparse.SUPPRESS}
+        parser.add_argument(option, help=words.replace("%", "%%"), **settings)
 
 
 def _allowed(quantity):
@@ -334,24 +306,28 @@ def _allowed(quantity):
     return _number, "N" if quantity.type == "int" else "X", f"{quantity.help} {span}"
 
 
-def _default(quantity, value, place):
-    """What an argument is unless given: a fact, the value of the signature, or words."""
-    if place is None:
-        return _UNLESS_GIVEN.get(quantity.name, "none") if value is None else value
-    from llmpower.text import three
+def _unless_given(command, argument):
+    """What an argument is unless given: the value of the signature, a fact, or words."""
+    from llmpower import text
+    from llmpower.plan import DEFAULTS, default
 
-    record = catalog.records("datacenter.csv")[place[0]]
-    return f"{three(in_unit(record[place[1]].value, quantity.unit))}, {record.name}"
+    if argument.default is not None:
+        return argument.default
+    if command == "estimate" or argument.name not in DEFAULTS:
+        return _UNLESS_GIVEN.get(argument.name, "none")
+    one = default(argument.name)
+    return f"{text.three(one.value)}, {one.note}"
 
 
 def main(argv=None):
     """Run a command: 0 if all went well, 1 if the book or a chapter failed, 2 for wrong arguments, 130 after Ctrl-C."""
     argv = sys.argv[1:] if argv is None else argv
     try:
-        arguments = _parser(next((word for word in argv if not word.startswith("-")), None)).parse_args(argv)
+        asked = next((word for word in argv if not word.startswith("-")), None)
+        given = vars(_parser(asked).parse_args(argv))
         # Being ended by the system cleans up as Ctrl-C does.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        return arguments.function(arguments) or 0
+        return given.pop("function")(**given) or 0
     except KeyboardInterrupt:
         print("llmpower: stopped; nothing half done was published", file=sys.stderr)
         return _STOPPED

@@ -224,7 +224,7 @@ def _host(accelerator, boundary):
 @functools.cache
 def _unit(accelerator, weight_format):
     """Rates with what large products reach, and the constants for this machine with their kind."""
-    fitted, kind = constants.of(accelerator)
+    fitted, kind = constants.for_machine(accelerator)
     unit = SimpleNamespace(**vars(served.machine(accelerator, weight_format)))
     if math.isnan(unit.reached_bf16_flop_per_s):
         unit.reached_bf16_flop_per_s = unit.dense_bf16_flop_per_s * fitted.dense_flop_share
@@ -334,7 +334,7 @@ def expect(case, boundary="accelerators"):
     spread = served.normal_maxima(n) if case.parallelism == "ep" else 0.0
     run = (n, case.batch, case.context_tokens, case.prefilled_tokens, case.output_tokens, spread)
     notes, net = (*case.assumed, *_left_out(case, kind)), net_of(case)
-    spans = constants.spans(kind, net.moe)
+    spans = constants.exam_errors(kind, net.moe)
     return Estimate(case, boundary, kind, fits(case), missing, notes, host, spans, (net, unit, fitted, *run))
 
 
@@ -356,10 +356,11 @@ def check_fits(case):
     if fits(case) is not False:
         return
     n, accelerator, count = int(case.n_accelerators), case.accelerator, fewest(case)
-    would = f"{count:,} would do"
     if count is None:
         would = "no number of them would do, since each keeps the caches of at least one key-value head"
-    elif not accelerator.get("link_bytes_per_s"):
+    elif accelerator.get("link_bytes_per_s"):
+        would = f"{count:,} would do"
+    else:
         would = f"{count:,} would hold it, but no bandwidth between accelerators of this kind is in data/"
     missing = f"{(needed_bytes(case) - n * accelerator.memory_bytes) / 1e9:,.1f} GB on {n} x {accelerator.entity}"
     run = f"{case.model.entity} with {case.batch:,.6g} sequences of {case.context_tokens:,.6g} tokens"

@@ -1,8 +1,9 @@
 """From questions a day to a site: speed and energy by `estimate`, machines and money by `service`."""
 
 import bisect
+import inspect
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import NamedTuple
 
 from llmpower import service
@@ -13,6 +14,7 @@ from llmpower.facts.power import power
 from llmpower.facts.quantities import quantities
 from llmpower.facts.units import in_unit
 from llmpower.ranges import Range
+from llmpower.step.case import case
 from llmpower.step.work import fits
 
 # Argument -> where its default stands in data/datacenter.csv.
@@ -30,14 +32,8 @@ DEFAULTS = {
 }
 # A plan is for its queries and servers; these are asked for, not uncertain.
 _NOT_VARIED = ("prompt_tokens", "output_tokens", "accelerators_per_server")
-_NUMBERS = (
-    "queries_per_day", "batch", "tokens_per_s_per_user", "n_accelerators", "host_power_w", "context_tokens", *DEFAULTS,
-)  # fmt: skip
 _WHOLE = ("n_accelerators", "accelerators_per_server")
-_OF_A_COPY = (
-    "model", "accelerator", "n_accelerators", "prompt_tokens", "output_tokens", "context_tokens", "weight_format",
-    "kv_format", "parallelism",
-)  # fmt: skip
+_OF_A_COPY = inspect.signature(case).parameters.keys() - {"batch", "check"}
 _MOST_SERVERS = 16
 
 
@@ -62,32 +58,26 @@ class Result(NamedTuple):
 
 
 # Name of a result, in the unit that it ends with -> words, unit, and how it follows from the copy at work, of which it
-# keeps the ends, or from a bill and the inputs.
+# keeps the ends, or from a bill.
 _COPY = {
     "tokens_per_s_per_user": ("speed of one user", "tokens/s", lambda end, batch: end.tokens_per_s / batch),
     "tokens_per_s": ("speed of a copy", "tokens/s", lambda end, batch: end.tokens_per_s),
     "j_per_token_at_work": ("energy at work", "J/token", lambda end, batch: end.j_per_token),
 }
 _SERVICE = {
-    "n_accelerators": ("accelerators", "", lambda bill, used: bill.n_accelerators),
-    "n_servers": ("servers", "", lambda bill, used: bill.n_servers),
-    "j_per_token": (
-        "energy with machines that wait",
-        "J/token",
-        lambda bill, used: bill.query_j / used["output_tokens"],
-    ),
-    "wh_per_query": ("energy of a query", "Wh", lambda bill, used: in_unit(bill.query_j, "Wh")),
-    "site_mw": ("power to build for", "MW", lambda bill, used: in_unit(bill.site_w, "MW")),
-    "mean_mw": ("power on average", "MW", lambda bill, used: in_unit(bill.site_mean_w, "MW")),
-    "energy_gwh_per_year": ("energy", "GWh a year", lambda bill, used: in_unit(bill.energy_j, "GWh")),
-    "electricity_usd_per_year": ("electricity", "USD a year", lambda bill, used: bill.cost_usd),
-    "electricity_usd_per_million_tokens": ("  of a million tokens", "USD", lambda bill, used: bill.tokens_usd(10**6)),
-    "carbon_t_per_year": ("carbon dioxide", "t a year", lambda bill, used: in_unit(bill.carbon_kg, "t")),
-    "water_m3_per_year": ("water", "m3 a year", lambda bill, used: bill.water_m3),
-}
-RESULTS = (
-    *list(_COPY)[:2], *list(_SERVICE)[:2], *list(_COPY)[2:], *list(_SERVICE)[2:],
-)  # fmt: skip
+    "n_accelerators": ("accelerators", "", lambda bill: bill.n_accelerators),
+    "n_servers": ("servers", "", lambda bill: bill.n_servers),
+    "j_per_token": ("energy with machines that wait", "J/token", lambda bill: bill.token_j),
+    "wh_per_query": ("energy of a query", "Wh", lambda bill: in_unit(bill.query_j, "Wh")),
+    "site_mw": ("power to build for", "MW", lambda bill: in_unit(bill.site_w, "MW")),
+    "mean_mw": ("power on average", "MW", lambda bill: in_unit(bill.site_mean_w, "MW")),
+    "energy_gwh_per_year": ("energy", "GWh a year", lambda bill: in_unit(bill.energy_j, "GWh")),
+    "electricity_usd_per_year": ("electricity", "USD a year", lambda bill: bill.cost_usd),
+    "electricity_usd_per_million_tokens": ("  of a million tokens", "USD", lambda bill: bill.tokens_usd(10**6)),
+    "carbon_t_per_year": ("carbon dioxide", "t a year", lambda bill: in_unit(bill.carbon_kg, "t")),
+    "water_m3_per_year": ("water", "m3 a year", lambda bill: bill.water_m3),
+}  # fmt: skip
+RESULTS = (*list(_COPY)[:2], *list(_SERVICE)[:2], *list(_COPY)[2:], *list(_SERVICE)[2:])
 
 
 @dataclass(frozen=True)
@@ -118,9 +108,12 @@ class Plan:
         return plan_text(self)
 
 
-_SEVERAL = "a copy spans several servers, whose links are slower than counted inside one: too quick and too frugal"
+_SEVERAL = (
+    "a copy spans several servers, whose links are slower than those counted inside one: too quick and too frugal"
+)
 _LEFT_OUT = (
-    "accelerators at work run at this batch and the others wait: at part load batches are smaller and a token costs more",
+    "accelerators at work run at this batch and the others wait: "
+    "at part load batches are smaller and a token costs more",
     "memory counts in full, though serving software keeps some of it back",
     "left out: spares for repair, storage, networks between servers, and training",
 )
@@ -193,8 +186,8 @@ def plan(
     Notes
     -----
     Ends of a range: each uncertain input is moved to its low and its high end alone, and the effects are added as those
-    of independent errors (root of the sum of squared logarithms). Inputs that were given, and prompts and answers, count
-    as certain. Speed and energy of a copy keep the ends of `estimate`.
+    of independent errors (root of the sum of squared logarithms). Inputs that were given, and prompts and answers,
+    count as certain. Speed and energy of a copy keep the ends of `estimate`.
 
     Examples
     --------
@@ -205,45 +198,40 @@ def plan(
     True
     """
     given = {name: value for name, value in locals().items() if value is not None}
-    defaults = {name: fact("datacenter.csv", *place) for name, place in DEFAULTS.items() if name not in given}
-    used = {name: in_unit(one.value, _unit(name)) for name, one in defaults.items()} | given
-    case = _sized(_checked(given, used), used)
-    found = _around(expect(case, "facility"), given, used)
-    spans = _spans(found, expect(case), used, defaults)
-    central = {name: middle for name, (_, middle, _) in spans.items()}
-
-    def results(inputs):
-        bill = _bill(found, used, inputs)
-        return bill, {name: result(bill, used) for name, (_, _, result) in _SERVICE.items()}
-
-    bill, middle = results(central)
-    moved = [[results(central | {name: end})[1] for end in (low, high)] for name, (low, _, high) in spans.items()]
-    ranges = {name: _independent(one, [[end[name] for end in pair] for pair in moved]) for name, one in middle.items()}
-    ranges |= _whole_servers(ranges["n_servers"], middle["n_accelerators"])
+    assumed = [default(name) for name in DEFAULTS if name not in given]
+    used = {one.name: one.value for one in assumed} | given
+    copy = _sized(_checked(given, used), used)
+    found = _around(expect(copy, "facility"), given, used)
+    assumed += [one for one in _chosen(found, used) if one.name not in given]
+    bill, moves = _bill(found, expect(copy), {one.name: one.value for one in assumed} | given, assumed)
+    moved = [[replace(bill, **end) for end in pair] for pair in moves]
+    ranges = {}
     for name, (_, _, result) in _COPY.items():
-        ranges[name] = Range(*(result(end, case.batch) for end in (found.low, found, found.high)))
+        ranges[name] = Range(*(result(end, copy.batch) for end in (found.low, found, found.high)))
+    for name, (_, _, result) in _SERVICE.items():
+        ranges[name] = _independent(result(bill), [[result(end) for end in pair] for pair in moved])
+    ranges |= _whole_servers(ranges["n_servers"], bill)
     named = {**_COPY, **_SERVICE}
-    several = [_SEVERAL] if case.n_accelerators > used["accelerators_per_server"] else []
-    return Plan(
-        used["queries_per_day"],
-        case.batch,
-        int(case.n_accelerators),
-        {name: Result(*named[name][:2], ranges[name]) for name in RESULTS},
-        tuple(_assumptions(found, used, given, defaults)),
-        (*found.notes, *several, *_LEFT_OUT),
-        found,
-        bill,
-    )
+    results = {name: Result(*named[name][:2], ranges[name]) for name in RESULTS}
+    several = [_SEVERAL] if bill.n_together > bill.accelerators_per_server else []
+    notes = (*found.notes, *several, *_LEFT_OUT)
+    return Plan(bill.queries_per_day, bill.batch, bill.n_together, results, tuple(assumed), notes, found, bill)
 
 
-def _unit(name):
-    return quantities()[name].unit
+def default(name):
+    """A default from data/datacenter.csv; it has ends where it is uncertain."""
+    table, (entity, quantity), unit = "datacenter.csv", DEFAULTS[name], quantities()[name].unit
+    one = fact(table, entity, quantity)
+    low, value, high = (in_unit(end, unit) for end in one.ends)
+    if name in _NOT_VARIED or one.low is None:
+        low = high = None
+    return Assumption(name, value, low, high, unit, one.source or "convention", fact(table, entity, "name").value)
 
 
 def _checked(given, used):
     """The case of a copy, one accelerator and one sequence if nothing else was given; every problem is told at once."""
-    check = Check()
-    wrong = {name for name in _NUMBERS if name in given and check.number(name, given[name], name in _WHOLE) is None}
+    check, numbers = Check(), [name for name in given if quantities()[name].type in ("int", "float")]
+    wrong = [name for name in numbers if check.number(name, given[name], name in _WHOLE) is None]
     if "queries_per_day" not in given:
         check.wrong("queries_per_day", "got None; give the queries that the service answers a day [1/day]")
     if ("batch" in given) == ("tokens_per_s_per_user" in given):
@@ -257,30 +245,27 @@ def _checked(given, used):
 def _sized(case, used):
     """The case with the accelerators of a copy, and its batch."""
     target, per_server = used.get("tokens_per_s_per_user"), int(used["accelerators_per_server"])
-
-    def of(n, batch):
-        return replace(case, n_accelerators=float(n), batch=float(batch))
-
-    def speed(n, batch):
-        return expect(of(n, batch)).tokens_per_s_per_user
-
-    least = used.get("batch", 1)
     sizes = [int(used["n_accelerators"])] if "n_accelerators" in used else _sizes(case.accelerator, per_server)
-    inside = [n for n in sizes if n <= per_server and fits(of(n, least))]
-    outside = (n for n in sizes if n > per_server and fits(of(n, least)))
-    sizes = inside or [next(outside, sizes[-1])]
+    cases = [replace(case, n_accelerators=float(n), batch=float(used.get("batch", 1))) for n in sizes]
+    fitting = [one for one in cases if fits(one)]
+    inside = [one for one in fitting if one.n_accelerators <= per_server]
+    cases = inside or fitting[:1] or cases[-1:]
     # A copy that does not fit is told with what is missing.
-    check_fits(of(sizes[0], least))
+    check_fits(cases[0])
     if target is None:
-        return of(sizes[0], least)
-    most = int(quantities()["batch"].high)
-    for n in sizes:
+        return cases[0]
+
+    def speed(one, batch):
+        return expect(replace(one, batch=float(batch))).tokens_per_s_per_user
+
+    batches = range(1, int(quantities()["batch"].high) + 1)
+    for one in cases:
         # Where it does not fit the speed is no number, which no comparison finds large enough.
-        batch = bisect.bisect_left(range(1, most + 1), True, key=lambda batch, n=n: not speed(n, batch) >= target)
+        batch = bisect.bisect_left(batches, True, key=lambda batch, one=one: not speed(one, batch) >= target)
         if batch:
-            return of(n, batch)
-    best, n = max((speed(n, 1), n) for n in sizes)
-    reached = f"{n} x {case.accelerator.entity} give a user {best:,.3g} at most, alone at batch 1 [1/s]"
+            return replace(one, batch=float(batch))
+    best, n = max((speed(one, 1), one.n_accelerators) for one in cases)
+    reached = f"{n:.0f} x {case.accelerator.entity} give a user {best:,.3g} at most, alone at batch 1 [1/s]"
     raise ParameterError([f"tokens_per_s_per_user: got {target:,.6g}; {reached}"])
 
 
@@ -303,50 +288,58 @@ def _around(found, given, used):
     return replace(found, host=host)
 
 
-def _hosts(found, used):
-    """Power of a server without its accelerators, as low, value and high. [W]"""
-    return tuple(watts / found.n_accelerators * used["accelerators_per_server"] for watts in found.host.power_w)
+def _chosen(found, used):
+    """What else is assumed where it is not given, with its source."""
+    n, machine = found.n_accelerators, found.case.accelerator
+    quick = ", are quick enough" if "tokens_per_s_per_user" in used else ""
+    yield _certain("n_accelerators", n, f"fewest that hold a copy{quick} and fill servers evenly", "1")
+    yield _certain("kv_format", found.kv_format, "caches as most servers keep them")
+    if n > 1:
+        yield _certain("parallelism", found.parallelism, "every matrix is cut over the accelerators")
+    known = servers()
+    alike = [known[machine.entity]] if machine.entity in known else known.values()
+    keys = ";".join(server["host_power_w"].source for server in alike)
+    low, value, high = (watts / n * used["accelerators_per_server"] for watts in found.host.power_w)
+    yield Assumption("host_power_w", value, low, high, "W", keys, found.host.note.partition(";")[0])
+    idle = power(machine, "idle_w")
+    if idle.kind == "estimate":
+        yield Assumption("idle_w", idle.value, idle.low, idle.high, "W", "estimate", idle.note)
+    else:
+        # The spread of listings is not what a plan hangs on.
+        yield _certain("idle_w", idle.value, "of waiting accelerators, no network loaded", "W", idle.source)
+    seen = f"constants; ends hold eight in ten of {found.spans['j_per_token']['n']:.0f} runs"
+    yield _certain("estimate", found.calibration, seen, source="mlenergy2025")
 
 
-def _spans(found, board, used, defaults):
-    """Uncertain inputs of a bill: low, central, high; the rate and the energy are those of one accelerator."""
-    spans = {
-        "rate": tuple(end.tokens_per_s / found.n_accelerators for end in (found.low, found, found.high)),
-        "board_j_per_token": tuple(end.j_per_token for end in (board.low, board, board.high)),
-        "host_power_w": _hosts(found, used),
-        "idle_w": power(found.case.accelerator, "idle_w").ends,
+def _certain(name, value, note, unit="text", source="convention"):
+    return Assumption(name, value, None, None, unit, source, note)
+
+
+def _bill(found, board, used, assumed):
+    """The service with central inputs, and of each uncertain input what its low and its high end change there."""
+    rates = [end.tokens_per_s / found.n_accelerators for end in (found.low, found, found.high)]
+    inputs = {field.name: used[field.name] for field in fields(service.Bill) if field.name in used}
+    inputs |= {
+        "model": found.case.model,
+        "accelerator": found.case.accelerator,
+        "batch": used.get("batch", int(found.batch)),
+        "n_together": int(found.n_accelerators),
+        "prompt_tokens_per_query": used["prompt_tokens"],
+        "output_tokens_per_query": used["output_tokens"],
+        "tokens_per_s_per_accelerator": rates[1],
+        "accelerators_per_server": int(used["accelerators_per_server"]),
+        "busy_w": board.j_per_token * rates[1],
+        "host_mean_w": used["host_power_w"],
     }
-    if "idle_w" in found.case.accelerator.facts:
-        # Measured; the spread of listings is not what a plan hangs on.
-        spans["idle_w"] = (spans["idle_w"][1],) * 3
-    for name, one in defaults.items():
-        if _varies(name, one):
-            spans[name] = tuple(in_unit(end, _unit(name)) for end in one.ends)
-    return spans
-
-
-def _varies(name, one):
-    return name not in _NOT_VARIED and one.low is not None
-
-
-def _bill(found, used, inputs):
-    """The service with some inputs."""
-    fixed = {name: used[name] for name in DEFAULTS if name not in _NOT_VARIED} | inputs
-    rate, board_j = fixed.pop("rate"), fixed.pop("board_j_per_token")
-    return service.bill(
-        model=found.case.model,
-        accelerator=found.case.accelerator,
-        queries_per_day=used["queries_per_day"],
-        batch=found.batch,
-        prompt_tokens_per_query=used["prompt_tokens"],
-        output_tokens_per_query=used["output_tokens"],
-        tokens_per_s_per_accelerator=rate,
-        accelerators_per_server=int(used["accelerators_per_server"]),
-        host_mean_w=fixed["host_power_w"],
-        busy_w=board_j * rate,
-        n_together=int(found.n_accelerators),
-        **fixed,
-    )
+    moves = [
+        [{"tokens_per_s_per_accelerator": rate, "busy_w": board.j_per_token * rate} for rate in rates[::2]],
+        [{"busy_w": end.j_per_token * rates[1]} for end in (board.low, board.high)],
+    ]
+    for one in assumed:
+        if one.low is not None:
+            names = ("host_power_w", "host_mean_w") if one.name == "host_power_w" else (one.name,)
+            moves.append([dict.fromkeys(names, end) for end in (one.low, one.high)])
+    return service.Bill(**inputs), moves
 
 
 def _independent(central, ends):
@@ -358,41 +351,8 @@ def _independent(central, ends):
     return Range(central * math.exp(-down), central, central * math.exp(up))
 
 
-def _whole_servers(n_servers, n_accelerators):
+def _whole_servers(n_servers, bill):
     """Ranges of whole servers, and of the accelerators in them."""
-    each, least, most = n_accelerators / n_servers.central, max(1, math.floor(n_servers.low)), math.ceil(n_servers.high)
-    boards = Range(round(least * each), n_accelerators, round(most * each))
+    each, least, most = bill.accelerators_per_server, max(1, math.floor(n_servers.low)), math.ceil(n_servers.high)
+    boards = Range(least * each, bill.n_accelerators, most * each)
     return {"n_servers": Range(least, n_servers.central, most), "n_accelerators": boards}
-
-
-def _assumptions(found, used, given, defaults):
-    """Everything that was not given, with its source."""
-
-    def own(name, value, unit, note, source="convention", low=None, high=None):
-        return Assumption(name, value, low, high, unit, source, note)
-
-    for name, one in defaults.items():
-        low, _, high = (in_unit(end, _unit(name)) for end in one.ends) if _varies(name, one) else (None,) * 3
-        about = fact("datacenter.csv", one.entity, "name").value
-        yield own(name, used[name], _unit(name), about, one.source or "convention", low, high)
-    n, machine = found.n_accelerators, found.case.accelerator
-    quick = ", are quick enough" if "tokens_per_s_per_user" in given else ""
-    if "n_accelerators" not in given:
-        yield own("n_accelerators", n, "1", f"fewest that hold a copy{quick} and fill servers evenly")
-    if "kv_format" not in given:
-        yield own("kv_format", found.kv_format, "text", "caches as most servers keep them")
-    if "parallelism" not in given and n > 1:
-        yield own("parallelism", found.parallelism, "text", "every matrix is cut over the accelerators")
-    if "host_power_w" not in given:
-        alike = servers()
-        alike = [alike[machine.entity]] if machine.entity in alike else alike.values()
-        low, value, high = _hosts(found, used)
-        keys = ";".join(server["host_power_w"].source for server in alike)
-        yield own("host_power_w", value, "W", found.host.note.partition(";")[0], keys, low, high)
-    idle = power(machine, "idle_w")
-    if idle.kind == "estimate":
-        yield own("idle_w", idle.value, "W", idle.note, "estimate", idle.low, idle.high)
-    else:
-        yield own("idle_w", idle.value, "W", "of waiting accelerators, no network loaded", idle.source)
-    seen = f"constants; ends hold eight in ten of {found.spans['j_per_token']['n']:.0f} runs"
-    yield own("estimate", found.calibration, "text", seen, "mlenergy2025")

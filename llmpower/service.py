@@ -1,5 +1,6 @@
 """The bill of a whole service, and what a site can serve: numbers in units people type come in, SI units go on."""
 
+import functools
 import math
 from dataclasses import dataclass, replace
 
@@ -7,16 +8,15 @@ from llmpower.estimate import expect, lacks
 from llmpower.facts import catalog
 from llmpower.facts.claims import claim
 from llmpower.facts.power import power
+from llmpower.facts.quantities import quantities
 from llmpower.facts.units import in_unit, to_si
-from llmpower.formulas import datacenter, decode
+from llmpower.formulas import datacenter, decode, of
 from llmpower.ranges import Range
 from llmpower.step.bound import step_bound
 from llmpower.step.case import case
 from llmpower.step.work import fewest, fits, needed_bytes, work
 
 YEAR_S = 365 * 86400
-# Line 118 of the article multiplies by it.
-ARTICLE_PUE = 1.5
 
 
 def _fact(entity, quantity):
@@ -75,59 +75,116 @@ def expected_power_share(model, accelerator, prompt_tokens_per_query, output_tok
     return found and found.power_w / (found.n_accelerators * found.case.accelerator.tdp_w)
 
 
-@dataclass(frozen=True)
+def _si(name):
+    """A property: an input in its SI unit."""
+    return property(lambda bill: to_si(getattr(bill, name), quantities()[name].unit))
+
+
+def _whole(number):
+    """Whole pieces that cover a number; a rounding error of the arithmetic asks for no more."""
+    return max(1, math.ceil(number * (1 - 1e-12)))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Bill:
-    """A service from its rate of tokens to its cost; SI units, energies and costs per year of 365 days."""
+    """A service from its queries to its cost: inputs in units people type, results in SI units, per year of 365 days.
 
-    queries_per_s: float
+    Inputs are those of the table of quantities, except:
+
+    model, accelerator : records of the catalog
+    tokens_per_s_per_accelerator : float or None
+        Output tokens per accelerator, prompts included in the time; None takes what is `expected`, or the upper bound
+        of `speed` where nothing is. [1/s]
+    busy_w, idle_w, host_mean_w : float
+        What an accelerator draws at work and idle, and a server without its accelerators all day. [W]
+    n_together : int
+        Accelerators that share a copy of the network; whole copies are installed. [1]
+    """
+
+    model: catalog.Model
+    accelerator: catalog.Record
+    queries_per_day: float
+    prompt_tokens_per_query: float
     output_tokens_per_query: float
-    output_tokens_per_s: float
-    served_tokens_per_s: float
-    accelerators_needed: float
-    n_servers: int
+    batch: float
+    tokens_per_s_per_accelerator: float | None
+    peak_to_average: float
+    max_load: float
     accelerators_per_server: int
-    busy_share: float
-    tdp_w: float
-    busy_w: float
     host_power_w: float
+    busy_w: float
+    idle_w: float
     host_mean_w: float
-    server_rated_w: float
-    server_mean_w: float
     pue: float
-    electricity_price_usd_per_j: float
-    carbon_kg_per_j: float
-    site_water_m3_per_j: float
-    grid_water_m3_per_j: float
+    electricity_usd_per_kwh: float
+    carbon_g_per_kwh: float
+    site_water_l_per_kwh: float
+    grid_water_l_per_kwh: float
+    n_together: int = 1
 
-    @property
-    def n_accelerators(self):
-        """Accelerators installed in whole servers."""
-        return self.n_servers * self.accelerators_per_server
+    @functools.cached_property
+    def _least_and_rate(self):
+        """Fewest accelerators that hold the network, one where a rate is given, and output tokens that each serves."""
+        if self.tokens_per_s_per_accelerator is not None:
+            return 1, self.tokens_per_s_per_accelerator
+        query = (self.model, self.accelerator, self.prompt_tokens_per_query, self.output_tokens_per_query, self.batch)
+        fastest, likely = speed(*query), expected(*query)
+        return fastest.n_together, likely.central if likely else fastest.served_tokens_per_s
 
-    @property
-    def boards_w(self):
-        """Rated power of the accelerators alone. [W]"""
-        return datacenter.it_power_w(self.n_accelerators, self.tdp_w)
+    served_tokens_per_s = property(lambda bill: bill._least_and_rate[1])
+    queries_per_s = _si("queries_per_day")
+    output_tokens_per_s = of(datacenter.output_tokens_per_s)
+    accelerators_needed = of(datacenter.accelerators_needed)
 
-    @property
-    def it_w(self):
-        """Rated power of whole servers. [W]"""
-        return datacenter.it_power_w(self.n_servers, self.server_rated_w)
+    @functools.cached_property
+    def n_servers(self):
+        """Whole servers; a copy of the network shares a server with others, or has servers of its own."""
+        together, each = self.n_together, self.accelerators_per_server
+        copies = _whole(max(self.accelerators_needed, self._least_and_rate[0]) / together)
+        return copies * _whole(together / each) if together > each else _whole(copies / (each // together))
 
-    @property
-    def it_mean_w(self):
-        """Mean power of whole servers. [W]"""
-        return datacenter.it_power_w(self.n_servers, self.server_mean_w)
+    # Machines, and the power they are rated at and draw on average: accelerators, whole servers, site.
+    n_accelerators = property(lambda bill: bill.n_servers * bill.accelerators_per_server)
+    busy_share = of(datacenter.busy_share)
+    tdp_w = property(lambda bill: power(bill.accelerator, "tdp_w").value)
+    server_rated_w = of(datacenter.server_rated_w)
+    server_mean_w = of(datacenter.server_mean_w)
+    boards_w = of(datacenter.it_power_w, n_servers="n_accelerators", server_power_w="tdp_w")
+    it_w = of(datacenter.it_power_w, server_power_w="server_rated_w")
+    it_mean_w = of(datacenter.it_power_w, server_power_w="server_mean_w")
+    site_w = of(datacenter.facility_power_w, it_power_w="it_w")
+    site_mean_w = of(datacenter.facility_power_w, it_power_w="it_mean_w")
 
-    @property
-    def site_w(self):
-        """Power the site must be built for. [W]"""
-        return datacenter.facility_power_w(self.it_w, self.pue)
+    # A year, at the meter.
+    year_s = YEAR_S
+    electricity_price_usd_per_j = _si("electricity_usd_per_kwh")
+    carbon_kg_per_j = _si("carbon_g_per_kwh")
+    site_water_m3_per_j = _si("site_water_l_per_kwh")
+    grid_water_m3_per_j = _si("grid_water_l_per_kwh")
+    household_energy_j = property(lambda bill: _fact("us-household", "annual_energy_j").value)
+    energy_j = of(decode.energy_j, power_w="site_mean_w", time_s="year_s")
+    it_energy_j = of(decode.energy_j, power_w="it_mean_w", time_s="year_s")
+    cost_usd = of(datacenter.electricity_cost_usd)
+    carbon_kg = of(datacenter.emitted_carbon_kg)
+    water_m3 = of(datacenter.used_water_m3)
+    households = of(datacenter.n_households)
 
-    @property
-    def site_mean_w(self):
-        """Mean power at the meter. [W]"""
-        return datacenter.facility_power_w(self.it_mean_w, self.pue)
+    # A query, at the meter.
+    query_j = of(datacenter.energy_per_query_j, facility_power_w="site_mean_w")
+    token_j = property(lambda bill: bill.query_j / bill.output_tokens_per_query)
+    query_usd = of(datacenter.electricity_cost_usd, energy_j="query_j")
+    query_carbon_kg = of(datacenter.emitted_carbon_kg, energy_j="query_j")
+    query_water_m3 = property(lambda bill: bill.water_m3 / (YEAR_S * bill.queries_per_s))
+
+    def tokens_usd(self, tokens_priced):
+        """Electricity cost of a number of output tokens. [usd]"""
+        price = self.electricity_price_usd_per_j
+        return datacenter.tokens_cost_usd(tokens_priced, self.query_j, price, self.output_tokens_per_query)
+
+    def answered_per_s(self, n_accelerators):
+        """Queries a second, on average, that some number of such accelerators answers. [1/s]"""
+        rate, length = self.served_tokens_per_s, self.output_tokens_per_query
+        return datacenter.site_queries_per_s(n_accelerators, rate, self.max_load, self.peak_to_average, length)
 
     @property
     def steps_w(self):
@@ -140,169 +197,30 @@ class Bill:
     def drawn_w(self):
         """Who draws the mean power at the meter: part -> power. [W]"""
         busy = datacenter.it_power_w(self.n_accelerators * self.busy_share, self.busy_w)
-        host = datacenter.it_power_w(self.n_servers, self.host_mean_w)
-        it = self.it_mean_w
+        host, it = datacenter.it_power_w(self.n_servers, self.host_mean_w), self.it_mean_w
         return {"busy": busy, "idle": it - busy - host, "host": host, "overhead": self.site_mean_w - it}
 
-    @property
-    def energy_j(self):
-        """Energy at the meter in a year. [J]"""
-        return decode.energy_j(self.site_mean_w, YEAR_S)
 
-    @property
-    def cost_usd(self):
-        """Cost of that electricity. [usd]"""
-        return datacenter.electricity_cost_usd(self.energy_j, self.electricity_price_usd_per_j)
-
-    @property
-    def carbon_kg(self):
-        """Carbon dioxide of a year. [kg]"""
-        return datacenter.emitted_carbon_kg(self.energy_j, self.carbon_kg_per_j)
-
-    @property
-    def water_m3(self):
-        """Water of a year, on site and for the electricity. [m3]"""
-        it_energy_j = decode.energy_j(self.it_mean_w, YEAR_S)
-        return datacenter.used_water_m3(it_energy_j, self.site_water_m3_per_j, self.energy_j, self.grid_water_m3_per_j)
-
-    @property
-    def households(self):
-        """US households that use as much electricity."""
-        return datacenter.n_households(self.energy_j, _fact("us-household", "annual_energy_j").value)
-
-    @property
-    def query_j(self):
-        """Energy per query at the meter. [J]"""
-        return datacenter.energy_per_query_j(self.site_mean_w, self.queries_per_s)
-
-    @property
-    def query_usd(self):
-        """Electricity cost per query. [usd]"""
-        return datacenter.electricity_cost_usd(self.query_j, self.electricity_price_usd_per_j)
-
-    @property
-    def query_carbon_kg(self):
-        """Carbon dioxide per query. [kg]"""
-        return datacenter.emitted_carbon_kg(self.query_j, self.carbon_kg_per_j)
-
-    @property
-    def query_water_m3(self):
-        """Water per query. [m3]"""
-        return self.water_m3 / (YEAR_S * self.queries_per_s)
-
-    def tokens_usd(self, tokens_priced):
-        """Electricity cost of a number of output tokens. [usd]"""
-        price = self.electricity_price_usd_per_j
-        return datacenter.tokens_cost_usd(tokens_priced, self.query_j, price, self.output_tokens_per_query)
+# What lines 107 to 122 of the article say of their service: claims by input, and what follows from the text.
+_ARTICLE_CLAIMS = {
+    "queries_per_day": "C43", "output_tokens_per_query": "C44", "tokens_per_s_per_accelerator": "C45",
+    "electricity_usd_per_kwh": "C53",
+}  # fmt: skip
+# Line 118 multiplies by 1.5; load is constant, and prompts count as nothing.
+_ARTICLE = {
+    "prompt_tokens_per_query": 0, "peak_to_average": 1.0, "max_load": 1.0, "accelerators_per_server": 8, "pue": 1.5,
+}  # fmt: skip
 
 
-def _whole(number):
-    """Whole pieces that cover a number; a rounding error of the arithmetic asks for no more."""
-    return max(1, math.ceil(number * (1 - 1e-12)))
+def article_case(bill, host_power_w):
+    """Bill of the article's service, whose boards always draw their rating; what it does not mention is as in `bill`.
 
-
-def _servers(copies, n_together, accelerators_per_server):
-    """Whole servers; a copy of the network shares a server with others, or has servers of its own."""
-    if n_together > accelerators_per_server:
-        return copies * _whole(n_together / accelerators_per_server)
-    return _whole(copies / (accelerators_per_server // n_together))
-
-
-def bill(
-    *,
-    model,
-    accelerator,
-    queries_per_day,
-    prompt_tokens_per_query,
-    output_tokens_per_query,
-    batch,
-    tokens_per_s_per_accelerator,
-    peak_to_average,
-    max_load,
-    accelerators_per_server,
-    host_power_w,
-    busy_w,
-    idle_w,
-    host_mean_w,
-    pue,
-    electricity_usd_per_kwh,
-    carbon_g_per_kwh,
-    site_water_l_per_kwh,
-    grid_water_l_per_kwh,
-    n_together=1,
-):
-    """What a service needs and costs: whole servers, never fewer than hold the model once.
-
-    Parameters
-    ----------
-    tokens_per_s_per_accelerator : float or None
-        Output tokens per accelerator, prompts included in the time; None takes what is `expected`, or the upper bound
-        of `speed` where nothing is. [1/s]
-    busy_w, idle_w, host_mean_w : float
-        What an accelerator draws at work and idle, and a server without its accelerators all day. [W]
-    n_together : int
-        Accelerators that share a copy of the network; whole copies are installed. [1]
-    others : float
-        As in the table of quantities, in the units people type.
-    """
-    tdp_w = power(catalog.accelerator(accelerator), "tdp_w").value
-    queries = to_si(queries_per_day, "1/day")
-    tokens = datacenter.output_tokens_per_s(queries, output_tokens_per_query)
-    fewest, served = 1, tokens_per_s_per_accelerator
-    if served is None:
-        query = (model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch)
-        fastest, likely = speed(*query), expected(*query)
-        fewest, served = fastest.n_together, likely.central if likely else fastest.served_tokens_per_s
-    needed = datacenter.accelerators_needed(tokens, peak_to_average, served, max_load)
-    servers = _servers(_whole(max(needed, fewest) / n_together), n_together, accelerators_per_server)
-    busy = datacenter.busy_share(tokens, servers * accelerators_per_server, served)
-    return Bill(
-        queries_per_s=queries,
-        output_tokens_per_query=output_tokens_per_query,
-        output_tokens_per_s=tokens,
-        served_tokens_per_s=served,
-        accelerators_needed=needed,
-        n_servers=servers,
-        accelerators_per_server=accelerators_per_server,
-        busy_share=busy,
-        tdp_w=tdp_w,
-        busy_w=busy_w,
-        host_power_w=host_power_w,
-        host_mean_w=host_mean_w,
-        server_rated_w=datacenter.server_rated_w(accelerators_per_server, tdp_w, host_power_w),
-        server_mean_w=datacenter.server_mean_w(accelerators_per_server, busy, busy_w, idle_w, host_mean_w),
-        pue=pue,
-        electricity_price_usd_per_j=to_si(electricity_usd_per_kwh, "usd/kWh"),
-        carbon_kg_per_j=to_si(carbon_g_per_kwh, "g/kWh"),
-        site_water_m3_per_j=to_si(site_water_l_per_kwh, "L/kWh"),
-        grid_water_m3_per_j=to_si(grid_water_l_per_kwh, "L/kWh"),
-    )
-
-
-def article_case(inputs, host_power_w):
-    """Arguments of `bill` for the article's service (lines 107 to 122): constant load, boards always at their rating.
-
-    inputs: arguments of `bill`; of what the article does not mention these are kept.
     host_power_w: zero as the article counts, a sourced one for whole servers. [W]
     """
-    return {
-        **inputs,
-        "model": "llama-3.1-70b",
-        "accelerator": "h100-sxm",
-        "queries_per_day": claim("C43").value,
-        "prompt_tokens_per_query": 0,
-        "output_tokens_per_query": claim("C44").value,
-        "tokens_per_s_per_accelerator": claim("C45").value,
-        "peak_to_average": 1.0,
-        "max_load": 1.0,
-        "accelerators_per_server": 8,
-        "host_power_w": host_power_w,
-        "busy_w": catalog.accelerator("h100-sxm").tdp_w,
-        "idle_w": catalog.accelerator("h100-sxm").idle_w,
-        "host_mean_w": host_power_w,
-        "pue": ARTICLE_PUE,
-        "electricity_usd_per_kwh": claim("C53").value,
-    }
+    network, board = catalog.model("llama-3.1-70b"), catalog.accelerator("h100-sxm")
+    given = {name: claim(one).value for name, one in _ARTICLE_CLAIMS.items()} | _ARTICLE
+    given |= {"busy_w": board.tdp_w, "idle_w": board.idle_w}
+    return replace(bill, model=network, accelerator=board, host_power_w=host_power_w, host_mean_w=host_power_w, **given)
 
 
 @dataclass(frozen=True)
@@ -321,29 +239,22 @@ class Site:
     queries_per_s: float
 
 
-def site(site_mw, rack_kw, bill, peak_to_average, max_load):
+def site(site_mw, rack_kw, bill):
     """Racks, servers and queries that a site of some megawatts holds, built from the servers of a bill. `Site`"""
     power, rack = datacenter.site_it_power_w(to_si(site_mw, "MW"), bill.pue), to_si(rack_kw, "kW")
     racks = math.floor(datacenter.servers_by_power(power, rack))
     per_rack = math.floor(datacenter.servers_by_power(rack, bill.server_rated_w))
     by_power = math.floor(datacenter.servers_by_power(power, bill.server_rated_w))
     servers = min(by_power, racks * per_rack) if per_rack else by_power
-    boards, rate, length = (
-        servers * bill.accelerators_per_server,
-        bill.served_tokens_per_s,
-        bill.output_tokens_per_query,
-    )
-    queries = datacenter.site_queries_per_s(boards, rate, max_load, peak_to_average, length)
-    return Site(power, racks, per_rack, by_power, servers, boards, queries)
+    boards = servers * bill.accelerators_per_server
+    return Site(power, racks, per_rack, by_power, servers, boards, bill.answered_per_s(boards))
 
 
-def site_queries_per_day(site_mw, bill, served_tokens_per_s, peak_to_average, max_load):
-    """Queries a site answers a day at some rate of a board, servers not rounded; for curves."""
+def site_queries_per_day(site_mw, bill):
+    """Queries a site answers a day with the servers of a bill, not rounded; for curves."""
     power = datacenter.site_it_power_w(to_si(site_mw, "MW"), bill.pue)
     boards = datacenter.servers_by_power(power, bill.server_rated_w) * bill.accelerators_per_server
-    length = bill.output_tokens_per_query
-    queries = datacenter.site_queries_per_s(boards, served_tokens_per_s, max_load, peak_to_average, length)
-    return in_unit(queries, "1/day")
+    return in_unit(bill.answered_per_s(boards), "1/day")
 
 
 # Measured rates of one accelerator, prompts included in the time: entity of data/datacenter.csv -> batch, where known.

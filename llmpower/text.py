@@ -6,7 +6,6 @@ import textwrap
 
 from tabulate import tabulate
 
-from llmpower.facts import catalog
 from llmpower.facts.quantities import quantities
 from llmpower.facts.units import in_unit
 from llmpower.ranges import Range
@@ -160,8 +159,7 @@ _OF_ERRORS = ("median", "mean", "9 in 10 within", "")
 
 
 def _copy(found):
-    machine = catalog.accelerator(found.accelerator).name
-    return f"{catalog.model(found.model).name} on {found.n_accelerators:,.0f} x {machine}"
+    return f"{found.case.model.name} on {found.n_accelerators:,.0f} x {found.case.accelerator.name}"
 
 
 def _run(found):
@@ -171,7 +169,7 @@ def _run(found):
 
 def _kind(found):
     """Networks and machines that the printed error was seen on."""
-    nets = "expert networks" if catalog.model(found.model).n_experts else "dense networks"
+    nets = "expert networks" if found.case.model.n_experts else "dense networks"
     if found.calibration == "fitted":
         return f"{nets}, each predicted by terms chosen and constants fitted without its architecture"
     return f"{nets}, each predicted by constants fitted on the other accelerator; this one was never fitted"
@@ -197,7 +195,7 @@ def estimate_text(found):
     """An estimate of one run for a reader, about thirty lines."""
     ends, step = (found.low, found, found.high), found.step
     speeds, energies = [one.tokens_per_s for one in ends], [one.j_per_token for one in ends]
-    rated = found.n_accelerators * catalog.accelerator(found.accelerator).tdp_w
+    rated = found.n_accelerators * found.case.accelerator.tdp_w
     rows = [
         ["", "low", "central", "high", ""],
         ["speed", *speeds, "tokens/s"],
@@ -235,10 +233,7 @@ def batches_text(found):
 def sensitivity_text(elastic):
     """How much one per cent of each input changes energy and speed; below a hundredth of a per cent is left out.
 
-    Parameters
-    ----------
-    elastic : dict
-        ``j_per_token`` and ``tokens_per_s``, each with elasticities by input.
+    elastic: ``j_per_token`` and ``tokens_per_s``, each with elasticities by input.
     """
     both = elastic["j_per_token"], elastic["tokens_per_s"]
     rows = [["one per cent more of", "J/token", "tokens/s", ""]]
@@ -250,7 +245,7 @@ def sensitivity_text(elastic):
 
 
 def accuracy_text(table):
-    """Errors of predictions for runs that were held out, as `fit.accuracy_table` gives them: a line for each split."""
+    """Errors of predictions for runs that were held out, as `constants.errors` gives them: a line for each split."""
     rows = [["held out", "runs", "error of", *_OF_ERRORS]]
     rows += [[*split, *(f"{one[column]:.1f}" for column in _ERRORS), "%"] for split, one in table.items()]
     return "\n".join(_table(rows))

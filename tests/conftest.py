@@ -13,7 +13,8 @@ from llmpower.book import build
 
 BOOK = pathlib.Path(__file__).parent.parent
 _PARTS = (
-    "_config.yml", "_toc.yml", "_static", "chapters", "data", "llmpower", "scenarios", "references.bib", "requirements.lock", "CITATION.cff",
+    "_config.yml", "_toc.yml", "_static", "chapters", "data", "llmpower", "scenarios", "references.bib",
+    "requirements.lock", "CITATION.cff",
     *(path.name for pattern in ("*.md", "*.ipynb", "conftest.py") for path in BOOK.glob(pattern)),
 )  # fmt: skip
 

@@ -15,7 +15,7 @@ from tests.browser import CHROMIUM, chromium, pages, serve, settle
 
 pytestmark = pytest.mark.skipif(
     not CHROMIUM and not os.environ.get("CI"),
-    reason="THE SITE WAS NOT TESTED IN A BROWSER: install Chromium (Debian: apt install chromium) or name it in CHROMIUM",
+    reason="THE SITE WAS NOT TESTED IN A BROWSER: install Chromium (Debian: chromium) or name it in CHROMIUM",
 )
 DESKTOP, PHONE, SMALL_PHONE, PAPER = 1280, 375, 320, 718  # the last one: A4 at 96 dots an inch, margins of 1 cm
 AXE = (pathlib.Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
@@ -40,7 +40,8 @@ FACTS = """() => {
     ids: all("[id]").map(one => one.id),
     moving: all("*").filter(one => ["", "::before", "::after"].some(part => {
       const style = getComputedStyle(one, part);
-      return [style.transitionDuration, style.animationDuration].some(time => parseFloat(time) > 0) || style.scrollBehavior === "smooth";
+      const times = [style.transitionDuration, style.animationDuration];
+      return times.some(time => parseFloat(time) > 0) || style.scrollBehavior === "smooth";
     })).map(one => one.outerHTML.slice(0, 80)),
   };
 }"""
@@ -54,16 +55,20 @@ UNFOLD = """() => {
 # What sticks out of the window, or out of a box that cuts it off or that the keyboard cannot scroll.
 CLIPPED = """() => {
   const found = [];
-  if (document.scrollingElement.scrollWidth > innerWidth) found.push(`the page is ${document.scrollingElement.scrollWidth} wide`);
-  for (const one of document.querySelectorAll("main :is(table, pre, img, figure, mjx-container, .math, p, li, h1, h2, h3)")) {
+  const wide = document.scrollingElement.scrollWidth;
+  if (wide > innerWidth) found.push(`the page is ${wide} wide`);
+  const kinds = "table, pre, img, figure, mjx-container, .math, p, li, h1, h2, h3";
+  for (const one of document.querySelectorAll(`main :is(${kinds})`)) {
     if (!one.checkVisibility({ visibilityProperty: true })) continue;
     const tell = what => found.push(`${what}: ${one.tagName} ${one.innerText?.slice(0, 50)}`);
     let right = one.getBoundingClientRect().right;
     for (let box = one; box && box !== document.body; box = box.parentElement) {
-      const style = getComputedStyle(box), edge = box.getBoundingClientRect().right, hidden = box.scrollWidth > box.clientWidth + 1;
+      const style = getComputedStyle(box), edge = box.getBoundingClientRect().right;
+      const hidden = box.scrollWidth > box.clientWidth + 1;
       if (style.overflowX === "visible" || style.display === "inline") continue;
       if (["auto", "scroll"].includes(style.overflowX)) {
-        if (hidden && box.tabIndex < 0 && !box.querySelector("a[href], [tabindex='0']")) tell("out of the keyboard's reach");
+        const reached = box.tabIndex >= 0 || box.querySelector("a[href], [tabindex='0']");
+        if (hidden && !reached) tell("out of the keyboard's reach");
       } else if (right > edge + 1 || box === one && hidden) tell("cut off");
       right = Math.min(right, edge);
     }
@@ -75,9 +80,11 @@ CLIPPED = """() => {
 # What paper should not show, or cannot: a sheet does not scroll.
 ON_PAPER = """() => {
   const found = [];
-  const seen = selector => [...document.querySelectorAll(selector)].filter(one => one.checkVisibility({ visibilityProperty: true }));
-  const controls = ".bd-sidebar-primary, .bd-header-article, #pst-skip-link, .copybtn, .toggle-button, .prev-next-footer";
-  for (const one of seen(`nav:not(#jb-print-toc nav), ${controls}`)) found.push(`still there: ${one.outerHTML.slice(0, 80)}`);
+  const shown = one => one.checkVisibility({ visibilityProperty: true });
+  const seen = selector => [...document.querySelectorAll(selector)].filter(shown);
+  const frame = "nav:not(#jb-print-toc nav), .bd-sidebar-primary, .bd-header-article, #pst-skip-link";
+  const controls = ".copybtn, .toggle-button, .prev-next-footer";
+  for (const one of seen(`${frame}, ${controls}`)) found.push(`still there: ${one.outerHTML.slice(0, 80)}`);
   for (const one of seen("main :is(table, pre, img, figure, mjx-container, .math)")) {
     const inner = one.matches("pre, div.math") ? one.scrollWidth - one.clientWidth : 0;
     const missing = Math.max(one.getBoundingClientRect().right - innerWidth, inner);
@@ -87,7 +94,8 @@ ON_PAPER = """() => {
   return found;
 }"""
 
-# Rows, entries, paragraphs, words of code and formulas are made alike: of each kind in one place ten stay, since all would take minutes.
+# Rows, entries, paragraphs, words of code and formulas are made alike: of each kind in one place ten stay, since all
+# would take minutes.
 THIN = """() => {
   const seen = new Map();
   for (const one of document.querySelectorAll("tr, li, p, .citation, pre span, mjx-container")) {

@@ -9,6 +9,7 @@ from llmpower.evidence import fit as fitting
 from llmpower.evidence.fit import TERMS, fit, serving_runs
 from llmpower.facts import catalog
 from llmpower.facts.quantities import quantities
+from llmpower.step import constants
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def test_the_fit_recovers_constants_that_are_known(runs):
         "operation_tdp_share": 0.3,
     }
     made = serving_runs()
-    time, energy = made.predict(fitting.fixed() | known)
+    time, energy = made.predict(constants.fixed() | known)
     made.columns["tokens_per_s"] = made.columns["batch"] / time
     made.columns["j_per_token"] = energy / made.columns["batch"]
     found = fitting._flat(fit(made))
@@ -48,13 +49,13 @@ def test_the_table_holds_what_the_fit_gives(runs):
     values = fitting._flat(fit(runs))
     for key, value in values.items():
         entity, _, name = key.rpartition(":")
-        assert fitting.table()[entity or "fitted", name].value == pytest.approx(value, rel=0.005), key
+        assert catalog.fact("calibration.csv", entity or "fitted", name).value == pytest.approx(value, rel=0.005), key
 
 
 def test_constants_are_few_bounded_and_explained():
-    facts = [fact for (entity, _), fact in fitting.table().items()]
+    facts = catalog.facts("calibration.csv")
     assert len(facts) <= 25
-    for accelerator in fitting.fitted_accelerators():
+    for accelerator in constants.gaps():
         assert sum(fact.entity == accelerator for fact in facts) <= 10
     for fact in facts:
         quantity = quantities()[fact.quantity]
@@ -97,21 +98,22 @@ def test_leaving_a_term_out_sets_its_neutral_value(runs):
 
 
 def test_a_machine_without_a_fit_gets_scaled_constants():
-    a100, kind = fitting.constants("a100-sxm-80gb")
+    a100, kind = constants.for_machine(catalog.accelerator("a100-sxm-80gb"))
     assert kind == "scaled"
-    gaps = [fitting.table()[name, "layer_time_s"].value for name in ("h100-sxm", "b200")]
+    gaps = [constants.gaps()[name].value for name in ("h100-sxm", "b200")]
     assert a100.layer_time_s == pytest.approx((gaps[0] * gaps[1]) ** 0.5)
     # GDDR6X takes 7.25 pJ/bit in the device, HBM3 3.92 and HBM3E 3.44: 7.25 - sqrt(3.92 x 3.44) = 3.578 pJ/bit more.
-    gddr, _ = fitting.constants("rtx-4090")
-    fitted = fitting.table()["fitted", "weight_energy_j_per_byte"].value
+    gddr, _ = constants.for_machine(catalog.accelerator("rtx-4090"))
+    fitted = catalog.fact("calibration.csv", "fitted", "weight_energy_j_per_byte").value
     assert gddr.weight_energy_j_per_byte - fitted == pytest.approx(3.578 * 8e-12, rel=1e-3)
 
 
 def test_summary_of_errors():
-    # Absolute values 1, 2, 3, 4, 10 %: median 3, mean 4, 90 % of the way from rank 1 to 5 lies at 4.6: 4 + 0.6 x 6 = 7.6.
+    # Absolute values 1, 2, 3, 4, 10 %: median 3, mean 4, 90 % of the way from rank 1 to 5 lies at 4.6:
+    # 4 + 0.6 x 6 = 7.6.
     assert fitting.summary(numpy.array([0.01, -0.02, 0.03, -0.04, 0.10])) == pytest.approx((3, 4, 7.6))
 
 
 def test_accuracy_has_every_split():
-    splits = {split for split, _, _ in fitting.accuracy_table()}
+    splits = {split for split, _, _ in constants.errors()}
     assert splits == {"architectures", "architectures, terms chosen in each fold", "accelerators"}

@@ -12,6 +12,7 @@ import pytest
 import llmpower
 from llmpower import cli, estimate, plan, text
 from llmpower.evidence import exam, fit
+from llmpower.step import constants
 from tests.conftest import BOOK
 
 RUN = "llama-3.1-70b h100-sxm --n-accelerators 4 --batch 64 --prompt-tokens 200 --output-tokens 400"
@@ -75,7 +76,7 @@ def test_estimate_tells_what_a_reader_needs(say):
     shares = [float(line.split()[-2]) for line in lines.partition("J/token\n  w")[2].splitlines()[:5]]
     assert sum(shares) == pytest.approx(100, abs=0.3)
     assert f"a step takes {printed(1000 * found.step_s)} ms, bound by {found.bound}" in lines
-    known = fit.accuracy_table()[fit.EXAMS["fitted"], "dense", "j_per_token"]
+    known = constants.errors()[constants.EXAMS["fitted"], "dense", "j_per_token"]
     runs = f"{known['n']:.0f} measured runs of dense networks, each predicted by terms chosen and constants fitted"
     assert f"{runs} without its architecture" in " ".join(lines.split())
     assert row("energy per token")[3:6] == [f"{known[name]:.1f}" for name in ("median_pct", "mean_pct", "p90_pct")]
@@ -85,7 +86,7 @@ def test_estimate_tells_what_a_reader_needs(say):
 
 def test_estimate_of_a_machine_that_was_never_fitted_says_so(say):
     _, out, _ = say("estimate qwen3-30b-a3b a100 --batch 64 --n-accelerators 2 --parallelism ep --boundary facility")
-    known = fit.accuracy_table()["accelerators", "moe", "tokens_per_s"]
+    known = constants.errors()["accelerators", "moe", "tokens_per_s"]
     runs = f"{known['n']:.0f} measured runs of expert networks, each predicted by constants fitted on the other"
     assert f"{runs} accelerator; this one" in " ".join(out.split())
     assert "constants scaled from b200 and h100-sxm" in out
@@ -311,12 +312,12 @@ def test_wrong_arguments_are_told_without_the_books_software():
 def test_calibrate_shows_progress_and_errors(say, monkeypatch):
     monkeypatch.chdir(BOOK)
     monkeypatch.setattr(fit, "calibrate", lambda tell: tell("[1/2] half way"))
-    monkeypatch.setattr(exam, "write", lambda tell: tell("[2/2] held out"))
+    monkeypatch.setattr(exam, "write_predictions", lambda tell: tell("[2/2] held out"))
     code, out, _ = say("calibrate")
     assert code == 0
     lines = out.splitlines()
     assert "this takes minutes" in lines[0] and lines[1:3] == ["[1/2] half way", "[2/2] held out"]
-    known = fit.accuracy_table()["architectures", "all", "j_per_token"]
+    known = constants.errors()["architectures", "all", "j_per_token"]
     row = [
         "architectures",
         "all",
@@ -329,7 +330,7 @@ def test_calibrate_shows_progress_and_errors(say, monkeypatch):
 
 
 def test_calibrate_needs_the_checkout_it_belongs_to(say, monkeypatch, tmp_path):
-    for part, name in ((fit, "calibrate"), (exam, "write")):
+    for part, name in ((fit, "calibrate"), (exam, "write_predictions")):
         monkeypatch.setattr(part, name, lambda tell: pytest.fail("began to fit"))
     monkeypatch.chdir(tmp_path)
     code, out, err = say("calibrate")

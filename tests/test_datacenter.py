@@ -13,6 +13,7 @@ from llmpower.book.parameters import parameters
 from llmpower.facts import catalog
 from llmpower.facts.catalog import UnknownName
 from llmpower.facts.claims import claim
+from llmpower.facts.power import power
 from llmpower.facts.quantities import quantities
 from llmpower.facts.units import in_unit, to_si
 from llmpower.formulas import datacenter
@@ -26,13 +27,20 @@ INPUTS = {
     name: value
     for name, value in DEFAULTS.items()
     if name not in ("training_gwh", "site_mw", "rack_kw", "provisioned_power_share")
-} | {"tokens_per_s_per_accelerator": None, "busy_w": 0.76 * 700, "host_mean_w": 0.76 * 4600}
+} | {
+    "model": catalog.model("llama-3.1-70b"),
+    "accelerator": catalog.accelerator("h100-sxm"),
+    "tokens_per_s_per_accelerator": None,
+    "busy_w": 0.76 * 700,
+    "idle_w": 69,
+    "host_mean_w": 0.76 * 4600,
+}
 positive = st.floats(1e-3, 1e6)
 share = st.floats(0.01, 1)
 
 
 def test_the_article_as_it_counts():
-    found = service.bill(**service.article_case(INPUTS, 0))
+    found = service.article_case(service.Bill(**INPUTS), 0)
     # Lines 114 to 119: 100e6 x 500 / 86400 = 578,704 a second, / 150 = 3858.02; 483 servers of 8 x 700 W.
     assert found.output_tokens_per_s == pytest.approx(578_703.7, rel=1e-6)
     assert found.accelerators_needed == pytest.approx(3858.02, rel=1e-5)
@@ -45,7 +53,7 @@ def test_the_article_as_it_counts():
 
 
 def test_whole_servers_as_the_ledger_has_them():
-    found = service.bill(**service.article_case(INPUTS, 4600))
+    found = service.article_case(service.Bill(**INPUTS), 4600)
     # 483 x 10.2 kW = 4.93 MW; x 1.5 = 7.39 MW.
     assert found.it_w == pytest.approx(4.9266e6)
     assert found.site_w == pytest.approx(7.3899e6)
@@ -75,7 +83,7 @@ AT_THE_BOUND = {
 
 
 def test_the_bill_at_the_bound_by_hand():
-    found = service.bill(**AT_THE_BOUND)
+    found = service.Bill(**AT_THE_BOUND)
     # Three H100 hold 141.1 GB and 128 x 750 x 327,680 B = 31.5 GB; 128 tokens take 139.0 GB and these over 10.05 TB/s,
     # 16.96 ms.
     # 128 / 16.96 ms / 3 = 2515 a second; a prompt token takes 139.0 + 0.66 GFLOP at 989 TFLOP/s: 7081 a second.
@@ -94,8 +102,8 @@ def test_the_bill_at_the_bound_by_hand():
 def test_the_range_over_measured_rates_meets_published_energies_per_query():
     # Google's 0.24 Wh, measured, and Epoch AI's 0.3 Wh, estimated, by other roads.
     rates = service.measured_tokens_per_s().values()
-    high = service.bill(**{**INPUTS, "tokens_per_s_per_accelerator": min(rates)}).query_j
-    low = service.bill(**{**INPUTS, "tokens_per_s_per_accelerator": max(rates)}).query_j
+    high = service.Bill(**{**INPUTS, "tokens_per_s_per_accelerator": min(rates)}).query_j
+    low = service.Bill(**{**INPUTS, "tokens_per_s_per_accelerator": max(rates)}).query_j
     for entity in ("gemini-text-prompt", "gpt-4o-query"):
         assert low <= fact(entity, "query_energy_j").value <= high
 
@@ -128,7 +136,7 @@ def test_defaults_are_the_sourced_facts(name, entity, quantity, unit):
 
 def test_the_default_host_is_the_rest_of_a_dgx_h100():
     rated = fact("dgx-h100", "rated_power_w").value
-    assert DEFAULTS["host_power_w"] == pytest.approx(rated - 8 * service.board("h100-sxm").tdp_w)
+    assert DEFAULTS["host_power_w"] == pytest.approx(rated - 8 * catalog.accelerator("h100-sxm").tdp_w)
     share_of_host = fact("dgx-h100", "host_share").value
     assert share_of_host / (1 - share_of_host) * 8 * 700 == pytest.approx(DEFAULTS["host_power_w"], rel=2e-3)
 
@@ -140,7 +148,7 @@ def test_units_go_there_and_back():
 
 
 def test_steps_add_up_to_the_site():
-    found = service.bill(**AT_THE_BOUND)
+    found = service.Bill(**AT_THE_BOUND)
     assert sum(found.steps_w.values()) == pytest.approx(found.site_w)
     assert found.site_mean_w < found.site_w
     drawn = {name: watts / found.site_mean_w for name, watts in found.drawn_w.items()}
@@ -149,18 +157,18 @@ def test_steps_add_up_to_the_site():
 
 
 def test_a_small_service_still_holds_the_model_once():
-    found = service.bill(**{**INPUTS, "queries_per_day": 1, "model": "llama-3.1-405b"})
+    found = service.Bill(**{**INPUTS, "queries_per_day": 1, "model": catalog.model("llama-3.1-405b")})
     # 812 GB of weights alone are eleven boards of 80 GB.
     assert found.n_servers == 2
     assert found.busy_share < 1e-5
 
 
 def test_a_site_holds_whole_servers():
-    found = service.site(30, 12, service.bill(**INPUTS), 1.23, 0.7)
+    found = service.site(30, 12, service.Bill(**INPUTS))
     # 30 MW / 1.2 = 25 MW: 2083 racks of 12 kW that hold one server each, power for 2450 of 10.2 kW.
     assert (found.n_racks, found.servers_per_rack, found.n_by_power, found.n_servers) == (2083, 1, 2450, 2083)
     # Racks that feed no server must be rebuilt: power alone counts.
-    found = service.site(30, 8, service.bill(**INPUTS), 1.23, 0.7)
+    found = service.site(30, 8, service.Bill(**INPUTS))
     assert (found.servers_per_rack, found.n_servers) == (0, 2450)
 
 
@@ -201,17 +209,20 @@ def test_what_no_number_of_boards_holds_is_not_expected():
 
 def test_without_a_rate_the_expectation_counts_and_without_one_the_bound():
     found = service.expected("llama-3.1-70b", "h100-sxm", 500, 500, 128)
-    assert service.bill(**INPUTS).served_tokens_per_s == found.central
+    assert service.Bill(**INPUTS).served_tokens_per_s == found.central
     # No source gives the rating of a TPU v5e, so nothing is expected of it.
     assert service.expected("llama-3.1-70b", "tpu-v5e", 500, 500, 128) is None
-    tpu = service.bill(**{**INPUTS, "accelerator": "tpu-v5e"})
+    tpu = service.Bill(**{**INPUTS, "accelerator": catalog.accelerator("tpu-v5e")})
     assert tpu.served_tokens_per_s == service.speed("llama-3.1-70b", "tpu-v5e", 500, 500, 128).served_tokens_per_s
 
 
 def test_boards_without_a_sourced_rating_say_so():
-    assert service.board("h100-sxm").tdp_known and service.board("h100-sxm").idle_known
-    tpu = service.board("tpu-v5e")
-    assert not tpu.tdp_known and not tpu.idle_known and tpu.idle_w < tpu.tdp_w
+    h100, tpu = (
+        [power(catalog.accelerator(name), quantity) for quantity in ("tdp_w", "idle_w")]
+        for name in ("h100-sxm", "tpu-v5e")
+    )
+    assert all(one.kind != "estimate" for one in h100)
+    assert all(one.kind == "estimate" for one in tpu) and tpu[1].value < tpu[0].value
 
 
 def test_an_unknown_fact():

@@ -83,7 +83,8 @@ def test_a_step_is_no_faster_than_its_slower_part(memory, compute):
 
 
 def test_break_even_without_cache_reproduces_the_ledger():
-    # 8 x (pJ/bit) / (pJ/FLOP) at 16 bit: 8 x 11.68 / 0.52 = 179.7; 8 x 18.0 / 0.295 = 488.1; 8 x 3.92 / 0.7075 = 44.325.
+    # 8 x (pJ/bit) / (pJ/FLOP) at 16 bit: 8 x 11.68 / 0.52 = 179.7; 8 x 18.0 / 0.295 = 488.1;
+    # 8 x 3.92 / 0.7075 = 44.325.
     for per_bit, per_flop, by_hand in ((11.68, 0.52, 179.69), (18.0, 0.295, 488.14), (3.92, 0.7075, 44.325)):
         found = decode.break_even_batch_weights(2, 2, per_bit * 8e-12, per_flop * 1e-12)
         assert found == pytest.approx(by_hand, rel=1e-4)

@@ -18,7 +18,7 @@ from llmpower.arguments import ParameterError
 from llmpower.evidence import exam, fit
 from llmpower.facts import catalog
 from llmpower.facts.quantities import quantities
-from llmpower.step import served
+from llmpower.step import constants, served
 
 estimator = importlib.import_module("llmpower.estimate")
 # Round numbers instead of fitted ones, so that a step can be worked out on paper.
@@ -36,7 +36,7 @@ ROUND = {
 def paper(monkeypatch):
     """`estimate` with the round constants; the machines stay those of the catalog."""
     real = estimator._unit
-    monkeypatch.setattr(estimator, "_unit", lambda *names: (real(*names)[0], SimpleNamespace(**ROUND), "fitted"))
+    monkeypatch.setattr(estimator, "_unit", lambda *records: (real(*records)[0], SimpleNamespace(**ROUND), "fitted"))
     return estimate
 
 
@@ -83,8 +83,9 @@ def test_two_accelerators_exchange_sums(paper):
 def test_prompts_are_read_in_some_of_the_steps(paper):
     run = {"model": "llama-3.1-8b", "accelerator": "h100-sxm", "batch": 8, "context_tokens": 500, "output_tokens": 400}
     found = paper(**run, prompt_tokens=300)
-    # 8/400 of the steps carry a prompt of 300 tokens: 8 + 6 tokens a step, 2 x 7,504,924,672 x 14; each of the six sees 150
-    # others in 32 layers, 2 x 32 heads x 256 x 4,800 = 78,643,200 operations: 210,609,750,016 over 794.5 TFLOP/s.
+    # 8/400 of the steps carry a prompt of 300 tokens: 8 + 6 tokens a step, 2 x 7,504,924,672 x 14; each of the six
+    # sees 150 others in 32 layers, 2 x 32 heads x 256 x 4,800 = 78,643,200 operations: 210,609,750,016 over
+    # 794.5 TFLOP/s.
     assert found.step.compute_time_s == pytest.approx(265.0846e-6, rel=1e-6)
     for boundary in estimator.BOUNDARIES:
         with_prompts, without = (paper(**run, prompt_tokens=tokens, boundary=boundary) for tokens in (300, 0))
@@ -151,7 +152,8 @@ def test_heads_are_shared_out_until_there_are_none_left(paper):
 
 
 def test_windows_bound_the_cache(paper):
-    # Gemma 3 27B: 2 x 16 x 128 x 2 B = 8,192 B a layer and token; 10 x 10,000 + 52 x 1,024 = 153,248 positions; two sequences.
+    # Gemma 3 27B: 2 x 16 x 128 x 2 B = 8,192 B a layer and token; 10 x 10,000 + 52 x 1,024 = 153,248 positions; two
+    # sequences.
     found = paper("gemma-3-27b", "h100-sxm", batch=2, context_tokens=10_000)
     assert moved(found, "kv_j", 150e-12) == pytest.approx(2_510_815_232)
 
@@ -199,8 +201,8 @@ def test_machines_without_runs_say_that_they_are_scaled():
     assert fitted.calibration == "fitted" and not any("scaled" in note for note in fitted.notes)
     assert scaled.calibration == "scaled" and any("scaled from b200 and h100-sxm" in note for note in scaled.notes)
     # Two machines differ, and their errors are those of machines that were held out.
-    assert scaled.spans["j_per_token"] == fit.accuracy_table()["accelerators", "dense", "j_per_token"]
-    assert fitted.spans["j_per_token"] == fit.accuracy_table()[fit.EXAMS["fitted"], "dense", "j_per_token"]
+    assert scaled.spans["j_per_token"] == constants.errors()["accelerators", "dense", "j_per_token"]
+    assert fitted.spans["j_per_token"] == constants.errors()[constants.EXAMS["fitted"], "dense", "j_per_token"]
 
 
 # What does not fit
@@ -268,7 +270,9 @@ def test_pieces_make_the_whole(monkeypatch, shape):
 
 def test_an_estimate_leaves_nothing_behind_for_a_fit():
     estimate("llama-3.1-70b", "h100-sxm", 4), estimate("qwen3-30b-a3b", "h200-sxm")
-    assert math.isnan(served.machine("h200-sxm", "bf16").reached)
+    assert math.isnan(
+        served.machine(catalog.accelerator("h200-sxm"), catalog.number_format("bf16")).reached_bf16_flop_per_s
+    )
     assert len(fit.Runs("validation.csv")) > 0
 
 
@@ -347,12 +351,14 @@ def test_what_never_hurts(run, factor):
 # Sensitivity
 
 BUSY = {
-    "dense": {"model": "llama-3.1-70b", "accelerator": "h100-sxm", "n_accelerators": 4, "batch": 64.0, "context_tokens": 900.0},
-    "experts": {"model": "qwen3-30b-a3b", "accelerator": "b200", "n_accelerators": 2, "batch": 200.0, "context_tokens": 3000.0,
-                "weight_format": "fp8", "parallelism": "ep", "boundary": "facility"},
-    "recurrent": {"model": "nemotron-nano-9b-v2", "accelerator": "a100-sxm-80gb", "batch": 30.0, "context_tokens": 700.0},
-    "plateau": {"model": "llama-3.1-8b", "accelerator": "h100-sxm", "batch": 256.0, "context_tokens": 100.0, "prompt_tokens": 3000.0,
-                "output_tokens": 50.0},
+    "dense": {"model": "llama-3.1-70b", "accelerator": "h100-sxm", "n_accelerators": 4, "batch": 64.0,
+              "context_tokens": 900.0},
+    "experts": {"model": "qwen3-30b-a3b", "accelerator": "b200", "n_accelerators": 2, "batch": 200.0,
+                "context_tokens": 3000.0, "weight_format": "fp8", "parallelism": "ep", "boundary": "facility"},
+    "recurrent": {"model": "nemotron-nano-9b-v2", "accelerator": "a100-sxm-80gb", "batch": 30.0,
+                  "context_tokens": 700.0},
+    "plateau": {"model": "llama-3.1-8b", "accelerator": "h100-sxm", "batch": 256.0, "context_tokens": 100.0,
+                "prompt_tokens": 3000.0, "output_tokens": 50.0},
 }  # fmt: skip
 
 
@@ -361,16 +367,16 @@ def test_elasticities_agree_with_differences_of_estimate(case, monkeypatch):
     run = {"prompt_tokens": 500.0, "output_tokens": 600.0, **BUSY[case]}
     found = estimate(**run)
     assert (found.bound == "power") == (case == "plateau")
-    unit, constants, kind = estimator._unit(run["accelerator"], run.get("weight_format", "bf16"))
+    unit, fitted, kind = estimator._unit(found.case.accelerator, found.case.weight_format)
 
     def at(name, value):
         """The estimate with one input changed from outside."""
         if name in run:
             return estimate(**{**run, name: value})
-        spaces = [SimpleNamespace(**vars(space)) for space in (unit, constants)]
-        setattr(spaces[name not in estimator._RATE_FIELDS], estimator._RATE_FIELDS.get(name, name), value)
+        spaces = [SimpleNamespace(**vars(space)) for space in (unit, fitted)]
+        setattr(spaces[name not in served.RATES], name, value)
         with monkeypatch.context() as patch:
-            patch.setattr(estimator, "_unit", lambda *names: (*spaces, kind))
+            patch.setattr(estimator, "_unit", lambda *records: (*spaces, kind))
             return estimate(**run)
 
     for quantity in ("j_per_token", "tokens_per_s"):
@@ -444,8 +450,8 @@ def test_what_is_no_input_cannot_be_varied():
 NUMBERS = ("n_accelerators", "batch", "prompt_tokens", "output_tokens", "context_tokens")
 WRONG = {
     "negative": -1, "not a number": math.nan, "infinite": math.inf, "text": "8", "a bool": True, "complex": 1j,
-    "huge": 10**400, "nothing": [], "texts": ["a", "b"], "ragged": [[1], [1, 2]], "one of several": [1, -3, 2], "unknown": [1, math.nan],
-    "a dictionary": {}, "bools": numpy.array([True, False]),
+    "huge": 10**400, "nothing": [], "texts": ["a", "b"], "ragged": [[1], [1, 2]], "one of several": [1, -3, 2],
+    "unknown": [1, math.nan], "a dictionary": {}, "bools": numpy.array([True, False]),
 }  # fmt: skip
 
 

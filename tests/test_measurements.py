@@ -180,7 +180,8 @@ def test_rows_read_again_in_their_source(run):
     ],
 )
 def test_the_window_holds_as_many_tokens_as_published(window_j, j_per_token, window, rel):
-    # The energy of the window in the heads of two raw results; all but batch + 1 requests finish, each makes room for one.
+    # The energy of the window in the heads of two raw results; all but batch + 1 requests finish, each makes room for
+    # one.
     batch, n_requests = window[:2]
     _, per_prompt = serving_window(*window)
     assert per_prompt * (n_requests - batch - 1) == pytest.approx(window_j / j_per_token, rel=rel)

@@ -86,7 +86,8 @@ def test_layers_and_experts_are_consistent(net):
 
 @pytest.mark.parametrize(
     ("name", "active"),
-    # Publishers' own figures, in billions: model cards of Qwen3, gpt-oss (input embedding left out), Mixtral, DeepSeek-V3.
+    # Publishers' own figures, in billions: model cards of Qwen3, gpt-oss (input embedding left out), Mixtral,
+    # DeepSeek-V3.
     [
         ("qwen3-30b-a3b", 3.3),
         ("qwen3-235b-a22b", 22),

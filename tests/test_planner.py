@@ -1,6 +1,5 @@
 """Plans against a calculation by hand, and against themselves."""
 
-import dataclasses
 import importlib
 import inspect
 import math
@@ -11,32 +10,26 @@ import pytest
 
 from llmpower import plan
 from llmpower.arguments import ParameterError
-from llmpower.plan import Plan
-from llmpower.ranges import Range
-from llmpower.step import served
+from llmpower.plan import RESULTS
+from llmpower.step import constants, served
 from tests.conftest import BOOK
 
-RESULTS = [field.name for field in dataclasses.fields(Plan) if field.type is Range]
 CASES = [
-    dict(model="llama-3.1-70b", accelerator="h100-sxm", queries_per_day=1e7, batch=64),
-    dict(model="llama-3.1-8b", accelerator="h200", queries_per_day=10, tokens_per_s_per_user=50, prompt_tokens=0),
-    dict(model="qwen3-30b-a3b", accelerator="b200", queries_per_day=1e9, batch=256, weight_format="fp8", pue=1.1),
-    dict(
-        model="deepseek-v3",
-        accelerator="b200",
-        queries_per_day=1e8,
-        tokens_per_s_per_user=20,
-        weight_format="fp8",
-        parallelism="ep",
-    ),
-    dict(
-        model="llama-3.1-405b", accelerator="a100", queries_per_day=1e6, batch=8, host_power_w=3000, output_tokens=2000
-    ),
-]
-GIVEN = dict(
-    prompt_tokens=500, output_tokens=500, peak_to_average=1.23, max_load=0.7, accelerators_per_server=8, host_power_w=2150, pue=1.2,
-    electricity_usd_per_kwh=0.0861, carbon_g_per_kwh=367, site_water_l_per_kwh=0.38, grid_water_l_per_kwh=7.6,
-)  # fmt: skip
+    {"model": "llama-3.1-70b", "accelerator": "h100-sxm", "queries_per_day": 1e7, "batch": 64},
+    {"model": "llama-3.1-8b", "accelerator": "h200", "queries_per_day": 10, "tokens_per_s_per_user": 50,
+     "prompt_tokens": 0},
+    {"model": "qwen3-30b-a3b", "accelerator": "b200", "queries_per_day": 1e9, "batch": 256, "weight_format": "fp8",
+     "pue": 1.1},
+    {"model": "deepseek-v3", "accelerator": "b200", "queries_per_day": 1e8, "tokens_per_s_per_user": 20,
+     "weight_format": "fp8", "parallelism": "ep"},
+    {"model": "llama-3.1-405b", "accelerator": "a100", "queries_per_day": 1e6, "batch": 8, "host_power_w": 3000,
+     "output_tokens": 2000},
+]  # fmt: skip
+GIVEN = {
+    "prompt_tokens": 500, "output_tokens": 500, "peak_to_average": 1.23, "max_load": 0.7, "accelerators_per_server": 8,
+    "host_power_w": 2150, "pue": 1.2, "electricity_usd_per_kwh": 0.0861, "carbon_g_per_kwh": 367,
+    "site_water_l_per_kwh": 0.38, "grid_water_l_per_kwh": 7.6,
+}  # fmt: skip
 
 estimator = importlib.import_module("llmpower.estimate")
 
@@ -44,7 +37,7 @@ estimator = importlib.import_module("llmpower.estimate")
 @pytest.fixture
 def simple_machine(monkeypatch):
     """Estimates of two accelerators that take 32 ms a step and 600 W each, whose energy is known to a tenth."""
-    real, spans = served.step, estimator._spans("fitted", False)
+    real, spans = served.step, constants.exam_errors("fitted", False)
 
     def step(*run):
         found = real(*run)
@@ -56,7 +49,7 @@ def simple_machine(monkeypatch):
         "j_per_token": {"low_ratio": 0.9, "high_ratio": 1.1},
         "tokens_per_s": {"low_ratio": 1.0, "high_ratio": 1.0},
     }
-    monkeypatch.setattr(estimator, "_spans", lambda kind, moe: {name: spans[name] | known[name] for name in known})
+    monkeypatch.setattr(constants, "exam_errors", lambda kind, moe: {name: spans[name] | known[name] for name in known})
 
 
 def test_a_plan_by_hand(simple_machine):
@@ -70,7 +63,8 @@ def test_a_plan_by_hand(simple_machine):
     assert (found.n_servers.central, found.n_accelerators.central) == (13, 104)
     # 13 x (8 x 700 W + 2150 W) x 1.2 = 120.9 kW.
     assert found.site_mw.central == pytest.approx(0.1209)
-    # 57,870 / (104 x 1000) = 55.64 % at work, idle 69 W: 8 x (0.5564 x 600 + 0.4436 x 69) + 2150 = 5065.8 W; x 13 x 1.2 = 79.03 kW.
+    # 57,870 / (104 x 1000) = 55.64 % at work, idle 69 W: 8 x (0.5564 x 600 + 0.4436 x 69) + 2150 = 5065.8 W;
+    # x 13 x 1.2 = 79.03 kW.
     assert found.mean_mw.central == pytest.approx(0.07903, rel=1e-4)
     # 79.03 kW / 57,870 = 1.3656 J; x 500 / 3600 = 0.18966 Wh.
     assert found.j_per_token.central == pytest.approx(1.3656, rel=1e-4)
@@ -96,7 +90,8 @@ def test_ends_by_hand(simple_machine):
     cost = plan("llama-3.1-70b", "h100-sxm", 1e7, batch=64, n_accelerators=2, **inputs).electricity_usd_per_year
     # Cheapest: 0.0821 / 0.0861 = 0.95354; exp(-root of ln(0.94728)^2 + ln(0.95354)^2) = exp(-0.07208) = 0.9305.
     assert cost.low / cost.central == pytest.approx(0.9305, rel=1e-4)
-    # Dearest month over the mean: 0.0933 / 0.0861 = 1.08362; exp(root of ln(1.05272)^2 + ln(1.08362)^2) = exp(0.09535) = 1.1000.
+    # Dearest month over the mean: 0.0933 / 0.0861 = 1.08362; exp(root of ln(1.05272)^2 + ln(1.08362)^2) = exp(0.09535)
+    # = 1.1000.
     assert cost.high / cost.central == pytest.approx(1.1000, rel=1e-4)
 
 
@@ -105,7 +100,10 @@ def test_nothing_is_lost_on_the_way(case):
     found = plan(**case)
     out = found.estimate.output_tokens
     for end in ("low", "central", "high"):
-        of = lambda name: getattr(getattr(found, name), end)
+
+        def of(name, end=end):
+            return getattr(getattr(found, name), end)
+
         # Megawatts by 8760 hours are gigawatt-hours; joules by tokens are watt-hours.
         assert of("mean_mw") * 8.76 == pytest.approx(of("energy_gwh_per_year"))
         assert of("j_per_token") * out / 3600 == pytest.approx(of("wh_per_query"))
@@ -155,8 +153,11 @@ def test_the_largest_batch_that_is_quick_enough(model, accelerator, target, more
 
 
 def test_fewest_accelerators():
-    fewest = lambda *args, **more: plan(*args, 1e6, **{"batch": 8} | more).n_together
-    # 141 GB of weights in 80 GB each: two; at 8 bit 70.6 GB: one. 812 GB: more than eight, so two servers of eight, or three of four.
+    def fewest(*args, **more):
+        return plan(*args, 1e6, **{"batch": 8} | more).n_together
+
+    # 141 GB of weights in 80 GB each: two; at 8 bit 70.6 GB: one. 812 GB: more than eight, so two servers of eight, or
+    # three of four.
     assert fewest("llama-3.1-70b", "h100-sxm") == 2
     assert fewest("llama-3.1-70b", "h100-sxm", weight_format="fp8") == 1
     assert fewest("llama-3.1-405b", "h100-sxm") == 16
@@ -240,7 +241,8 @@ def test_what_is_given_is_used():
         ({"n_accelerators": 2.5}, "n_accelerators: got 2.5; allowed is a whole number"),
         (
             {"n_accelerators": 1},
-            "n_accelerators: got 1; llama-3.1-70b with 64 sequences of 750 tokens misses 76.8 GB on 1 x h100-sxm; 2 would do",
+            "n_accelerators: got 1; llama-3.1-70b with 64 sequences of 750 tokens misses 76.8 GB on 1 x h100-sxm; "
+            "2 would do",
         ),
         ({"prompt_tokens": math.nan}, "prompt_tokens: got nan; "),
         ({"output_tokens": "many"}, "output_tokens: got 'many'; "),

@@ -1,40 +1,48 @@
 """Catalog and formulas joined, against calculations written out."""
 
 import math
+import re
 
 import numpy
 import pytest
 
-import llmpower.step.bound
+import llmpower
+from llmpower.arguments import ParameterError
+from llmpower.estimate import expect
 from llmpower.facts import catalog
 from llmpower.facts.claims import ARTICLE_CASE
+from llmpower.step.bound import break_even_batch, constants, counts, memory_fit, step_bound, step_energy
+from llmpower.step.case import case
+from llmpower.step.measures import Prices, cost
+from llmpower.step.spill import deliver
+from llmpower.step.work import fewest, work
 
 
 def test_the_articles_case_by_hand():
-    case = llmpower.step.counts(**ARTICLE_CASE)
+    step = counts(**ARTICLE_CASE)
     # 70,553,706,496 parameters at 2 B; a step does not read the 128,256 x 8,192 of the input embedding.
-    assert case.weight_stored_bytes == 141_107_412_992
-    assert case.weight_read_bytes == 141_107_412_992 - 2 * 128_256 * 8_192
+    assert step.weight_stored_bytes == 141_107_412_992
+    assert step.weight_read_bytes == 141_107_412_992 - 2 * 128_256 * 8_192
     # 80 layers x 2 x 8 heads x 128 x 2 B x 32,768 tokens.
-    assert case.kv_cache_bytes == case.kv_traffic_bytes == 10_737_418_240
-    assert case.linear_flop == 141_107_412_992 - 2 * 128_256 * 8_192
-    assert case.attention_flop == 85_899_345_920
+    assert step.kv_cache_bytes == step.kv_traffic_bytes == 10_737_418_240
+    assert step.linear_flop == 141_107_412_992 - 2 * 128_256 * 8_192
+    assert step.attention_flop == 85_899_345_920
 
 
 def test_four_h200_at_batch_64_by_hand():
-    step = llmpower.step.counts("llama-3.1-70b", 64, 4096)
+    step = counts("llama-3.1-70b", 64, 4096)
     assert step.kv_cache_bytes == 1_342_177_280  # 327,680 B x 4,096
     weights, caches = 139_006_066_688, 64 * 1_342_177_280
     assert step.weight_read_bytes == weights
-    bound = llmpower.step.step_bound(step, 64, "h200-sxm", 4)
+    bound = step_bound(step, 64, "h200-sxm", 4)
     assert bound.memory_time_s == pytest.approx((weights + caches) / (4 * 4.8e12))
     # 64 x (139.0 + 10.74) GFLOP over 4 x 989 TFLOP/s is 2.4 ms, below the 11.7 ms of the memory.
     assert bound.bound == "bandwidth"
     assert bound.tokens_per_s == pytest.approx(64 * 4 * 4.8e12 / (weights + caches))
-    fit = llmpower.step.memory_fit(step, 64, "h200-sxm", 4)
+    fit = memory_fit(step, 64, "h200-sxm", 4)
     assert fit.fits and fit.needed_bytes == 141_107_412_992 + caches
     assert fit.accelerators_needed == 2  # 227.0 GB over 141 GB
-    energy = llmpower.step.step_energy(step, 64, llmpower.step.constants()["typical"])
+    energy = step_energy(step, 64, constants()["typical"])
     assert energy.weights_j == pytest.approx(weights * 93.44e-12)
     assert energy.kv_j == pytest.approx(caches * 93.44e-12)
     assert energy.compute_j == pytest.approx(64 * (139_006_066_688 + 10_737_418_240) * 0.52e-12)
@@ -42,7 +50,8 @@ def test_four_h200_at_batch_64_by_hand():
 
 
 def test_shares_of_the_ledger():
-    # facts/claims, section 4: weights only, 16 bit; batch 1, 32 and 256 with low, typical, high and the article's constants.
+    # facts/claims, section 4: weights only, 16 bit; batch 1, 32 and 256 with low, typical, high and the article's
+    # constants.
     ledger = {
         "low": (0.978, 0.580, 0.147),
         "typical": (0.994, 0.849, 0.412),
@@ -51,40 +60,35 @@ def test_shares_of_the_ledger():
     }
     for name, printed in ledger.items():
         for batch, share in zip((1, 32, 256), printed):
-            energy = llmpower.step.step_energy(
-                llmpower.step.counts("llama-3.1-70b", batch, 0), batch, llmpower.step.constants()[name]
-            )
+            energy = step_energy(counts("llama-3.1-70b", batch, 0), batch, constants()[name])
             assert energy.movement_share == pytest.approx(share, abs=0.001)
 
 
 def test_a_mixture_reads_more_as_the_batch_grows():
     net = catalog.model("mixtral-8x7b")
     for batch, share in ((1, 1 / 4), (2, 7 / 16), (4, 175 / 256)):
-        step = llmpower.step.counts("mixtral-8x7b", batch, 0)
+        step = counts("mixtral-8x7b", batch, 0)
         assert step.expert_share == pytest.approx(share)
         assert step.weight_read_bytes == pytest.approx(2 * (net.params_shared + share * net.params_routed))
     # Arithmetic per token does not grow: two experts, whatever the batch.
-    assert (
-        llmpower.step.counts("mixtral-8x7b", 64, 0).linear_flop
-        == llmpower.step.counts("mixtral-8x7b", 1, 0).linear_flop
-    )
+    assert counts("mixtral-8x7b", 64, 0).linear_flop == counts("mixtral-8x7b", 1, 0).linear_flop
 
 
 def test_latent_attention_keeps_576_values_a_layer():
     # DeepSeek-V3: 61 layers x (512 + 64) x 2 B = 70,272 B per token.
-    assert llmpower.step.counts("deepseek-v3", 1, 1).kv_cache_bytes == 70_272
+    assert counts("deepseek-v3", 1, 1).kv_cache_bytes == 70_272
     # Absorbed form: 128 heads x (576 + 512) products, two operations each, over 61 layers.
-    assert llmpower.step.counts("deepseek-v3", 1, 1).attention_flop == 2 * 128 * (576 + 512) * 61
+    assert counts("deepseek-v3", 1, 1).attention_flop == 2 * 128 * (576 + 512) * 61
 
 
 def test_windows_stop_growing():
     # Gemma 3 27B: 10 full layers, 52 in a window of 1,024; 16 KV heads x 128 x 2 x 2 B = 8,192 B a layer and token.
-    assert llmpower.step.counts("gemma-3-27b", 1, 10_000).kv_cache_bytes == 8_192 * (10 * 10_000 + 52 * 1_024)
+    assert counts("gemma-3-27b", 1, 10_000).kv_cache_bytes == 8_192 * (10 * 10_000 + 52 * 1_024)
 
 
 def test_recurrent_state_does_not_depend_on_context():
     net = catalog.model("nemotron-nano-9b-v2")
-    short, long = (llmpower.step.counts("nemotron-nano-9b-v2", 1, context) for context in (0, 1000))
+    short, long = (counts("nemotron-nano-9b-v2", 1, context) for context in (0, 1000))
     assert short.kv_cache_bytes == 4 * net.state_values  # kept in 32 bits
     assert short.kv_traffic_bytes == 8 * net.state_values  # read and written
     # 4 attention layers x 2 x 8 heads x 128 x 2 B.
@@ -93,43 +97,108 @@ def test_recurrent_state_does_not_depend_on_context():
 
 def test_mxfp4_quantizes_only_the_experts_of_a_mixture():
     net = catalog.model("gpt-oss-120b")
-    stored = llmpower.step.counts("gpt-oss-120b", 1, 0, "mxfp4").weight_stored_bytes
+    stored = counts("gpt-oss-120b", 1, 0, "mxfp4").weight_stored_bytes
     assert stored == pytest.approx((net.params_total - net.params_routed) * 2 + net.params_routed * 4.25 / 8)
-    dense = llmpower.step.counts("llama-3.1-8b", 1, 0, "mxfp4").weight_stored_bytes
+    dense = counts("llama-3.1-8b", 1, 0, "mxfp4").weight_stored_bytes
     assert dense == pytest.approx(catalog.model("llama-3.1-8b").params_total * 4.25 / 8)
 
 
 def test_break_even():
-    pair = llmpower.step.constants()["article"]
+    pair = constants()["article"]
     # Without a cache 533.3; with 32K of cache movement wins at every batch.
-    assert llmpower.step.break_even_batch("llama-3.1-70b", 0, "bf16", "bf16", pair) == pytest.approx(533.33, rel=1e-4)
-    assert llmpower.step.break_even_batch("llama-3.1-70b", 32768, "bf16", "bf16", pair) == math.inf
+    assert break_even_batch("llama-3.1-70b", 0, "bf16", "bf16", pair) == pytest.approx(533.33, rel=1e-4)
+    assert break_even_batch("llama-3.1-70b", 32768, "bf16", "bf16", pair) == math.inf
     # A mixture: the smallest whole batch at which arithmetic has caught up.
-    found = llmpower.step.break_even_batch("mixtral-8x7b", 0, "bf16", "bf16", pair)
-    shares = [
-        llmpower.step.step_energy(llmpower.step.counts("mixtral-8x7b", batch, 0), batch, pair).movement_share
-        for batch in (found - 1, found)
-    ]
+    found = break_even_batch("mixtral-8x7b", 0, "bf16", "bf16", pair)
+    shares = [step_energy(counts("mixtral-8x7b", batch, 0), batch, pair).movement_share for batch in (found - 1, found)]
     assert shares[0] > 0.5 >= shares[1]
 
 
 def test_arrays_of_batches():
     batches = numpy.array([1, 8, 64])
-    step = llmpower.step.counts("qwen3-30b-a3b", batches, 2048)
-    energy = llmpower.step.step_energy(step, batches, llmpower.step.constants()["typical"])
+    step = counts("qwen3-30b-a3b", batches, 2048)
+    energy = step_energy(step, batches, constants()["typical"])
     for place, batch in enumerate(batches):
-        alone = llmpower.step.step_energy(
-            llmpower.step.counts("qwen3-30b-a3b", int(batch), 2048), int(batch), llmpower.step.constants()["typical"]
-        )
+        alone = step_energy(counts("qwen3-30b-a3b", int(batch), 2048), int(batch), constants()["typical"])
         assert energy.per_token_j[place] == pytest.approx(alone.per_token_j)
 
 
 def test_what_does_not_fit():
-    fit = llmpower.step.memory_fit(llmpower.step.counts("llama-3.1-70b", 1, 0), 1, "h100-sxm", 1)
+    fit = memory_fit(counts("llama-3.1-70b", 1, 0), 1, "h100-sxm", 1)
     assert not fit.fits and fit.accelerators_needed == 2 and fit.most_sequences == 0
     assert fit.missing_bytes == 141_107_412_992 - 80_000_000_000
 
 
 def test_an_accelerator_without_a_peak_is_bound_by_bandwidth():
-    bound = llmpower.step.step_bound(llmpower.step.counts("qwen3-4b", 1, 0), 1, "m4", 1)
+    bound = step_bound(counts("qwen3-4b", 1, 0), 1, "m4", 1)
     assert bound.bound == "bandwidth" and bound.compute_time_s == 0
+
+
+def test_llama_405b_in_8_bits_keeps_some_weights_wide():
+    # In 16 bit stay attention, 126 x (2 x 16,384 x 16,384 + 2 x 16,384 x 1,024) = 71,873,593,344 weights, the first
+    # and the last layer, 2 x 3 x 16,384 x 53,248 = 5,234,491,392, and the output, 128,256 x 16,384 = 2,101,346,304.
+    net = catalog.model("llama-3.1-405b")
+    assert net.fp8_wide_params == 71_873_593_344 + 5_234_491_392 + 2_101_346_304 == 79_209_431_040
+    # A step multiplies with 405,853,388,800 weights less an input embedding of 128,256 x 16,384: 403,752,042,496.
+    # 79.209 G at 2 B and 324.543 G at 1 B are 482.961 GB, 1.19618 B each; the embedding at that width adds 2.514 GB.
+    step = counts("llama-3.1-405b", 1, 0, "fp8")
+    assert step.weight_read_bytes == pytest.approx(2 * 79_209_431_040 + 324_542_611_456)
+    assert step.weight_stored_bytes == pytest.approx(485.5e9, rel=1e-4)
+    # 485.5 GB over 80 GB.
+    assert memory_fit(step, 1, "h100-sxm", 1).accelerators_needed == 7
+
+
+# One answer: what a step takes is the same whoever asks.
+
+FORMATS = catalog.names("format")
+# With a joule for each byte, and the rating for operations at the peak rate, the energies of a forecast are counts.
+UNIT_PRICES = {
+    "weight_energy_j_per_byte": 1.0, "cache_energy_j_per_byte": 1.0, "operation_tdp_share": 1.0,
+    "compute_tdp_share": 0.0, "plateau_tdp_share": math.inf,
+}  # fmt: skip
+
+
+@pytest.fixture(params=catalog.names("model"))
+def cases(request):
+    """Cases of one network on one H100: every format, alone and together, with no context and a long one."""
+    return [
+        case(request.param, "h100-sxm", batch=batch, context_tokens=context, weight_format=weights, kv_format=cache)
+        for weights in FORMATS
+        for cache in ("bf16", "fp8")
+        for batch in (1, 32)
+        for context in (0, 32768)
+    ]
+
+
+def test_bytes_and_operations_are_the_same_for_all(cases):
+    for one in cases:
+        found = work(one)
+        expected = pytest.approx((found.read_bytes, found.step_flop), rel=1e-12)
+        forecast = expect(one).vary(**UNIT_PRICES).step
+        rates = one.accelerator.dense_bf16_flop_per_s / one.accelerator.tdp_w
+        assert (forecast.weights_j + forecast.kv_j, forecast.compute_j * rates) == expected
+        by_name = llmpower.counts(
+            one.model.entity, one.batch, one.context_tokens, one.weight_format.entity, one.kv_format.entity
+        )
+        assert (by_name.read_bytes, by_name.step_flop) == (found.read_bytes, found.step_flop)
+        # A mixture is one by a measure, and so are narrow weights.
+        measures = ["moe"] * (one.model.n_experts > 0) + ["quantization"] * (one.weight_format.entity != "bf16")
+        priced = cost(one, measures, Prices(1.0, 1.0, 0.0))
+        assert (priced.weights_j + priced.kv_j, priced.compute_j) == expected
+        assert deliver(one, math.inf).read_bytes == found.read_bytes
+
+
+def test_the_fewest_accelerators_are_the_same_for_all(cases):
+    for one in cases:
+        needed = memory_fit(work(one), one.batch, one.accelerator, 1).accelerators_needed
+        assert needed == fewest(one)
+        names = {name: getattr(one, name).entity for name in ("model", "accelerator", "weight_format", "kv_format")}
+        run = {**names, "batch": one.batch, "context_tokens": one.context_tokens}
+        if needed == 1:
+            assert llmpower.estimate(**run).fits
+            continue
+        with pytest.raises(ParameterError) as caught:
+            llmpower.estimate(**run)
+        (told,) = caught.value.problems
+        (said,) = re.findall(r"; (no number of them|[\d,]+) would do", told)
+        assert said == ("no number of them" if needed is None else f"{needed:,}")

@@ -8,16 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import llmpower
+from llmpower.evidence.exam import Measured, measured_points
 from llmpower.facts import catalog
 from llmpower.facts.claims import claim
 from llmpower.formulas import efficiency
 from llmpower.step import spill
 from llmpower.step.bound import counts, memory_fit, step_bound
+from llmpower.step.case import case
 
 CHAPTER = "chapters/tokens-per-watt.ipynb"
 positive = st.floats(1e-3, 1e6)
 DDR5 = 76.8e9
+
+
+def deliver(model, accelerator, batch=1, context_tokens=0, weight_format="bf16"):
+    run = {"batch": batch, "context_tokens": context_tokens, "weight_format": weight_format}
+    return spill.deliver(case(model, accelerator, **run), DDR5)
 
 
 def test_the_articles_quotients_by_hand():
@@ -53,7 +59,7 @@ def test_the_factor_of_the_article_is_size():
 
 def test_measured_runs_are_those_of_their_sources():
     # ML.ENERGY prints 1.206875 and 0.071348 J per token; Argonne 447.987 W and 12.4928 s for 32 x 1024 tokens.
-    points = spill.measured_points()
+    points = measured_points()
     assert 1 / points["mlenergy-70b-h100x4-batch-32"].tokens_per_j == pytest.approx(1.206875, rel=1e-5)
     assert 1 / points["mlenergy-8b-h100-batch-691"].tokens_per_j == pytest.approx(0.071348, rel=1e-4)
     assert points["argonne-8b-h100-tensorrt-batch-32"].tokens_per_j == pytest.approx(
@@ -63,7 +69,7 @@ def test_measured_runs_are_those_of_their_sources():
     assert points["geerling-8b-m4"].tokens_per_j == pytest.approx(0.694, rel=1e-3)
 
 
-RUNS = {name: one for name, one in spill.measured_points().items() if isinstance(one, spill.Measured)}
+RUNS = {name: one for name, one in measured_points().items() if isinstance(one, Measured)}
 
 
 @pytest.mark.parametrize("name", [name for name, one in RUNS.items() if one.stored_format != "q4_0"])
@@ -87,21 +93,21 @@ def test_lone_requests_read_a_few_gigabytes_per_joule_whatever_the_machine():
 
 
 def test_where_everything_fits_the_bound_is_the_one_of_the_decode_chapter():
-    one = spill.deliver("llama-3.1-8b", "h100-sxm", 8, 2048, "bf16", DDR5)
+    one = deliver("llama-3.1-8b", "h100-sxm", 8, 2048)
     other = step_bound(counts("llama-3.1-8b", 8, 2048), 8, "h100-sxm", 1)
     assert one.tokens_per_s == pytest.approx(other.tokens_per_s) and not one.spills
     assert memory_fit(counts("llama-3.1-8b", 8, 2048), 8, "h100-sxm", 1).fits
 
 
 def test_a_machine_that_shares_its_memory_spills_nowhere():
-    one = spill.deliver("llama-3.1-70b", "m4", 1, 0, "bf16", DDR5)
+    one = deliver("llama-3.1-70b", "m4")
     assert not one.runs and one.tokens_per_s == 0 and one.rated_tokens_per_j == 0
-    assert spill.deliver("llama-3.1-70b", "h100-sxm", 1, 0, "bf16", DDR5).spills
+    assert deliver("llama-3.1-70b", "h100-sxm").spills
 
 
 @pytest.mark.parametrize("name", catalog.names("accelerator"))
 def test_every_machine_of_the_catalog_delivers(name):
-    one = spill.deliver("qwen3-4b", name, 1, 0, "q4_k_m", DDR5)
+    one = deliver("qwen3-4b", name, weight_format="q4_k_m")
     assert one.runs and 0 < one.tokens_per_s < 5e6
     assert one.rated_tokens_per_j is None or one.rated_tokens_per_j > 0
 
@@ -139,7 +145,7 @@ def test_idle_power_only_lowers_the_bound(energy, idle, time):
 def test_arrays_and_a_cap_below_idle():
     speeds = spill.split_speed(numpy.array([4e9, 8e9, 16e9]), 8e9, 256e9, DDR5)
     assert list(speeds) == sorted(speeds, reverse=True) and speeds[0] == pytest.approx(64)
-    assert spill.deliver("qwen3-4b", "h100-sxm", 1, 0, "q4_k_m", DDR5).capped_time_s(35.0) == math.inf
+    assert deliver("qwen3-4b", "h100-sxm", weight_format="q4_k_m").capped_time_s(35.0) == math.inf
 
 
 def test_the_chapter_says_that_nothing_is_split_when_all_fits(copy):
@@ -162,7 +168,7 @@ def test_the_chapter_says_that_nothing_is_split_when_all_fits(copy):
     assert "slows" in page and "costs <strong>" not in page
     shown = json.loads((copy.folder / "fits" / "results.json").read_text(encoding="utf-8"))["numbers"]
     # 4 tokens over (params x 4.8944/8 B at 4.8 TB/s), at 700 W.
-    per_step = llmpower.model("qwen3-4b").params_shared * 4.8944 / 8 / 4.8e12
+    per_step = catalog.model("qwen3-4b").params_shared * 4.8944 / 8 / 4.8e12
     assert shown["eta_first"]["value"] == pytest.approx(4 / per_step / 700, rel=1e-6)
     committed = (copy.folder / CHAPTER).read_text(encoding="utf-8")
     assert "are split between two memories" in committed and "bends down where the model outgrows it" in committed

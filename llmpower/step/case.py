@@ -8,6 +8,7 @@ from llmpower.facts import catalog
 from llmpower.formulas import datacenter
 
 PARALLELISMS = ("tp", "ep")
+_MAY_BE_LEFT_OUT = ("output_tokens", "context_tokens")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +65,8 @@ def case(
     numbers = {"n_accelerators": n_accelerators, "batch": batch, "prompt_tokens": prompt_tokens}
     numbers |= {"output_tokens": output_tokens, "context_tokens": context_tokens}
     for name, one in numbers.items():
-        numbers[name] = None if one is None else given.numbers(name, one, whole=name == "n_accelerators")
+        left_out = one is None and name in _MAY_BE_LEFT_OUT
+        numbers[name] = None if left_out else given.numbers(name, one, whole=name == "n_accelerators")
     given.shapes(numbers)
     n, batch, prompt, output, context = numbers.values()
     if model and n is not None and parallelism == "ep":

@@ -35,7 +35,7 @@ def gaps():
 
 
 @functools.cache
-def of(machine):
+def for_machine(machine):
     """Constants for an accelerator, a record, as a namespace by the names of the table of quantities; and their kind.
 
     The kind is ``"fitted"``, or ``"scaled"``: the mean gap per layer of the fitted machines, and energy per byte with
@@ -92,7 +92,7 @@ def errors(table="accuracy.csv"):
     }
 
 
-def spans(kind, moe):
+def exam_errors(kind, moe):
     """Errors of the exam that stands for constants of a kind, by quantity; of mixtures of experts or dense networks."""
     group = "moe" if moe else "dense"
     return {quantity: errors()[EXAMS[kind], group, quantity] for quantity in ("j_per_token", "tokens_per_s")}

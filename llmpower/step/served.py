@@ -138,7 +138,7 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
     """Expected time and energy of a step, as a `Step`; every argument may hold arrays.
 
     net, unit: from `work.network` and `machine`; `net.moe` says whether all of the runs have experts, or none.
-    constants: those of `constants.of`, or any with their names.
+    constants: those of `constants.for_machine`, or any with their names.
     prompt_tokens: 0 means that nothing is prefilled.
     spread: `normal_maximum` of the accelerators over which whole experts are spread, 0 when experts are cut.
     """

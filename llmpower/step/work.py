@@ -124,17 +124,11 @@ def work(case):
 def counted(net, case):
     """`Work` of a step of a case by a network that may differ from its own."""
     kept, share = cache_bytes(net, case.n_accelerators, case.context_tokens), expert_share(net, case.batch)
+    read = shared_weight_bytes(net) + expert_weight_bytes(net, share)
     active = decode.params_touched(net.params_shared, net.params_routed, expert_share(net, 1))
-    return Work(
-        case,
-        weight_stored_bytes=stored_bytes(net),
-        weight_read_bytes=shared_weight_bytes(net) + expert_weight_bytes(net, share),
-        kv_cache_bytes=kept,
-        kv_traffic_bytes=cache_traffic_bytes(net, kept),
-        linear_flop=decode.linear_flop(active, FLOP_PER_MAC),
-        attention_flop=attention_flop(net, positions(net, case.context_tokens)),
-        expert_share=share,
-    )
+    linear = decode.linear_flop(active, FLOP_PER_MAC)
+    attention = attention_flop(net, positions(net, case.context_tokens))
+    return Work(case, stored_bytes(net), read, kept, cache_traffic_bytes(net, kept), linear, attention, share)
 
 
 def needed_bytes(case):

@@ -1,0 +1,57 @@
+"""Rated and idle power where no source gives them: one estimate, worked out on paper, and used alike everywhere."""
+
+import numpy
+import pytest
+
+from llmpower import plan
+from llmpower.facts import catalog
+from llmpower.facts.power import power
+from llmpower.step import measures, roof, spill
+from llmpower.step.case import case
+
+MI355X = catalog.accelerator("mi355x")
+
+
+def test_idle_power_without_a_source_by_hand():
+    # Data-centre accelerators with both numbers in data/accelerators.csv, idle over rated: H100 69 / 700 = 0.0986,
+    # H200 80.3 / 700 = 0.1147, V100 41 / 300 = 0.1367, B200 138 / 1000 = 0.138, A100 62 / 400 = 0.155,
+    # GB200 200 / 1200 = 0.1667, TPU v4 90 / 192 = 0.4688. The middle one of seven times 1400 W, and the ends.
+    found = power(MI355X, "idle_w")
+    assert (found.low, found.value, found.high) == pytest.approx((138.0, 193.2, 656.25))
+    assert (found.entity, found.quantity, found.kind, found.source) == ("mi355x", "idle_w", "estimate", "")
+    # All other sorts: RTX 3090 16 / 350 = 0.0457, M4 4 / 65 = 0.0615, DGX Spark 25 / 140 = 0.1786; times 115 W.
+    found = power(catalog.accelerator("rtx-4060"), "idle_w")
+    assert (found.low, found.value, found.high) == pytest.approx((5.257, 7.077, 20.536), rel=1e-4)
+
+
+def test_what_a_source_gives_is_taken_as_it_is():
+    h100 = catalog.accelerator("h100-sxm")
+    assert power(h100, "idle_w") is h100["idle_w"] and power(h100, "tdp_w") is h100["tdp_w"]
+
+
+def test_the_power_of_the_whole_computer_stands_in_for_a_rating():
+    m3_ultra, tpu = catalog.accelerator("m3-ultra"), catalog.accelerator("tpu-v5e")
+    found = power(m3_ultra, "tdp_w")
+    assert found is m3_ultra["system_max_w"] and found.value == 270 and found.kind == "datasheet"
+    # Nothing is known of a TPU v5e: an H100's 700 W, from the M4's 65 W to Rubin's 2300 W; idle at 0.138 of it.
+    found = power(tpu, "tdp_w")
+    assert (found.low, found.value, found.high, found.kind) == (65, 700, 2300, "estimate")
+    assert power(tpu, "idle_w").value == pytest.approx(96.6)
+    # A speed per watt needs a rating that somebody published.
+    assert spill.rating(m3_ultra) == 270 and spill.rating(tpu) is None
+
+
+def test_everyone_takes_the_same_idle_power():
+    idle = power(MI355X, "idle_w")
+    found = plan("llama-3.1-70b", "mi355x", 1e7, batch=64)
+    (told,) = (one for one in found.assumptions if one.name == "idle_w")
+    assert (told.low, told.value, told.high, told.source) == (idle.low, idle.value, idle.high, "estimate")
+    waiting = found.bill.n_accelerators * (1 - found.bill.busy_share)
+    assert found.bill.drawn_w["idle"] / waiting == pytest.approx(idle.value)
+    assert measures.static_power("idle", "mi355x")[0] == idle
+    prices = measures.prices("idle", MI355X)
+    assert [prices[name].static_w for name in ("low", "typical", "high")] == idle.ends
+    assert spill.deliver(case("llama-3.1-70b", "mi355x", n_accelerators=2), 1e11).idle_w == 2 * idle.value
+    # At 300 operations a byte: 93.44 + 300 x 0.52 = 249.44 pJ, within the rating less what flows idle.
+    ceiling = roof.roof(MI355X, numpy.array([300.0])).power.central[0]
+    assert ceiling == pytest.approx(300 * (1400 - idle.value) / 249.44e-12)
