@@ -40,6 +40,12 @@ def number(given, quantity, whole=False):
     return value if inside and (not whole or value == int(value)) else None
 
 
+def hint(name, known):
+    """The nearest of the known names, as a part of a message."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]}? " if near else ""
+
+
 class Check:
     """Reads arguments one by one and collects what is wrong with them; `done` tells it all at once."""
 
@@ -66,9 +72,8 @@ class Check:
         """One of the allowed words."""
         if isinstance(given, str) and given.lower() in allowed:
             return given.lower()
-        near = difflib.get_close_matches(str(given).lower(), allowed, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        self.wrong(argument, f"got {given!r}; {hint}allowed is {', '.join(allowed)}")
+        near = hint(str(given).lower(), allowed)
+        self.wrong(argument, f"got {given!r}; {near}allowed is {', '.join(allowed)}")
 
     def number(self, argument, given, whole=False):
         """One number within the range of the quantity with this name; texts are no numbers."""

@@ -19,7 +19,7 @@ def store(book, name, numbers):
     (book / "chapters").mkdir(parents=True, exist_ok=True)
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), book / "chapters" / f"{name}.ipynb")
     chapters = "".join(f"  - file: chapters/{path.stem}\n" for path in sorted((book / "chapters").glob("*.ipynb")))
-    (book / "_toc.yml").write_text("root: index\nchapters:\n" + chapters)
+    (book / "_toc.yml").write_text("format: jb-book\nroot: index\nchapters:\n" + chapters)
 
 
 def git(book, *arguments):

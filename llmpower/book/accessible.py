@@ -1,4 +1,4 @@
-"""A Sphinx extension: what the renderers leave out for readers who do not see the page."""
+"""A Sphinx extension: what the renderers leave out for readers who do not see the page, or read it on paper."""
 
 _REPAIRS = {
     # The corner of a table with named rows heads nothing.
@@ -11,19 +11,20 @@ _REPAIRS = {
 }
 
 
-def repair(body):
-    """HTML of a page, as Sphinx made it, with heads, lists and names that assistive software understands."""
-    for old, new in _REPAIRS.items():
-        body = body.replace(old, new)
-    return body
+def _repair(app, pagename, templatename, context, doctree):
+    """Give a page heads, lists and names that assistive software understands."""
+    for old, new in _REPAIRS.items() if "body" in context else ():
+        context["body"] = context["body"].replace(old, new)
 
 
-def _dress(app, pagename, templatename, context, doctree):
-    if "body" in context:
-        context["body"] = repair(context["body"])
+def _share(app):
+    """Let what extensions do for pages hold for the book on one page, which is printed, too."""
+    handlers = app.registry.translation_handlers
+    handlers["singlehtml"] = {**handlers.get("html", {}), **handlers.get("singlehtml", {})}
 
 
 def setup(app):
     """Called by Sphinx."""
-    app.connect("html-page-context", _dress)
+    app.connect("builder-inited", _share)
+    app.connect("html-page-context", _repair)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

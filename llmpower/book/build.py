@@ -44,7 +44,7 @@ def _stage(book, folders, title, changed, stage):
     config = read_yaml(book / "_config.yml")
     config["title"] = title or config["title"]
     options = config["sphinx"]["config"]
-    options["extensions"] += ["llmpower.book.speed", "llmpower.book.pdf"]
+    options["extensions"] += ["llmpower.book.speed"]
     options |= {"ogp_site_name": config["title"], "ogp_site_url": config["html"].get("baseurl", "")}
     if changed:
         options.setdefault("html_theme_options", {})["announcement"] = _NOTICE
@@ -63,9 +63,8 @@ def _card(folder, title, path):
 
         numbers = read_json(folder / "results.json")["numbers"]
         labels = {"share_one": "one short request", "share_many": "32 short requests", "share_long": "32 long requests"}
-        shares = {label: [numbers[name][end] for end in ("low", "value", "high")] for name, label in labels.items()}
-        card(title, claim("C01").value, [(label, Range(*ends)) for label, ends in shares.items()], path)
-        shutil.copyfile(path, kept)
+        ranges = (Range(*(numbers[name][end] for end in ("low", "value", "high"))) for name in labels)
+        card(title, claim("C01").value, list(zip(labels.values(), ranges)), kept)
     shutil.copyfile(kept, path)
 
 
@@ -88,17 +87,18 @@ def _workplace(book, stage, out):
         mark = fresh.fingerprint(book, stage, without=(".md", ".ipynb"))
         if not (work / mark).exists():
             shutil.rmtree(work)
-            shutil.copytree(stage, work / stage.name)
-        for path in stage.rglob("*.*"):
-            target = work / path.relative_to(stage.parent)
-            if path.is_file() and fresh.digest(path) != fresh.digest(target):
-                # Not with its times: Sphinx reads again what is newer than its last reading.
-                shutil.copyfile(path, target)
+        shutil.copytree(stage, work / stage.name, copy_function=_copy_changed, dirs_exist_ok=True)
         yield work
         (work / mark).touch()
         work.rename(kept)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _copy_changed(source, target):
+    """Copy a file, not with its times, since Sphinx reads again what is newer than its last reading."""
+    if fresh.digest(source) != fresh.digest(target):
+        shutil.copyfile(source, target)
 
 
 def _render(stage, made, builder="html"):
@@ -121,15 +121,14 @@ def _publish(book, stage, folders, config, edition, also, out, say):
     """Render the staged book and what can be downloaded; the former site gives way when all of it is whole."""
     begun, downloads, paper = time.monotonic(), stage.parent / take_home.FOLDER, stage.parent / "paper"
     say("publishing with Jupyter Book")
-    notebooks = {name: folder / "executed.ipynb" for name, folder in folders.items()}
     if "pdf" in also:
         pdf.stage_for_paper(shutil.copytree(stage, paper))
-    take_home.link(stage, contents(book), notebooks, dict(take_home.SITE[kind] for kind in also))
+    take_home.link(stage, contents(book), folders, dict(take_home.SITE[kind] for kind in also))
     with _workplace(book, stage, out) as work:
         with concurrent.futures.ThreadPoolExecutor() as pool:
             site = pool.submit(_render, work / "book", work / "made")
             one_page = pool.submit(_render, paper, stage.parent / "made-paper", "singlehtml") if "pdf" in also else None
-            take_home.write(stage, contents(book), notebooks, f"{config['title']}, {edition}", downloads)
+            take_home.write(stage, contents(book), folders, f"{config['title']}, {edition}", downloads)
         made = site.result()
         if one_page:
             say("printing the PDF")
@@ -138,18 +137,10 @@ def _publish(book, stage, folders, config, edition, also, out, say):
         shutil.move(downloads, made / take_home.FOLDER)
         if "zip" in also:
             take_home.archive(made)
-        _replace(made, out)
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(out / "html", stage.parent / "former")
+        shutil.move(made, out / "html")
     say(f"published after {time.monotonic() - begun:.0f} s")
-
-
-def _replace(made, out):
-    """Put a whole site where the former one was."""
-    former = out / ".former-html"
-    shutil.rmtree(former, ignore_errors=True)
-    if (out / "html").exists():
-        os.replace(out / "html", former)
-    shutil.move(made, out / "html")
-    shutil.rmtree(former, ignore_errors=True)
 
 
 def build(book, out=None, scenario=None, jobs=None, say=print, also=()):
@@ -163,8 +154,7 @@ def build(book, out=None, scenario=None, jobs=None, say=print, also=()):
 
     What cannot be done is told before anything is published; the site of the last whole build stays.
     """
-    problems = missing_parts(book)
-    if problems:
+    if problems := missing_parts(book):
         raise BookError("\n".join(problems))
     scenario = scenario or ask(book)
     if "pdf" in also:
@@ -173,7 +163,6 @@ def build(book, out=None, scenario=None, jobs=None, say=print, also=()):
     folders = run.execute_stale(book, scenario.values, book / "_build" / "runs", jobs, say)
     with tempfile.TemporaryDirectory(dir=out, prefix=".staging-") as name:
         stage = pathlib.Path(name) / "book"
-        stage.mkdir()
         config = _stage(book, folders, scenario.title, changed, stage)
         mark = fresh.fingerprint(book, stage, also=also)
         if fresh.site_is_fresh(out, mark):

@@ -63,13 +63,6 @@ def changes(old, new):
     What only the new edition has, and whole chapters, are counted, not listed number by number.
     """
     both = [(chapter, *move) for chapter in new if chapter in old for move in moved(old[chapter], new[chapter])]
-    rows = [
-        (chapter, name, before["text"], after["text"] if after else "", _change(before, after))
-        for chapter, name, before, after in both
-        if before
-    ]
+    rows = [(*names, before, after, _change(before, after)) for *names, before, after in both if before]
     added = collections.Counter(chapter for chapter, _, before, _ in both if not before)
-    begun, ended = (
-        {one: len(some[one]) for one in some if one not in other} for some, other in ((new, old), (old, new))
-    )
-    return filled("templates/changes.md.j2", rows=rows, added=added, begun=begun, ended=ended)
+    return filled("templates/changes.md.j2", rows=rows, added=added, old=old, new=new)

@@ -11,11 +11,8 @@ from llmpower.facts import catalog, tables
 from llmpower.facts.claims import claims
 from llmpower.facts.quantities import quantities
 
-_UNIT = (
-    r"(?:[kMGT]?(?:W|Wh|B|J|FLOP)(?:/\w+)?|[mµnp]J|pJ/\w+|GiB|%|percent|tokens?/s|nm|mm2"
-    r"|watts?|joules?|bytes?|gigabytes?)"
-)
-_TYPED = re.compile(rf"(?<![\w.])\d[\d.,]*\s?{_UNIT}(?![\w-])")
+_UNIT = r"[kMGT]?(?:Wh?|B|J|FLOP)(?:/\w+)?|[mµnp]J|pJ/\w+|GiB|%|percent|tokens?/s|nm|mm2|watts?|joules?|(?:giga)?bytes?"
+_TYPED = re.compile(rf"(?<![\w.])\d[\d.,]*\s?(?:{_UNIT})(?![\w-])")
 # Not prose: code, roles and directives, quotations of the article, links, mathematics.
 _NOT_PROSE = re.compile(r"```.*?```|`[^`]*`|“[^”]*”|\]\([^)]*\)|\$[^$]*\$", re.DOTALL)
 # In an f-string the braces are doubled.

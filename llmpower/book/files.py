@@ -1,20 +1,19 @@
 """The files of the book: where it lies, what its table of contents names, how they are read."""
 
-import difflib
 import json
 import pathlib
 
-import jinja2
 import nbformat
 import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from sphinx_external_toc.parsing import MalformedError, parse_toc_data
 
-from llmpower.arguments import ParameterError
+from llmpower.arguments import ParameterError, hint
 
 HERE = pathlib.Path(__file__).parent
 PACKAGE = HERE.parent
-_TEMPLATES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(HERE), undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True
-)
+_LOADER = FileSystemLoader(HERE)
+_TEMPLATES = Environment(loader=_LOADER, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
 
 
 class BookError(RuntimeError):
@@ -31,9 +30,8 @@ def find_book(folder):
     for place in [start, *start.parents] if folder is None else [start]:
         if (place / "_toc.yml").is_file() and (place / "chapters").is_dir():
             return place
-    raise BookError(
-        f"no book in {folder or 'this folder or above it'}: it has no _toc.yml; say where it is with --book DIR"
-    )
+    where = folder or "this folder or above it"
+    raise BookError(f"no book in {where}: it has no _toc.yml; say where it is with --book DIR")
 
 
 class _Loader(yaml.SafeLoader):
@@ -77,19 +75,12 @@ def read_notebook(path):
         raise ChapterError(f"{path}: not a notebook: {str(error).splitlines()[0]}") from None
 
 
-def _toc_files(entry):
-    if isinstance(entry, dict):
-        yield from (entry[key] for key in ("root", "file") if key in entry)
-        for key in ("parts", "chapters", "sections"):
-            if not isinstance(entry.get(key, []), list):
-                raise BookError(f"_toc.yml: {key} holds a list, not {entry[key]!r}")
-            for part in entry.get(key, []):
-                yield from _toc_files(part)
-
-
 def contents(book):
     """Files of the table of contents, without endings, in reading order."""
-    return list(_toc_files(read_yaml(book / "_toc.yml")))
+    try:
+        return list(parse_toc_data(read_yaml(book / "_toc.yml")))
+    except MalformedError as error:
+        raise BookError(f"_toc.yml: {error}") from None
 
 
 def chapters(book):
@@ -104,12 +95,6 @@ def chapter(book, name):
     if name not in found:
         raise ParameterError([f"no chapter is called {name!r}; {hint(name, found)}there are {', '.join(found)}"])
     return found[name]
-
-
-def hint(name, known):
-    """The nearest of the known names, as a part of a message."""
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]}? " if near else ""
 
 
 def filled(template, **content):

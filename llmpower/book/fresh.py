@@ -58,6 +58,12 @@ def hashed(content):
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
+def files_in(folder):
+    """All files of a folder, sorted: path below it -> path."""
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {path.relative_to(folder).as_posix(): path for path in found}
+
+
 def run_inputs(path, modules, tables, folder):
     """What a stored run of a chapter depends on: hash by name."""
     cells = read_notebook(path).cells
@@ -66,16 +72,11 @@ def run_inputs(path, modules, tables, folder):
     text = [cell.cell_type == "code" or one for one, cell in zip(written, cells)]
     above = (place / "requirements.lock" for place in pathlib.Path(path).resolve().parents)
     lock = next((place for place in above if place.is_file()), "")
-    return {
-        "code": hashed(code),
-        "text": hashed(text),
-        "python": platform.python_version(),
-        "packages": digest(lock),
-        **{f"module:{module}": digest(_module_file(module)) for module in modules},
-        **{f"table:{table}": digest(DATA / table) for table in tables},
-        "style": digest(PACKAGE / "figures" / "style.mplstyle"),
-        **{f"stored:{name}": digest(folder / name) for name in STORED},
-    }
+    files = {"packages": lock, "style": PACKAGE / "figures" / "style.mplstyle"}
+    files |= {f"module:{module}": _module_file(module) for module in modules}
+    files |= {f"table:{table}": DATA / table for table in tables} | {f"stored:{name}": folder / name for name in STORED}
+    content = {"code": hashed(code), "text": hashed(text), "python": platform.python_version()}
+    return content | {name: digest(path) for name, path in files.items()}
 
 
 def _module_file(module):
@@ -124,10 +125,8 @@ def _take_text(path, folder):
 
 def fingerprint(book, stage, without=(), also=()):
     """Hash of a staged book and of what publishes it; of files with certain endings, only their names count."""
-    staged = [path for path in sorted(stage.rglob("*")) if path.is_file()]
-    room = [path for path in sorted(HERE.rglob("*")) if path.is_file() and path.suffix != ".pyc"]
-    content = [(path.relative_to(stage).as_posix(), path.suffix not in without and digest(path)) for path in staged]
-    content += [(path.relative_to(HERE).as_posix(), digest(path)) for path in room]
+    content = [(name, path.suffix not in without and digest(path)) for name, path in files_in(stage).items()]
+    content += [(name, digest(path)) for name, path in files_in(HERE).items() if path.suffix != ".pyc"]
     drawer, lock = PACKAGE / "figures" / "index.py", book / "requirements.lock"
     return hashed([content, digest(drawer), digest(lock), sys.version, sorted(also)])
 
@@ -135,10 +134,9 @@ def fingerprint(book, stage, without=(), also=()):
 def own_folder(out, *names):
     """Folder for a result; ParameterError if what would be replaced there, ``html`` and the names, is not ours."""
     out = pathlib.Path(out).resolve()
-    if not (out / _SEAL).is_file():
-        for name in ("html", *names):
-            if (out / name).exists():
-                raise ParameterError([f"--out {out}: its {name} was not made by llmpower; name another folder"])
+    taken = [name for name in ("html", *names) if (out / name).exists()]
+    if taken and not (out / _SEAL).is_file():
+        raise ParameterError([f"--out {out}: its {taken[0]} was not made by llmpower; name another folder"])
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / _SEAL).touch()
@@ -148,8 +146,7 @@ def own_folder(out, *names):
 
 
 def _seal(out, mark):
-    files = [path for path in sorted((out / "html").rglob("*")) if path.is_file()]
-    return f"{mark} {hashed([(path.relative_to(out).as_posix(), path.stat().st_size) for path in files])}"
+    return f"{mark} {hashed([(name, path.stat().st_size) for name, path in files_in(out / 'html').items()])}"
 
 
 def site_is_fresh(out, mark):

@@ -34,15 +34,13 @@ def notation(book, runs):
 
 def sources(book, runs):
     """Sources and assumptions, value by value; what nobody saw in its source stands first."""
+    found = {name: catalog.facts(name) for name in catalog.tidy_tables()}
     # Names that we chose ourselves need no source; numbers that we chose do stand here.
-    found = {
-        name: [fact for fact in catalog.facts(name) if fact.unit != "text" or fact.kind != "convention"]
-        for name in catalog.tidy_tables()
-    }
+    chosen = ("text", "convention")
+    found = {name: [one for one in facts if (one.unit, one.kind) != chosen] for name, facts in found.items()}
     unseen = [fact for facts in found.values() for fact in facts if not fact.verified]
     groups = {**found, "models.csv": list(catalog.models().values()), "claims.csv": list(article.claims().values())}
     counts = [(name, len(group), sum(bool(one.verified) for one in group)) for name, group in groups.items()]
-    counts.append(("all", *(sum(row[column] for row in counts) for column in (1, 2))))
     groups.pop("claims.csv")
     keys = sorted({key for group in groups.values() for one in group for key in one.source.split(";") if key})
     return {"counts": counts, "unseen": unseen, "tables": found, "models": groups["models.csv"], "keys": keys}
@@ -88,13 +86,10 @@ def status(book, runs):
     for name, folder in runs.items():
         read, numbers = tables_read(read_json(folder / "inputs.json")), read_json(folder / "results.json")["numbers"]
         path = chapters(book)[name].relative_to(book).as_posix()
-        rows.append((path, reference["run_s"].get(name), len(numbers), len(read), _newest(read)))
+        # The newest day on which somebody saw a fact of these tables in its source.
+        newest = max((cells.row.get("verified", "") for table in read for cells in tables.rows(table)), default="")
+        rows.append((path, reference["run_s"].get(name), len(numbers), len(read), newest))
     return {"reference": reference, "rows": rows, "python": platform.python_version()}
-
-
-def _newest(names):
-    """Newest day on which somebody saw a fact of these tables in its source."""
-    return max((cells.row.get("verified", "") for name in names for cells in tables.rows(name)), default="")
 
 
 def changelog(book, runs):

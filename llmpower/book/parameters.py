@@ -6,8 +6,8 @@ import pathlib
 import reprlib
 from dataclasses import dataclass
 
-from llmpower.arguments import Check, number, span_in_words, unit_in_words
-from llmpower.book.files import ChapterError, filled, hint, read_notebook
+from llmpower.arguments import Check, hint, number, span_in_words, unit_in_words
+from llmpower.book.files import ChapterError, filled, read_notebook
 from llmpower.facts.quantities import quantities
 
 _NAMED = ("model", "accelerator", "format")

@@ -26,17 +26,6 @@ def browser():
     return found
 
 
-def setup(app):
-    """Called by Sphinx: what extensions do for pages holds for the book on one page, too."""
-
-    def share(app):
-        handlers = app.registry.translation_handlers
-        handlers["singlehtml"] = {**handlers.get("html", {}), **handlers.get("singlehtml", {})}
-
-    app.connect("builder-inited", share)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
-
-
 def stage_for_paper(stage):
     """Leave out of a copy of the staged book what only a screen can use: hidden code, and an appendix of many rows."""
     for path in stage.rglob("*.ipynb"):
@@ -65,13 +54,12 @@ def write(site, target, title, lines):
     words = {"unfinished": _UNFINISHED, "title": title, "lines": lines, "contents": contents, "article": article}
     page.write_text(filled("print.html", **words), encoding="utf-8")
     # The page is our own, and in containers there is no sandbox.
-    options = (
-        "--headless --disable-gpu --no-first-run --no-sandbox --disable-background-networking --no-pdf-header-footer"
-        " --generate-pdf-document-outline --virtual-time-budget=120000"
-    )
+    quiet = "--headless --disable-gpu --no-first-run --no-sandbox --disable-background-networking"
+    printing = "--no-pdf-header-footer --generate-pdf-document-outline --virtual-time-budget=120000"
     with tempfile.TemporaryDirectory() as profile:
         files = [f"--user-data-dir={profile}", f"--print-to-pdf={printed}", page.as_uri()]
-        done = subprocess.run([browser(), *options.split(), *files], capture_output=True, text=True, check=False)
+        command = [browser(), *quiet.split(), *printing.split(), *files]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     made = printed.read_bytes() if printed.is_file() else b""
     if not made.rstrip().endswith(b"%%EOF") or _UNFINISHED.encode() in made:
         raise BookError("Chromium could not print the PDF:\n" + "\n".join(done.stderr.strip().splitlines()[-5:]))
@@ -91,16 +79,17 @@ def _article(page):
 
 def _contents(article):
     """Links to chapters and sections, and the article with a mark at each; what many chapters have is left out."""
-    headings = list(re.finditer(r"<h([23])>(.*?)</h\1>", article, re.DOTALL))
-    texts, chapters = [found[2] for found in headings], article.find('<span id="document-')
-    entries, marked, last = [], [], 0
-    for number, found in enumerate(headings, start=1):
-        later = found.start() > chapters
-        chapter, section = later and found[1] == "2", found[1] == ("3" if later else "2")
-        if chapter or section and texts.count(found[2]) == 1:
-            entries.append(
-                f'<li class="{"chapter" if chapter else "section"}"><a href="#contents-{number}">{found[2]}</a></li>'
-            )
-            marked += [article[last : found.start()], f'<span id="contents-{number}"></span>']
-            last = found.start()
-    return "".join(entries), "".join([*marked, article[last:]])
+    headings = re.compile(r"<h([23])>(.*?)</h\1>", re.DOTALL)
+    texts, chapters = [text for _, text in headings.findall(article)], article.find('<span id="document-')
+    entries = []
+
+    def mark(found):
+        depth = int(found[1]) - 1 if found.start() > chapters else int(found[1])
+        if depth > 2 or depth == 2 and texts.count(found[2]) > 1:
+            return found[0]
+        name, kind = f"contents-{len(entries)}", "chapter" if depth == 1 else "section"
+        entries.append(f'<li class="{kind}"><a href="#{name}">{found[2]}</a></li>')
+        return f'<span id="{name}"></span>{found[0]}'
+
+    marked = headings.sub(mark, article)
+    return "".join(entries), marked

@@ -24,17 +24,6 @@ def _strip(notebook):
             output.get("metadata", {}).pop(kind, None)
 
 
-def _record(path, folders):
-    """Store how long the chapters took, for the status page."""
-    edition = {
-        "date": datetime.date.today().isoformat(),
-        "python": platform.python_version(),
-        "cores": os.cpu_count(),
-        "run_s": {name: round(read_json(folder / "run-time.json")["run_s"], 1) for name, folder in folders.items()},
-    }
-    write_json(path, edition)
-
-
 def renew(book, jobs=None, say=print):
     """Execute the chapters with their defaults and store the outputs in place; if one fails, no notebook is changed.
 
@@ -42,9 +31,11 @@ def renew(book, jobs=None, say=print):
     say: receives a line of progress at a time, then the numbers that moved.
     """
     notebooks = chapters(book)
+    made = {"date": datetime.date.today().isoformat(), "python": platform.python_version(), "cores": os.cpu_count()}
     with tempfile.TemporaryDirectory() as cache:
         folders = run.execute_stale(book, {name: {} for name in notebooks}, pathlib.Path(cache), jobs, say)
-        _record(book / RUN_TIMES, folders)
+        run_s = {name: round(read_json(folder / "run-time.json")["run_s"], 1) for name, folder in folders.items()}
+        write_json(book / RUN_TIMES, {**made, "run_s": run_s})
         for name, path in notebooks.items():
             before = nbformat.read(path, as_version=4)
             after = nbformat.read(folders[name] / "executed.ipynb", as_version=4)

@@ -16,7 +16,10 @@ from llmpower.book import files, fresh
 from llmpower.book.files import PACKAGE, ChapterError, read_notebook, write_json
 from llmpower.book.parameters import used, used_table
 
-_GLUE = "application/papermill.record/"
+# Saving the whole notebook after each cell takes longer than most cells.
+_SETTINGS = {
+    "kernel_name": "python3", "start_timeout": 300, "progress_bar": False, "request_save_on_cell_execute": False,
+}  # fmt: skip
 # Asked of the kernel when a chapter is through, to know when it must run again.
 _TRACE = """import json, sys
 from llmpower.facts.tables import tables_read
@@ -44,11 +47,8 @@ def _dress(notebook, path, values):
     for cell in notebook.cells:
         figure = cell.metadata.get("mystnb", {}).get("figure", {}).get("name")
         if figure in alts:
-            text = alts[figure].data[_GLUE + "text/plain"][1:-1]
-            cell.metadata.mystnb["image"] = {**cell.metadata.mystnb.get("image", {}), "alt": text}
-        if "injected-parameters" in cell.metadata.get("tags", []):
-            # The reader's values hide with the defaults; the table below shows both.
-            cell.metadata.tags.append("remove-cell")
+            (text,) = alts[figure].data.values()
+            cell.metadata.mystnb["image"] = {**cell.metadata.mystnb.get("image", {}), "alt": text[1:-1]}
     text = f"## Parameters used\n\n{used_table(path, values)}"
     notebook.cells.append(nbformat.v4.new_markdown_cell(text, id="parameters-used"))
 
@@ -92,18 +92,7 @@ def _papermill(path, values, work):
     notebook.cells.append(nbformat.v4.new_code_cell(_TRACE, id="trace"))
     nbformat.write(notebook, work / path.name)
     try:
-        papermill.execute_notebook(
-            work / path.name,
-            work / "out.ipynb",
-            parameters=values,
-            kernel_name="python3",
-            cwd=work,
-            progress_bar=False,
-            log_output=False,
-            start_timeout=300,
-            # Saving the whole notebook after each cell takes longer than most cells.
-            request_save_on_cell_execute=False,
-        )
+        papermill.execute_notebook(work / path.name, work / "out.ipynb", values, cwd=work, **_SETTINGS)
     except papermill.PapermillExecutionError as error:
         # Counted in the author's notebook, without the cell that papermill adds for changed parameters.
         cell = f"cell {error.cell_index + 1 - bool(values)}"
@@ -113,7 +102,7 @@ def _papermill(path, values, work):
 
 
 def _clean(notebook):
-    """Drop what differs from run to run: times, paths, counters of the machine."""
+    """Drop what differs from run to run, times, paths and counters of the machine; hide what papermill added."""
     notebook.metadata.pop("papermill", None)
     notebook.metadata.get("language_info", {}).pop("version", None)
     for cell in notebook.cells:
@@ -121,6 +110,8 @@ def _clean(notebook):
             cell.metadata.pop(key, None)
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell["id"] = "injected-parameters"
+            # The reader's values hide with the defaults; the table at the end shows both.
+            cell.metadata.tags.append("remove-cell")
 
 
 def execute_stale(book, values, cache, jobs=None, say=print):
@@ -136,6 +127,8 @@ def execute_stale(book, values, cache, jobs=None, say=print):
     notebooks = files.chapters(book)
     folders = {name: cache / name / fresh.hashed(values[name])[:12] for name in notebooks}
     stale = [name for name in notebooks if not fresh.run_is_fresh(notebooks[name], folders[name])]
+    # The longest first, so that none is left to run alone at the end.
+    stale.sort(key=lambda name: -notebooks[name].stat().st_size)
     if not stale:
         say(f"executing: nothing to do, {len(notebooks)} chapters are up to date")
         return folders
@@ -143,16 +136,11 @@ def execute_stale(book, values, cache, jobs=None, say=print):
     say(f"executing {len(stale)} of {len(notebooks)} chapters, {jobs} at a time")
     failures, begun = [], time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        waiting = {
-            # The longest first, so that none is left to run alone at the end.
-            pool.submit(_execute_apart, notebooks[name], values[name], folders[name]): name
-            for name in sorted(stale, key=lambda name: -notebooks[name].stat().st_size)
-        }
+        waiting = {pool.submit(_execute_apart, notebooks[name], values[name], folders[name]): name for name in stale}
         try:
             for number, future in enumerate(concurrent.futures.as_completed(waiting), start=1):
-                problem = future.result()
-                failures += [problem] if problem else []
-                state = "failed" if problem else "done"
+                failures += future.result()
+                state = "failed" if future.result() else "done"
                 say(f"  [{number}/{len(stale)}] {waiting[future]} {state} after {time.monotonic() - begun:.0f} s")
         except KeyboardInterrupt:
             # The running chapters got the signal, too, and end by themselves.
@@ -164,13 +152,13 @@ def execute_stale(book, values, cache, jobs=None, say=print):
 
 
 def _execute_apart(path, values, folder):
-    """Execute in a process of its own; returns what went wrong, or nothing."""
+    """Execute in a process of its own; returns what went wrong, in a list that is empty if nothing did."""
     job = json.dumps({"path": str(path), "values": values, "folder": str(folder)})
     done = python("-m", "llmpower.book.run", job)
     if done.returncode == 0:
-        return None
+        return []
     told = done.stdout.strip() or "\n".join(done.stderr.strip().splitlines()[-3:])
-    return told or f"{path.stem} stopped with code {done.returncode}"
+    return [told or f"{path.stem} stopped with code {done.returncode}"]
 
 
 def python(*arguments):
@@ -187,5 +175,3 @@ if __name__ == "__main__":
         # On standard output: the kernel's own log goes to the other one.
         print(error)
         sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)

@@ -66,9 +66,8 @@ def ask(book, file=None, only=None, options=()):
         except ParameterError as error:
             problems += error.problems
     everywhere = {name for path in notebooks.values() for name in parameters(path)}
-    for name in common:
-        if name not in everywhere:
-            problems.append(f"{name}: no chapter has such a parameter; there are {', '.join(sorted(everywhere))}")
+    unknown = f"no chapter has such a parameter; there are {', '.join(sorted(everywhere))}"
+    problems += [f"{name}: {unknown}" for name in common if name not in everywhere]
     for name, path in notebooks.items():
         shared = {key: value for key, value in common.items() if key in parameters(path)}
         try:

@@ -1,6 +1,5 @@
 """What a reader can take home: notebooks for plain Jupyter and as executed, tables behind figures, the whole site."""
 
-import html
 import pathlib
 import pprint
 import re
@@ -10,7 +9,7 @@ import zipfile
 import nbformat
 
 from llmpower import __version__
-from llmpower.book import run
+from llmpower.book import fresh, run
 from llmpower.book.files import filled
 from llmpower.facts import catalog
 
@@ -20,12 +19,11 @@ SITE = {
     "pdf": ("the-power-wall.pdf", "the whole book as a PDF"),
     "zip": ("the-power-wall.zip", "the whole site, to read without a network (ZIP)"),
 }
-# What a text may name: numbers, sources, figures and pages, equations.
-KINDS = ("glue", "cite", "ref", "eq")
 _HIDDEN = {"remove-input", "remove-cell", "hide-input"}
 _ROLE = re.compile(r"\{([a-z]+(?::[a-z]+)?)\}`([^`]*)`")
 _FENCE = re.compile(
-    r"^(?P<fence>`{3,}|:{3,})\{(?P<name>[\w-]+)\}[ \t]*(?P<title>.*)\n(?P<body>(?:.*\n)*?)(?P=fence)[ \t]*$",
+    r"^(?P<fence>`{3,}|:{3,})\{(?P<name>[\w-]+)\}[ \t]*(?P<title>.*?)[ \t]*\n"
+    r"(?P<options>(?::[\w-]+:.*\n)*)(?P<body>(?:.*\n)*?)(?P=fence)[ \t]*$",
     re.MULTILINE,
 )
 # Emphasis that holds a number; the number needs none of its own there.
@@ -38,23 +36,18 @@ def edition():
     return f"{__version__} (facts as of {seen})"
 
 
-def link(stage, pages, notebooks, site):
+def link(stage, pages, folders, site):
     """Let staged pages offer their files: a link in each caption, and a list at the end.
 
-    notebooks: chapter -> its executed notebook.
+    folders: chapter -> folder of its run.
     site: file -> label of what the first page offers besides.
     """
     for page in pages:
         name, up = pathlib.Path(page).name, "../" * page.count("/") + FOLDER
-        if name in notebooks:
-            notebook = nbformat.read(notebooks[name], as_version=4)
-            offers = {
-                f"{name}.ipynb": "notebook for a plain Jupyter",
-                f"{name}.executed.ipynb": "executed notebook, as it ran for this page",
-                **_link_figures(notebook, name, up),
-                **(site if page == pages[0] else {}),
-            }
-            text = filled("templates/downloads.md.j2", folder=up, offers=offers)
+        if name in folders:
+            notebook = nbformat.read(folders[name] / "executed.ipynb", as_version=4)
+            offers = _link_figures(notebook, name, up) | (site if page == pages[0] else {})
+            text = filled("templates/downloads.md.j2", folder=up, name=name, offers=offers)
             notebook.cells.append(nbformat.v4.new_markdown_cell(text, id="downloads"))
             nbformat.write(notebook, stage / f"{page}.ipynb")
 
@@ -66,9 +59,7 @@ def _link_figures(notebook, name, up):
         if figure.name in found:
             file, caption = f"{name}.{figure.name}.csv", figure.caption
             offers[file] = f"data of the figure “{caption}” (CSV)"
-            label = html.escape(f"data (CSV) of the figure “{caption}”")
-            attributes = f'class="figure-data" href="{up}/{file}" download aria-label="{label}"'
-            figure.caption += f" · <a {attributes}>data (CSV)</a>"
+            figure.caption += filled("templates/figure-data.md.j2", address=f"{up}/{file}", caption=caption)
     return offers
 
 
@@ -83,20 +74,17 @@ def _figure(cell):
     return cell.metadata.get("mystnb", {}).get("figure")
 
 
-def write(stage, pages, notebooks, heading, folder):
+def write(stage, pages, folders, heading, target):
     """Write the files that the pages offer; heading: title and edition of the book."""
-    folder.mkdir()
-    executed = {name: nbformat.read(path, as_version=4) for name, path in notebooks.items()}
+    target.mkdir()
+    executed = {name: nbformat.read(folder / "executed.ipynb", as_version=4) for name, folder in folders.items()}
     known = _known(stage, executed, pages)
     for name, notebook in executed.items():
         head = filled("templates/plain-jupyter.md.j2", heading=heading, title=known["ref"][name][0])
-        # Inside a chapter its own numbers need no prefix.
-        own = {key: one["text"] for key, one in run.shown(notebook).items()}
-        plain = _for_plain_jupyter(notebook, {**known, "glue": known["glue"] | own}, head)
-        nbformat.write(plain, folder / f"{name}.ipynb")
-        shutil.copyfile(notebooks[name], folder / f"{name}.executed.ipynb")
+        nbformat.write(_for_plain_jupyter(notebook, known, head), target / f"{name}.ipynb")
+        shutil.copyfile(folders[name] / "executed.ipynb", target / f"{name}.executed.ipynb")
         for figure, table in tables(notebook).items():
-            (folder / f"{name}.{figure}.csv").write_text(table, encoding="utf-8")
+            (target / f"{name}.{figure}.csv").write_text(table, encoding="utf-8")
 
 
 def _known(stage, executed, pages):
@@ -108,10 +96,10 @@ def _known(stage, executed, pages):
         text = _text(notebook) if notebook else (stage / f"{page}.md").read_text(encoding="utf-8")
         address = f"{name}.ipynb" if notebook else ""
         heading = re.search(r"^# (.+)$", text, re.MULTILINE).group(1)
-        titles = [(page, heading), (name, heading), *re.findall(r"^\(([\w-]+)\)=\n+#+ (.+)$", text, re.MULTILINE)]
+        titles = {page: heading, name: heading, **dict(re.findall(r"^\(([\w-]+)\)=\n+#+ (.+)$", text, re.MULTILINE))}
         exercises = re.findall(r"^`{3,}\{exercise\} (.+)\n:label: ([\w-]+)$", text, re.MULTILINE)
-        titles += [(label, title) for title, label in exercises]
-        ref |= {label: (title, address) for label, title in titles}
+        titles |= {label: title for title, label in exercises}
+        ref |= {label: (title, address) for label, title in titles.items()}
         if notebook:
             figures = filter(None, map(_figure, notebook.cells))
             ref |= {figure.name: (f"Figure “{figure.caption}”", "") for figure in figures}
@@ -139,7 +127,7 @@ def _citations(path):
 
     found = {}
     for key, entry in parse_file(path).entries.items():
-        names = ["".join(str(part) for part in person.rich_last_names) for person in entry.persons.get("author", [])]
+        names = [" ".join(str(part) for part in person.rich_last_names) for person in entry.persons.get("author", [])]
         names = [name.replace("\xa0", " ") for name in names] or [key]
         several = len(names) > 2 or names[-1] == "others"
         authors = names[0] + (" et al." if several else f" and {names[1]}" if len(names) == 2 else "")
@@ -156,6 +144,9 @@ def _for_plain_jupyter(notebook, known, head):
     setup = nbformat.v4.new_code_cell(filled("templates/plain-setup.py.j2", known=named))
     setup.metadata["jupyter"] = {"source_hidden": True}
     cells = [nbformat.v4.new_markdown_cell(head), setup]
+    # Inside a chapter its own numbers need no prefix.
+    own = {key: one["text"] for key, one in run.shown(notebook).items()}
+    known = {**known, "glue": known["glue"] | own}
     for cell in notebook.cells:
         cells += _text_cells(cell.source, known) if cell.cell_type == "markdown" else _code_cells(cell, known)
     for number, cell in enumerate(cells, start=1):
@@ -166,23 +157,18 @@ def _for_plain_jupyter(notebook, known, head):
 def _named(notebook, known):
     """The part of what is known that cells may print when they run again."""
     code = (text for cell in notebook.cells if cell.cell_type == "code" for text in (cell.source, *_printed(cell)))
-    words, own = set(re.findall(r"[\w:./-]+", "\n".join(code))), run.shown(notebook)
-    return {
-        kind: {key: one for key, one in known[kind].items() if key in words and not (kind == "glue" and key in own)}
-        for kind in KINDS
-    }
+    words = set(re.findall(r"[\w:./-]+", "\n".join(code)))
+    return {kind: {key: one for key, one in entries.items() if key in words} for kind, entries in known.items()}
 
 
 def _text_cells(source, known):
     """Text as cells: a solution begins a cell of its own, which Jupyter shows folded."""
-    cells = []
-    for part in re.split(r"^(?=#### Solution: |### Exercise: |## )", resolve(source, known), flags=re.MULTILINE):
-        if part.strip():
-            cell = nbformat.v4.new_markdown_cell(part.strip())
-            if part.startswith("#### Solution: "):
-                cell.metadata["jp-MarkdownHeadingCollapsed"] = True
-            cells.append(cell)
-    return cells
+    parts = re.split(r"^(?=#### Solution: |### Exercise: |## )", resolve(source, known), flags=re.MULTILINE)
+    for part in filter(None, map(str.strip, parts)):
+        cell = nbformat.v4.new_markdown_cell(part)
+        if part.startswith("#### Solution: "):
+            cell.metadata["jp-MarkdownHeadingCollapsed"] = True
+        yield cell
 
 
 def _code_cells(cell, known):
@@ -203,7 +189,7 @@ def _code_cells(cell, known):
 def resolve(text, known):
     """Replace roles and directives of MyST by ordinary Markdown.
 
-    known: for each of `KINDS` what its names stand for: ``glue`` name -> text; ``cite`` key -> (author, year, address
+    known: what a text may name, and what it stands for: ``glue`` name -> text; ``cite`` key -> (author, year, address
     or ""); ``ref`` label -> (title, address or ""); ``eq`` label -> number. A name that is not there is printed as it
     is.
 
@@ -214,16 +200,17 @@ def resolve(text, known):
     text = re.sub(r"^\([\w-]+\)=\n", "", text, flags=re.MULTILINE)
     while _FENCE.search(text):
         text = _FENCE.sub(lambda found: _directive(found, known), text)
-    text = _STRONG.sub(
-        lambda found: re.sub(r"\{glue:text\}`([^`]*)`", lambda one: _glued(one[1], known), found[0]), text
-    )
+    text = _STRONG.sub(lambda found: found[0].replace("{glue:text}", "{glue}"), text)
     return _ROLE.sub(lambda found: _role(*found.groups(), known), text)
 
 
 def _role(name, content, known):
     words, _, target = content.removesuffix(">").rpartition(" <") if content.endswith(">") else (content, "", content)
-    if name == "glue:text":
-        return f"**{_glued(content, known)}**"
+    if name in ("glue:text", "glue"):
+        # A name of another chapter, with "::", may end in a format such as ":s".
+        key = re.sub(r"(?<!:):\w+$", "", content)
+        shown = known["glue"].get(key, key)
+        return f"**{shown}**" if name == "glue:text" else shown
     if name in ("cite", "cite:t"):
         return _citation(content.split(","), name == "cite:t", known)
     if name == "eq":
@@ -232,12 +219,6 @@ def _role(name, content, known):
         title, address = known["ref"].get(target.lstrip("/"), (target, ""))
         return _link(title if words == content else words, address)
     return words
-
-
-def _glued(content, known):
-    # A name of another chapter, with "::", may end in a format such as ":s".
-    key = re.sub(r"(?<!:):\w+$", "", content)
-    return known["glue"].get(key, key)
 
 
 def _citation(keys, textual, known):
@@ -253,32 +234,14 @@ def _link(words, address):
 
 
 def _directive(found, known):
-    name, title, body = found["name"], found["title"].strip(), found["body"]
-    head = re.match(r"(?::[\w-]+:.*\n)*", body).group()
-    options = dict(re.findall(r"^:([\w-]+):[ \t]*(.*)$", head, re.MULTILINE))
-    body = body.removeprefix(head).strip("\n")
-    ref = known["ref"]
-    if name == "math":
-        number = known["eq"].get(options.get("label"))
-        return "$$\n" + body + (f" \\tag{{{number}}}" if number else "") + "\n$$"
-    if name == "grid-item-card":
-        return f"- {_link(title, ref.get(options.get('link'), ('', ''))[1])}: {' '.join(body.split())}"
-    if name == "tableofcontents":
-        return "\n".join(f"- {_link(title, address)}" for title, address in ref["contents"])
-    simple = {
-        "grid": body + "\n",
-        "exercise": f"### Exercise: {title}\n\n{body}",
-        "solution-start": f"#### Solution: {ref.get(title, (title, ''))[0]}",
-        "solution-end": "",
-    }
-    lines = [f"**{title or name.capitalize()}**", "", *body.split("\n")]
-    return simple.get(name, "\n".join(f"> {line}".rstrip() for line in lines))
+    options = dict(re.findall(r"^:([\w-]+):[ \t]*(.*)$", found["options"], re.MULTILINE))
+    return filled("templates/directive.md.j2", **found.groupdict() | {"options": options}, known=known, link=_link)
 
 
 def archive(site):
     """Pack a site into a file inside it; the same site gives the same bytes."""
     name, target = SITE["zip"][0], site / FOLDER / SITE["zip"][0]
-    files = {path.relative_to(site).as_posix(): path.read_bytes() for path in site.rglob("*") if path.is_file()}
+    files = {file: path.read_bytes() for file, path in fresh.files_in(site).items()}
     # The packed front page does not offer the pack it came in.
     offer = re.compile(rf'<li><a href="{FOLDER}/{re.escape(name)}".*?</li>'.encode())
     files["index.html"] = offer.sub(b"", files["index.html"])
