@@ -177,12 +177,9 @@ class Estimate:
         return getattr(value, "entity", value)
 
     def __str__(self):
-        from llmpower.text import batches_text, estimate_text
+        from llmpower.text import estimate_text
 
-        if isinstance(self.fits, bool):
-            return estimate_text(self)
-        lines = getattr(self.batch, "ndim", 0) == 1 and self.batch.shape == self.fits.shape
-        return batches_text(self) if lines else repr(self)
+        return estimate_text(self)
 
 
 # Arguments that a result repeats, and the numbers of a run in the order in which `served.step` takes them.

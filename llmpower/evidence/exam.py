@@ -75,11 +75,6 @@ def _with_errors(table):
     return table
 
 
-def studies():
-    """Rows of ``data/studies.csv``: (study, runs, quantity) -> errors by column, held out by architecture."""
-    return constants.errors("studies.csv")
-
-
 def other_runs():
     """Runs of other networks, machines and laboratories, predicted with the constants as they stand.
 
