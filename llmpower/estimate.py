@@ -3,6 +3,7 @@
 import functools
 import math
 from dataclasses import dataclass, field, replace
+from statistics import geometric_mean
 from types import SimpleNamespace
 
 from llmpower.arguments import Check, ParameterError, largest
@@ -208,7 +209,7 @@ def _host(accelerator, boundary):
     else:
         rated = records("accelerators.csv")
         shares = zip(*([end / rated[name].tdp_w for end in ends] for name, ends in watts.items()))
-        picks = zip((min, constants.geometric_mean, max), shares)
+        picks = zip((min, geometric_mean, max), shares)
         power = [accelerator.tdp_w * pick(column) for pick, column in picks]
         note = "host scaled with the rating from servers of eight H100 and eight B200"
     if boundary == "server":

@@ -3,6 +3,7 @@
 import concurrent.futures
 import datetime
 import math
+from statistics import geometric_mean
 from types import SimpleNamespace
 
 import numpy as np
@@ -113,7 +114,7 @@ class Runs:
 
 def _gap(machines, gaps):
     """Gap per layer of each machine; the mean of the others for one that was not fitted."""
-    found = np.full(len(machines), constants.geometric_mean(list(gaps.values())))
+    found = np.full(len(machines), geometric_mean(list(gaps.values())))
     for name, gap in gaps.items():
         found[machines == name] = gap
     return found

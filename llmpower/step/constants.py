@@ -5,7 +5,7 @@ A constant means the same for every network; only `layer_time_s` has a value for
 """
 
 import functools
-import math
+from statistics import geometric_mean
 from types import SimpleNamespace
 
 from llmpower.facts.catalog import energy_constant, names, records
@@ -70,11 +70,6 @@ def intervals(machine, constants):
         lows, _, highs = zip(*(gap.ends for gap in gaps().values()))
         ends[PER_ACCELERATOR] = min(lows), max(highs)
     return ends
-
-
-def geometric_mean(values):
-    """Mean of positive numbers by their logarithms."""
-    return math.exp(sum(map(math.log, values)) / len(values))
 
 
 def device_energy_j_per_byte(machine):
