@@ -9,7 +9,9 @@ from llmpower.facts.quantities import quantities
 
 
 class ParameterError(ValueError):
-    """Wrong arguments; `problems` holds one line for each."""
+    """Wrong arguments; `problems` holds one line for each, `exit_code` is what a command ends with."""
+
+    exit_code = 2
 
     def __init__(self, problems):
         self.problems = list(problems)
@@ -75,25 +77,17 @@ class Check:
         near = hint(str(given).lower(), allowed)
         self.wrong(argument, f"got {given!r}; {near}allowed is {', '.join(allowed)}")
 
-    def number(self, argument, given, whole=False):
-        """One number within the range of the quantity with this name; texts are no numbers."""
-        quantity = quantities()[argument]
-        if isinstance(given, numbers.Real) and number(given, quantity, whole) is not None:
-            return given
-        unit = unit_in_words(quantity.unit)
-        self.wrong(argument, f"got {given!r}; allowed is {span_in_words(quantity, whole)} [{unit}]")
-
-    def numbers(self, argument, given, whole=False):
-        """A float or an array of floats, all within the range of the quantity with this name."""
-        quantity = quantities()[argument]
-        if isinstance(given, numbers.Real):
-            value, shown = number(given, quantity, whole), reprlib.repr(given)
-        else:
+    def number(self, argument, given, whole=False, arrays=False):
+        """A number within the range of the quantity with this name, or an array of such where arrays are allowed."""
+        quantity, value, shown = quantities()[argument], None, ""
+        if type(given) in (int, float) or isinstance(given, numbers.Real):
+            value = number(given, quantity, whole)
+        elif arrays:
             value, shown = _array(given, quantity, whole)
         if value is None:
-            self.wrong(
-                argument, f"got {shown}; allowed is {span_in_words(quantity, whole)}, or an array of such [count]"
-            )
+            allowed = span_in_words(quantity, whole) + (", or an array of such" if arrays else "")
+            unit = unit_in_words(quantity.unit)
+            self.wrong(argument, f"got {shown or reprlib.repr(given)}; allowed is {allowed} [{unit}]")
         return value
 
     def shapes(self, values):
@@ -121,7 +115,7 @@ def _array(given, quantity, whole):
     except (TypeError, ValueError):
         known = False
     if not known:
-        return None, reprlib.repr(given)
+        return None, ""
     values = values.astype(float)
     wrong = ~((values >= quantity.low) & (values <= quantity.high))
     if whole:

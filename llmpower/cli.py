@@ -16,7 +16,7 @@ from llmpower.arguments import ParameterError
 from llmpower.facts import catalog, tables
 from llmpower.facts.quantities import quantities
 
-_WRONG, _FAILED, _STOPPED = 2, 1, 130
+_FAILED, _STOPPED = 1, 130
 _say = functools.partial(print, flush=True)
 
 
@@ -77,7 +77,7 @@ def _calibrate(book):
 
     _say("fitting, and fitting again without each architecture and each accelerator: this takes minutes")
     fit.calibrate(_say)
-    exam.write(_say)
+    exam.write_predictions(_say)
     _say(text.accuracy_text(constants.errors()))
     _say("wrote data/calibration.csv, accuracy.csv, predictions.csv and studies.csv")
 
@@ -336,27 +336,12 @@ def main(argv=None):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _FAILED
     except Exception as error:
-        code = _code(error)
+        # An error that we do not expect is ours to mend.
+        code = getattr(error, "exit_code", _FAILED if isinstance(error, OSError) else None)
         if code is None:
             raise
         problems = getattr(error, "problems", [str(error)])
-        if code == _WRONG and len(problems) > 1:
+        if code == ParameterError.exit_code and len(problems) > 1:
             problems = [f"{len(problems)} problems, nothing was written:", *(f"  {problem}" for problem in problems)]
         print("llmpower: " + "\n".join(problems), file=sys.stderr)
         return code
-
-
-def _code(error):
-    """Exit code for the errors we expect; None for one that is ours to mend."""
-    # Told at once: the book's software takes a second to load.
-    if isinstance(error, ParameterError):
-        return _WRONG
-    from llmpower.book.files import BookError, ChapterError
-
-    if isinstance(error, BookError) and "--book" in str(error):
-        return _WRONG
-    return _FAILED if isinstance(error, (BookError, ChapterError, tables.FactError, OSError)) else None
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -3,6 +3,7 @@
 import functools
 import math
 from dataclasses import dataclass, field, replace
+from statistics import geometric_mean
 from types import SimpleNamespace
 
 from llmpower.arguments import Check, ParameterError, largest
@@ -66,7 +67,7 @@ class Estimate:
     @functools.cached_property
     def tokens_per_s(self):
         """Output tokens of all sequences together. [1/s]"""
-        return decode.tokens_per_s(self.batch, self.step_s)
+        return decode.tokens_per_s(self.case.batch, self.step_s)
 
     tokens_per_s_per_user = property(lambda self: self.tokens_per_s / self.batch, doc="Of one sequence. [1/s]")
 
@@ -177,12 +178,9 @@ class Estimate:
         return getattr(value, "entity", value)
 
     def __str__(self):
-        from llmpower.text import batches_text, estimate_text
+        from llmpower.text import estimate_text
 
-        if isinstance(self.fits, bool):
-            return estimate_text(self)
-        lines = getattr(self.batch, "ndim", 0) == 1 and self.batch.shape == self.fits.shape
-        return batches_text(self) if lines else repr(self)
+        return estimate_text(self)
 
 
 # Arguments that a result repeats, and the numbers of a run in the order in which `served.step` takes them.
@@ -211,7 +209,7 @@ def _host(accelerator, boundary):
     else:
         rated = records("accelerators.csv")
         shares = zip(*([end / rated[name].tdp_w for end in ends] for name, ends in watts.items()))
-        picks = zip((min, constants.geometric_mean, max), shares)
+        picks = zip((min, geometric_mean, max), shares)
         power = [accelerator.tdp_w * pick(column) for pick, column in picks]
         note = "host scaled with the rating from servers of eight H100 and eight B200"
     if boundary == "server":
@@ -224,7 +222,7 @@ def _host(accelerator, boundary):
 @functools.cache
 def _unit(accelerator, weight_format):
     """Rates with what large products reach, and the constants for this machine with their kind."""
-    fitted, kind = constants.of(accelerator)
+    fitted, kind = constants.for_machine(accelerator)
     unit = SimpleNamespace(**vars(served.machine(accelerator, weight_format)))
     if math.isnan(unit.reached_bf16_flop_per_s):
         unit.reached_bf16_flop_per_s = unit.dense_bf16_flop_per_s * fitted.dense_flop_share
@@ -238,13 +236,18 @@ def _known_for(quantity):
     return f"known for {', '.join(name for name, one in records('accelerators.csv').items() if one.get(quantity))}"
 
 
-def lacks(case, several=None):
-    """What an estimate of a case needs and the catalog does not have: argument, what is missing, what would do.
+@functools.cache
+def lacks(machine, weight_format, several):
+    """What an estimate needs and the catalog does not have: argument, what is missing, what would do.
 
-    several: whether more than one accelerator is meant; that of the case if not given.
+    machine, weight_format: records of the accelerator and of the format.
+    several: whether more than one accelerator is meant.
     """
-    machine, several = case.accelerator, largest(case.n_accelerators) > 1 if several is None else several
-    name, format_ = machine.entity, case.weight_format.entity
+    return tuple(_lacks(machine, weight_format, several))
+
+
+def _lacks(machine, weight_format, several):
+    name, format_ = machine.entity, weight_format.entity
     if not machine.get("dense_bf16_flop_per_s"):
         yield ("accelerator", f"no rate of {name} for 16-bit products is in data/", _known_for("dense_bf16_flop_per_s"))
     elif format_ in _RATES and not machine.get(_RATES[format_]):
@@ -306,15 +309,18 @@ def estimate(
     boundary = check.choice("boundary", given.pop("boundary"), BOUNDARIES)
     found = read(check, **given)
     check.done()
-    check_fits(found)
-    return expect(found, boundary)
+    result = expect(found, boundary)
+    if result.fits is False:
+        check_fits(found)
+    return result
 
 
 def read(check, **given):
     """A `Case` as `step.case.case` reads it, on a machine whose rates are known; `check` takes the problems."""
     found = cases.case(**given, check=check)
-    if all(one is not None for one in (found.accelerator, found.weight_format, found.n_accelerators)):
-        for argument, missing, instead in lacks(found):
+    machine, format_, n = found.accelerator, found.weight_format, found.n_accelerators
+    if machine and format_ and n is not None:
+        for argument, missing, instead in lacks(machine, format_, largest(n) > 1):
             check.wrong(argument, f"{missing}; {instead}")
     return found
 
@@ -323,19 +329,20 @@ def held(case):
     """A case on the fewest accelerators, from its own number on, that hold it; None where no estimate can be had."""
     count = fewest(case, int(case.n_accelerators))
     larger = count and replace(case, n_accelerators=float(count))
-    return larger if larger and not any(lacks(larger)) else None
+    return larger if larger and not lacks(larger.accelerator, larger.weight_format, count > 1) else None
 
 
 def expect(case, boundary="accelerators"):
     """`Estimate` of a checked case, without an error where it does not fit: then its numbers are NaN."""
     (unit, fitted, kind), n = _unit(case.accelerator, case.weight_format), case.n_accelerators
     host, missing = _host(case.accelerator, boundary), needed_bytes(case) - n * case.accelerator.memory_bytes
-    host = replace(host, power_w=tuple(n * power for power in host.power_w)) if host.power_w[1] else host
+    if host.power_w[1]:
+        host = replace(host, power_w=tuple(n * power for power in host.power_w))
     spread = served.normal_maxima(n) if case.parallelism == "ep" else 0.0
     run = (n, case.batch, case.context_tokens, case.prefilled_tokens, case.output_tokens, spread)
     notes, net = (*case.assumed, *_left_out(case, kind)), net_of(case)
-    spans = constants.spans(kind, net.moe)
-    return Estimate(case, boundary, kind, fits(case), missing, notes, host, spans, (net, unit, fitted, *run))
+    spans = constants.exam_errors(kind, net.moe)
+    return Estimate(case, boundary, kind, missing <= 0, missing, notes, host, spans, (net, unit, fitted, *run))
 
 
 def _left_out(case, kind):

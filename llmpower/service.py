@@ -60,7 +60,8 @@ def speed(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, 
 def _expected(*query):
     """Estimate of the case of a service; None where a fact it needs is missing, or nothing fits."""
     found = _case(*query)
-    return None if any(lacks(found)) or not fits(found) else expect(found)
+    missing = lacks(found.accelerator, found.weight_format, found.n_accelerators > 1)
+    return None if missing or not fits(found) else expect(found)
 
 
 def expected(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch):

@@ -192,6 +192,14 @@ def _page(found, run, *blocks):
 
 
 def estimate_text(found):
+    """An estimate for a reader: of one run, or a line for each of several batches."""
+    if isinstance(found.fits, bool):
+        return _run_text(found)
+    several = getattr(found.batch, "ndim", 0) == 1 and found.batch.shape == found.fits.shape
+    return _batches_text(found) if several else repr(found)
+
+
+def _run_text(found):
     """An estimate of one run for a reader, about thirty lines."""
     ends, step = (found.low, found, found.high), found.step
     speeds, energies = [one.tokens_per_s for one in ends], [one.j_per_token for one in ends]
@@ -214,7 +222,7 @@ def estimate_text(found):
     return _page(found, [f"batch {found.batch:,.6g}, {_run(found)}"], _table(rows), energy, [took])
 
 
-def batches_text(found):
+def _batches_text(found):
     """An estimate with an array as its batch: a line for each."""
     import numpy as np
 

@@ -14,9 +14,9 @@ def test_every_kind_of_problem_is_told_in_one_message():
     assert check.number("host_power_w", -5) is None
     assert check.number("n_accelerators", 2.5, whole=True) is None
     assert check.number("pue", "1.2") is None
-    assert check.numbers("batch", [1, -3, 2]) is None
-    assert check.numbers("context_tokens", numpy.nan) is None
-    assert check.numbers("n_accelerators", [], whole=True) is None
+    assert check.number("batch", [1, -3, 2], arrays=True) is None
+    assert check.number("context_tokens", numpy.nan, arrays=True) is None
+    assert check.number("n_accelerators", [], whole=True, arrays=True) is None
     check.shapes({"batch": numpy.ones(3), "context_tokens": numpy.ones(2), "prompt_tokens": 1.0})
     check.wrong("weight_format", "no rate for it")
     with pytest.raises(ParameterError) as caught:
@@ -46,7 +46,7 @@ def test_what_is_right_comes_back_and_nothing_is_raised():
     assert check.record("accelerator", "accelerator", machine) is machine
     assert check.choice("parallelism", "EP", ("tp", "ep")) == "ep"
     assert check.number("host_power_w", 0) == 0
-    assert list(check.numbers("batch", [1, 2])) == [1.0, 2.0] and check.numbers("batch", 8) == 8.0
+    assert list(check.number("batch", [1, 2], arrays=True)) == [1.0, 2.0] and check.number("batch", 8) == 8.0
     check.shapes({"batch": numpy.ones((3, 1)), "context_tokens": numpy.ones(2)})
     check.done()
     assert check.problems == []

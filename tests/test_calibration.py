@@ -98,12 +98,12 @@ def test_leaving_a_term_out_sets_its_neutral_value(runs):
 
 
 def test_a_machine_without_a_fit_gets_scaled_constants():
-    a100, kind = constants.of(catalog.accelerator("a100-sxm-80gb"))
+    a100, kind = constants.for_machine(catalog.accelerator("a100-sxm-80gb"))
     assert kind == "scaled"
     gaps = [constants.gaps()[name].value for name in ("h100-sxm", "b200")]
     assert a100.layer_time_s == pytest.approx((gaps[0] * gaps[1]) ** 0.5)
     # GDDR6X takes 7.25 pJ/bit in the device, HBM3 3.92 and HBM3E 3.44: 7.25 - sqrt(3.92 x 3.44) = 3.578 pJ/bit more.
-    gddr, _ = constants.of(catalog.accelerator("rtx-4090"))
+    gddr, _ = constants.for_machine(catalog.accelerator("rtx-4090"))
     fitted = catalog.fact("calibration.csv", "fitted", "weight_energy_j_per_byte").value
     assert gddr.weight_energy_j_per_byte - fitted == pytest.approx(3.578 * 8e-12, rel=1e-3)
 

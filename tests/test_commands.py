@@ -312,7 +312,7 @@ def test_wrong_arguments_are_told_without_the_books_software():
 def test_calibrate_shows_progress_and_errors(say, monkeypatch):
     monkeypatch.chdir(BOOK)
     monkeypatch.setattr(fit, "calibrate", lambda tell: tell("[1/2] half way"))
-    monkeypatch.setattr(exam, "write", lambda tell: tell("[2/2] held out"))
+    monkeypatch.setattr(exam, "write_predictions", lambda tell: tell("[2/2] held out"))
     code, out, _ = say("calibrate")
     assert code == 0
     lines = out.splitlines()
@@ -330,7 +330,7 @@ def test_calibrate_shows_progress_and_errors(say, monkeypatch):
 
 
 def test_calibrate_needs_the_checkout_it_belongs_to(say, monkeypatch, tmp_path):
-    for part, name in ((fit, "calibrate"), (exam, "write")):
+    for part, name in ((fit, "calibrate"), (exam, "write_predictions")):
         monkeypatch.setattr(part, name, lambda tell: pytest.fail("began to fit"))
     monkeypatch.chdir(tmp_path)
     code, out, err = say("calibrate")

@@ -24,7 +24,7 @@ def test_dennards_table():
 
 def test_fixed_voltage_at_the_speed_of_the_transistor_grows_with_the_cube():
     # The same table, column "fixed voltage": delay -2, power 1, power density 3.
-    one = transistors.shrink(2.0, 0, 2)
+    one = transistors.Shrink(2.0, 0, 2)
     assert (one.circuit_power, one.power_density) == (2, 8)
 
 
@@ -67,14 +67,14 @@ def test_exponents_add_up(first, last):
 @given(shrink, exponent, exponent)
 def test_power_density_has_the_exponent_of_its_parts(scale, voltage, clock):
     # Density 2, capacitance -1, voltage twice, clock once.
-    assert transistors.shrink(scale, voltage, clock).power_density == pytest.approx(
+    assert transistors.Shrink(scale, voltage, clock).power_density == pytest.approx(
         scale ** (1 + 2 * voltage + clock), rel=1e-6
     )
 
 
 @given(shrink)
 def test_half_of_dennards_fall_in_voltage_is_enough_at_a_flat_clock(scale):
-    assert transistors.shrink(scale, -0.5, 0).power_density == pytest.approx(1)
+    assert transistors.Shrink(scale, -0.5, 0).power_density == pytest.approx(1)
 
 
 @given(st.floats(0.1, 1e3), st.floats(1e-3, 1e6), st.floats(1.0, 10))

@@ -82,7 +82,7 @@ def test_the_roof_covers_every_accelerator_with_dense_runs():
 def test_counts_of_a_mixture_by_hand():
     # Qwen3-235B in 16 bit, 8 sequences of 224 + 6368 tokens, nearly no prompts.
     runs = fit.Runs(keep=lambda c: np.array([id == "mlenergy_v3-0010" for id in c["id"]]))
-    n_bytes, n_flop = exam.counts(runs)
+    n_bytes, n_flop = exam.run_counts(runs)
     # Experts: 94 layers x 128 x 3 x 4096 x 1536 x 2 bytes = 454 GB, of which 1 - (15/16)^8 = 40.3 % are touched:
     # 183 GB.
     # The rest but the input embedding: 14 GB. Caches: 2 x 4 x 128 x 94 x 2 bytes x 6592 x 8 = 10 GB.
@@ -125,7 +125,9 @@ def test_predictions_have_the_errors_of_the_accuracy_table(what, split, column, 
     row = constants.errors()[split, "all", quantity]
     assert len(clean) == row["n"]
     found = fit.summary(clean[column])
-    assert found == pytest.approx([row["median_pct"], row["mean_pct"], row["p90_pct"]], abs=0.15), "run exam.write()"
+    assert found == pytest.approx([row["median_pct"], row["mean_pct"], row["p90_pct"]], abs=0.15), (
+        "run exam.write_predictions()"
+    )
 
 
 def test_twins_are_held_out_together():
@@ -254,7 +256,9 @@ def test_a_product_is_forecast_at_the_plateau_and_below_its_bound():
 
 def test_more_constants_err_less_and_none_errs_most():
     none = fit.summary(exam.without_constants()[0])[1]
-    ladder = [exam.studies()[f"{count} constants", "all", "j_per_token"]["mean_pct"] for count in (4, 8, 10)]
+    ladder = [
+        constants.errors("studies.csv")[f"{count} constants", "all", "j_per_token"]["mean_pct"] for count in (4, 8, 10)
+    ]
     assert none > ladder[0] > ladder[1] > ladder[2]
 
 

@@ -18,7 +18,7 @@ PRICE = joined.prices("h100-idle", "h100-sxm")["typical"]
 
 def bill(measures=(), model="mixtral-8x7b", batch=1, context=32768, quantized="q4_k_m", price=PRICE):
     run = case(model, "h100-sxm", batch=batch, context_tokens=context, weight_format=quantized)
-    return joined.bill(run, measures, price)
+    return joined.cost(run, measures, price)
 
 
 def test_the_articles_sixteenth_and_its_small_network():

@@ -37,7 +37,7 @@ estimator = importlib.import_module("llmpower.estimate")
 @pytest.fixture
 def simple_machine(monkeypatch):
     """Estimates of two accelerators that take 32 ms a step and 600 W each, whose energy is known to a tenth."""
-    real, spans = served.step, constants.spans("fitted", False)
+    real, spans = served.step, constants.exam_errors("fitted", False)
 
     def step(*run):
         found = real(*run)
@@ -49,7 +49,7 @@ def simple_machine(monkeypatch):
         "j_per_token": {"low_ratio": 0.9, "high_ratio": 1.1},
         "tokens_per_s": {"low_ratio": 1.0, "high_ratio": 1.0},
     }
-    monkeypatch.setattr(constants, "spans", lambda kind, moe: {name: spans[name] | known[name] for name in known})
+    monkeypatch.setattr(constants, "exam_errors", lambda kind, moe: {name: spans[name] | known[name] for name in known})
 
 
 def test_a_plan_by_hand(simple_machine):

@@ -13,7 +13,7 @@ from llmpower.facts import catalog
 from llmpower.facts.claims import ARTICLE_CASE
 from llmpower.step.bound import break_even_batch, constants, counts, memory_fit, step_bound, step_energy
 from llmpower.step.case import case
-from llmpower.step.measures import Prices, bill
+from llmpower.step.measures import Prices, cost
 from llmpower.step.spill import deliver
 from llmpower.step.work import fewest, work
 
@@ -183,7 +183,7 @@ def test_bytes_and_operations_are_the_same_for_all(cases):
         assert (by_name.read_bytes, by_name.step_flop) == (found.read_bytes, found.step_flop)
         # A mixture is one by a measure, and so are narrow weights.
         measures = ["moe"] * (one.model.n_experts > 0) + ["quantization"] * (one.weight_format.entity != "bf16")
-        priced = bill(one, measures, Prices(1.0, 1.0, 0.0))
+        priced = cost(one, measures, Prices(1.0, 1.0, 0.0))
         assert (priced.weights_j + priced.kv_j, priced.compute_j) == expected
         assert deliver(one, math.inf).read_bytes == found.read_bytes
 

@@ -17,11 +17,15 @@ _TEMPLATES = Environment(loader=_LOADER, undefined=StrictUndefined, trim_blocks=
 
 
 class BookError(RuntimeError):
-    """The book cannot be found or rendered."""
+    """The book cannot be read or rendered."""
+
+    exit_code = 1
 
 
 class ChapterError(RuntimeError):
     """A chapter cannot be read or stopped half way; the message names the file, or the cell and the error."""
+
+    exit_code = 1
 
 
 def find_book(folder):
@@ -31,7 +35,7 @@ def find_book(folder):
         if (place / "_toc.yml").is_file() and (place / "chapters").is_dir():
             return place
     where = folder or "this folder or above it"
-    raise BookError(f"no book in {where}: it has no _toc.yml; say where it is with --book DIR")
+    raise ParameterError([f"no book in {where}: it has no _toc.yml; say where it is with --book DIR"])
 
 
 class _Loader(yaml.SafeLoader):

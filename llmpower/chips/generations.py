@@ -107,10 +107,9 @@ def gains(first, last, metric):
     facts, ratio = [_peak(record, metric) for record in pair], escalator.flop_gain
     if None in facts:
         facts, ratio = [_bandwidth(record) for record in pair], escalator.bandwidth_gain
-    (low_0, value_0, high_0), (low_1, value_1, high_1) = (fact.ends for fact in facts)
-    if facts[0] is facts[1]:
-        low_0 = high_0 = low_1 = high_1 = value_0
-    parts = ratio(high_0, low_1), ratio(value_0, value_1), ratio(low_0, high_1)
+    # Sources that disagree on one fact do not make it differ from itself.
+    before, after = ([fact.value] * 3 if facts[0] is facts[1] else fact.ends for fact in facts)
+    parts = [ratio(*ends) for ends in zip(reversed(before), after)]
     power = escalator.power_gain(pair[0].tdp_w, pair[1].tdp_w)
     efficiency = Range(*(escalator.efficiency_gain(part, power) for part in parts))
     return Gain(metric, *facts, Range(*parts), power, efficiency)
@@ -220,9 +219,8 @@ def measured_gains():
 
 def boards_by_cooling(cooling):
     """Accelerators sold for "air" or "liquid", by rated power: the record of each, and the `Fact` on its cooling."""
-    cooled = {name: one["cooling"] for name, one in catalog.records("escalator.csv").items() if one.get("cooling")}
-    pairs = [(catalog.accelerator(name), fact) for name, fact in cooled.items() if fact.value == cooling]
-    return sorted(pairs, key=lambda pair: pair[0].tdp_w)
+    facts = [one["cooling"] for one in catalog.records("escalator.csv").values() if one.get("cooling") == cooling]
+    return sorted(((catalog.accelerator(fact.entity), fact) for fact in facts), key=lambda pair: pair[0].tdp_w)
 
 
 def article_efficiencies():
@@ -254,13 +252,11 @@ def _short(name):
 
 def power_history():
     """Rated power of every data-centre accelerator whose year and power are known, by year, then power."""
-    cooling, history = catalog.records("escalator.csv"), []
+    cooling, found = {name: one.get("cooling", "") for name, one in catalog.records("escalator.csv").items()}, []
     for name, record in catalog.records("accelerators.csv").items():
-        if record.category != "datacenter" or not (record.get("tdp_w") and record.get("year")):
-            continue
-        fact, vendor = record["tdp_w"], has_vendor_power(record)
-        # Limits that can be set on a board are no uncertainty of its rating.
-        ends = (None, None) if vendor else (fact.low, fact.high)
-        sold_for = cooling[name].get("cooling", "") if name in cooling else ""
-        history.append(RatedPower(name, _short(name), record.year, fact.value, *ends, sold_for, vendor))
-    return sorted(history, key=lambda one: (one.year, one.tdp_w, one.name))
+        if record.category == "datacenter" and record.get("tdp_w") and record.get("year"):
+            fact, vendor = record["tdp_w"], has_vendor_power(record)
+            # Limits that can be set on a board are no uncertainty of its rating.
+            ends = (None, None) if vendor else (fact.low, fact.high)
+            found.append(RatedPower(name, _short(name), record.year, fact.value, *ends, cooling.get(name, ""), vendor))
+    return sorted(found, key=lambda one: (one.year, one.tdp_w, one.name))

@@ -7,35 +7,25 @@ A rule is a pair of exponents in ``data/scaling.csv``; processors stand in
 from dataclasses import dataclass
 
 from llmpower.facts.catalog import records
-from llmpower.formulas import dennard
-
-# By convention a swing is given per factor of ten in current.
-DECADE = 10
+from llmpower.formulas import dennard, of
 
 
 @dataclass(frozen=True)
 class Shrink:
-    """Quantities after a shrink of all lengths, each over the same before it. [1]"""
+    """A shrink of all lengths; voltage and clock follow powers of it, and every transistor works.
+
+    Each quantity stands over the same before the shrink. [1]
+    """
 
     total_scale: float
-    voltage: float
-    clock: float
-    capacitance: float
-    density: float
-    switch_energy: float
-    circuit_power: float
-    power_density: float
+    voltage_exponent: float
+    clock_exponent: float
 
-
-def shrink(total_scale, voltage_exponent, clock_exponent):
-    """A shrink whose voltage and clock follow powers of it, every transistor at work."""
-    voltage = dennard.voltage_ratio(total_scale, voltage_exponent)
-    clock = dennard.clock_ratio(total_scale, clock_exponent)
-    capacitance, density = dennard.capacitance_ratio(total_scale), dennard.density_ratio(total_scale)
-    switch_energy = dennard.switch_energy_ratio(capacitance, voltage)
-    circuit_power = dennard.circuit_power_ratio(switch_energy, clock)
-    power_density = dennard.power_density_ratio(density, circuit_power)
-    return Shrink(total_scale, voltage, clock, capacitance, density, switch_energy, circuit_power, power_density)
+    voltage, clock = of(dennard.voltage_ratio), of(dennard.clock_ratio)
+    capacitance, density = of(dennard.capacitance_ratio), of(dennard.density_ratio)
+    switch_energy = of(dennard.switch_energy_ratio, capacitance_ratio="capacitance", voltage_ratio="voltage")
+    circuit_power = of(dennard.circuit_power_ratio, switch_energy_ratio="switch_energy", clock_ratio="clock")
+    power_density = of(dennard.power_density_ratio, density_ratio="density", circuit_power_ratio="circuit_power")
 
 
 def rules():
@@ -50,7 +40,7 @@ def shrink_by(rule, total_scale):
     1.0
     """
     record = rules()[rule]
-    return shrink(total_scale, record.voltage_exponent, record.clock_exponent)
+    return Shrink(total_scale, record.voltage_exponent, record.clock_exponent)
 
 
 def power_w(processor):
@@ -98,7 +88,7 @@ def swing(temperature_k, body_factor):
     >>> round(swing(300, 1), 5)
     0.05953
     """
-    return dennard.subthreshold_swing_v(body_factor, thermal_voltage(temperature_k), DECADE)
+    return dennard.subthreshold_swing_v(body_factor, thermal_voltage(temperature_k), current_factor=10)
 
 
 def leakage(total_scale, threshold_v, body_factor, temperature_k):

@@ -1,7 +1,7 @@
 """The estimator on runs it never saw: held-out predictions, other laboratories, repeats, runs under the power roof.
 
-What takes minutes is read from ``data/predictions.csv`` and ``data/studies.csv``, which `write` makes again;
-everything else is computed when it is asked for.
+What takes minutes is read from ``data/predictions.csv`` and ``data/studies.csv``, which `write_predictions` makes
+again; everything else is computed when it is asked for.
 """
 
 import copy
@@ -75,11 +75,6 @@ def _with_errors(table):
     return table
 
 
-def studies():
-    """Rows of ``data/studies.csv``: (study, runs, quantity) -> errors by column, held out by architecture."""
-    return constants.errors("studies.csv")
-
-
 def other_runs():
     """Runs of other networks, machines and laboratories, predicted with the constants as they stand.
 
@@ -93,14 +88,14 @@ def other_runs():
         table["lacks"] = runs.columns.get("lacks", "")
         for accelerator in set(table["accelerator"]):
             place = np.flatnonzero(table["accelerator"] == accelerator)
-            found, _ = constants.of(catalog.accelerator(accelerator))
+            found, _ = constants.for_machine(catalog.accelerator(accelerator))
             values = {**vars(found), "layer_time_s": {accelerator: found.layer_time_s}}
             time, energy = runs.predict(values, runs.parts(place))
             table.loc[place, "predicted_tokens_per_s"] = table.loc[place, "batch"] / time
             table.loc[place, "predicted_j_per_token"] = energy / table.loc[place, "batch"]
         table = _with_errors(table)
-        kinds = [constants.of(catalog.accelerator(name))[1] for name in table["accelerator"]]
-        spans = [constants.spans(kind, moe) for kind, moe in zip(kinds, runs.moe)]
+        kinds = [constants.for_machine(catalog.accelerator(name))[1] for name in table["accelerator"]]
+        spans = [constants.exam_errors(kind, moe) for kind, moe in zip(kinds, runs.moe)]
         for error, quantity in (("energy_error", "j_per_token"), ("speed_error", "tokens_per_s")):
             ends = [np.array([one[quantity][end] for one in spans]) for end in ("low_ratio", "high_ratio")]
             table[error.replace("error", "inside")] = (1 / (1 + table[error])).between(*ends)
@@ -136,11 +131,11 @@ def repeats():
     return pandas.DataFrame(rows, columns=["first", "second", *compared])
 
 
-def counts(runs):
+def run_counts(runs):
     """Bytes moved and operations of a mean step of each run, as the forecast counts them. [B], [FLOP]"""
     n_bytes, n_flop = np.empty(len(runs)), np.empty(len(runs))
     # With a joule for each byte, and the rating for operations at the peak rate, energies are counts.
-    some, _ = constants.of(catalog.accelerator(next(iter(constants.gaps()))))
+    some, _ = constants.for_machine(catalog.accelerator(next(iter(constants.gaps()))))
     prices = {"weight_energy_j_per_byte": 1, "cache_energy_j_per_byte": 1, "operation_tdp_share": 1}
     unit_prices = SimpleNamespace(**{**vars(some), **prices, "compute_tdp_share": 0, "plateau_tdp_share": math.inf})
     for place, _, net, unit, run in runs.parts():
@@ -172,7 +167,7 @@ def roof_runs():
         table = _frame(runs)
         counted = {"least_": _with_prompt_share(runs, 0), "most_": _with_prompt_share(runs, 1), "": runs}
         for prefix, some in counted.items():
-            n_bytes, n_flop = counts(some)
+            n_bytes, n_flop = run_counts(some)
             table[f"{prefix}intensity"] = n_flop / n_bytes
             table[f"{prefix}flop_per_s"] = n_flop * table["tokens_per_s"] / table["batch"] / table["n_accelerators"]
         parts.append(table[~runs.moe])
@@ -201,7 +196,7 @@ def without_constants():
     Predicted over measured less one, of J per token and of tokens per second, of the runs that constants are fitted to.
     """
     runs = fit.serving_runs()
-    (n_bytes, n_flop), c, unit = counts(runs), runs.columns, runs.unit
+    (n_bytes, n_flop), c, unit = run_counts(runs), runs.columns, runs.unit
     n = c["n_accelerators"]
     memory = decode.memory_time_s(n_bytes, n, unit.memory_bandwidth_bytes_per_s)
     time = np.maximum(memory, decode.compute_time_s(n_flop, n, unit.dense_bf16_flop_per_s))
@@ -212,7 +207,7 @@ def without_constants():
 def seen():
     """Errors of the constants as they stand, on the very runs they were fitted to: energy, speed."""
     gaps = {name: gap.value for name, gap in constants.gaps().items()}
-    found, _ = constants.of(catalog.accelerator(next(iter(gaps))))
+    found, _ = constants.for_machine(catalog.accelerator(next(iter(gaps))))
     return fit.serving_runs().errors({**vars(found), "layer_time_s": gaps})
 
 
@@ -265,7 +260,7 @@ def measured_points():
     return {one.entity: Measured(one.entity, one.facts) if one.get("tokens_per_s") else one for one in found}
 
 
-def write(say=print):
+def write_predictions(say=print):
     """Make ``data/predictions.csv`` and ``data/studies.csv`` again; takes minutes, and tells `say` about it."""
     say("predictions with architectures and accelerators held out")
     rows = [*predict_held_out("architecture"), *predict_held_out("accelerator")]
@@ -277,7 +272,7 @@ def write(say=print):
     tried.append(("anomalies fitted", fit.serving_runs(anomalies=True), fit.TERMS))
     for label, some, names in tried:
         say(f"held out: {label}")
-        energy, speed, _ = fit.held_out(some, names=names)
+        energy, speed, _ = fit.held_out_errors(some, names=names)
         rows += fit.accuracy_rows(label, some, energy, speed)
     tables.write("studies.csv", [constants.ACCURACY, *rows])
     held_out.cache_clear(), constants.errors.cache_clear()

@@ -3,6 +3,7 @@
 import concurrent.futures
 import datetime
 import math
+from statistics import geometric_mean
 from types import SimpleNamespace
 
 import numpy as np
@@ -113,7 +114,7 @@ class Runs:
 
 def _gap(machines, gaps):
     """Gap per layer of each machine; the mean of the others for one that was not fitted."""
-    found = np.full(len(machines), constants.geometric_mean(list(gaps.values())))
+    found = np.full(len(machines), geometric_mean(list(gaps.values())))
     for name, gap in gaps.items():
         found[machines == name] = gap
     return found
@@ -180,7 +181,7 @@ def fit(runs, chosen=None, names=TERMS, start=None, tolerance=1e-5):
     return _unpack(names, accelerators, found.x)
 
 
-def held_out(runs, kind="architectures", names=TERMS, choose=False, say=lambda line: None):
+def held_out_errors(runs, kind="architectures", names=TERMS, choose=False, say=lambda line: None):
     """Errors when every run is predicted by constants fitted without its group.
 
     kind: ``"architectures"`` or ``"accelerators"``, held out as a whole; a held-out accelerator has no gap per layer of
@@ -274,7 +275,7 @@ def validate(runs, say=lambda line: None):
     rows = []
     for split, choose in (("architectures", False), (EXAMS["fitted"], True), ("accelerators", False)):
         say(f"held out: {split}")
-        energy, speed, _ = held_out(runs, split.partition(",")[0], choose=choose, say=say)
+        energy, speed, _ = held_out_errors(runs, split.partition(",")[0], choose=choose, say=say)
         rows += accuracy_rows(split, runs, energy, speed)
     return rows
 
@@ -290,7 +291,7 @@ def calibrate(say=print, today=None):
     accuracy = validate(runs, say)
     old = [cells.row for cells in tables.rows("calibration.csv")]
     lines = [list(old[0]), *[list(row.values()) for row in old if row["entity"] == "set"]]
-    notes = {row["quantity"]: row["note"] for row in old}
+    notes = dict.fromkeys(TERMS, "") | {row["quantity"]: row["note"] for row in old}
     for key, value in values.items():
         entity, _, name = key.rpartition(":")
         unit, factor = _PRINTED[quantities()[name].unit]
@@ -298,11 +299,10 @@ def calibrate(say=print, today=None):
         drawn = "low and high: 5 and 95 % of fits to architectures drawn at random"
         where = f"llmpower calibrate, {today}: {len(runs)} runs; {drawn}"
         # Nobody can have seen it in the source: it is worked out here.
-        lines.append(
-            [entity or "fitted", name, *cells, unit, "derived", "mlenergy2025", where, "", notes.get(name, "")]
-        )
+        lines.append([entity or "fitted", name, *cells, unit, "derived", "mlenergy2025", where, "", notes[name]])
     tables.write("calibration.csv", lines)
     tables.write("accuracy.csv", [ACCURACY, *accuracy])
-    for stale in (catalog.facts, catalog.records, constants.fixed, constants.gaps, constants.of, constants.errors):
-        stale.cache_clear()
+    stale = [catalog.facts, catalog.records, constants.fixed, constants.gaps]
+    for one in [*stale, constants.for_machine, constants.errors]:
+        one.cache_clear()
     return accuracy

@@ -8,7 +8,7 @@ import pandas
 
 from llmpower.estimate import expect
 from llmpower.evidence import fit
-from llmpower.evidence.exam import SIXTEEN_BITS, counts
+from llmpower.evidence.exam import SIXTEEN_BITS, run_counts
 from llmpower.facts.catalog import accelerator as known
 from llmpower.facts.power import power
 from llmpower.formulas import decode, serving
@@ -65,7 +65,7 @@ def product(accelerator):
     operation terms; and that sum below the plateau.
     """
     unit = known(accelerator)
-    found, _ = constants.of(unit)
+    found, _ = constants.for_machine(unit)
     time = 1 / unit.reached_bf16_flop_per_s
     ideal = found.operation_tdp_share * unit.tdp_w / unit.dense_bf16_flop_per_s
     total = ideal + (found.static_tdp_share + found.compute_tdp_share) * unit.tdp_w * time
@@ -90,7 +90,7 @@ class Reading:
 def _boards(accelerator):
     """Boards below the power plateau: watts, bytes and operations per second, and masks of runs by name."""
     runs = fit.serving_runs()
-    (n_bytes, n_flop), c = counts(runs), runs.columns
+    (n_bytes, n_flop), c = run_counts(runs), runs.columns
     steps = c["tokens_per_s"] / c["batch"] / c["n_accelerators"]
     watts = c["power_w"] / c["n_accelerators"]
     free = (c["accelerator"] == accelerator) & (watts < _FREE_SHARE * known(accelerator).tdp_w)
@@ -191,7 +191,7 @@ def divided(case):
     A row a way: its name, and watts that always flow, that follow bytes, that follow operations; the constants first.
     """
     unit, step, counted = case.accelerator, expect(case).step, work(case)
-    _, kind = constants.of(unit)
+    _, kind = constants.for_machine(unit)
 
     def watts(energy_j):
         return decode.power_w(energy_j, step.time_s) / case.n_accelerators

@@ -222,6 +222,7 @@ def spellings(kind):
     return found
 
 
+@functools.lru_cache(1024)
 def find(kind, name):
     """Canonical name of what somebody typed; case and punctuation do not matter.
 

@@ -16,6 +16,8 @@ tables_read = set()
 class FactError(ValueError):
     """A row of ``data/`` breaks the contract; names file, line and column."""
 
+    exit_code = 1
+
 
 class Cells:
     """The cells of one row, read as what they should be; says where a wrong one stands."""

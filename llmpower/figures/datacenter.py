@@ -11,6 +11,7 @@ STEPS = {
     "host": ("rest\nof the\nservers", ORANGE),
     "overhead": ("cooling\nand con-\nversion", RED),
 }
+_COUNTS = ((1e12, " trillion"), (1e9, " billion"), (1e6, " million"), (1e3, " thousand"))
 _WATTS = ((1e9, "GW"), (1e6, "MW"), (1e3, "kW"), (1, "W"))
 
 
@@ -24,28 +25,24 @@ def waterfall(steps_w, drawn_w):
     total_w = sum(steps_w.values())
     factor, unit = next((one for one in _WATTS if total_w >= one[0]), _WATTS[-1])
     steps = [(*STEPS[name], watts / factor) for name, watts in steps_w.items()]
-    sums = [("to be\nbuilt", 1, total_w / factor), ("drawn on\naverage", 0.55, drawn_w / factor)]
+    sums = [("to be\nbuilt", GREY, total_w / factor), ("drawn on\naverage", (GREY, 0.55), drawn_w / factor)]
     data(["step", f"power [{unit}]"], [(label, power) for label, _, power in steps + sums])
     plot = axes(3.4, y=f"power ({unit})")
     reached = 0.0
-    for place, (_, color, power) in enumerate(steps):
-        plot.bar(place, power, bottom=reached, color=color, width=0.62)
-        reached += power
-        plot.plot([place - 0.31, place + 1.31], [reached, reached], color=GREY, linewidth=0.9)
-        direct(plot, place, reached, f"{'+' if place else ''}{_short(power)}", INK, (0, 8), ha="center")
-    for place, (_, alpha, power) in enumerate(sums, len(steps)):
-        plot.bar(place, power, color=GREY, width=0.62, alpha=alpha)
-        direct(plot, place, power, _short(power), INK, (0, 8), ha="center")
-    plot.set_xticks(range(len(steps + sums)), [label for label, *_ in steps + sums])
+    for place, (label, color, power) in enumerate(steps + sums):
+        below = reached if place < len(steps) else 0.0
+        reached = below + power
+        plot.bar(label, power, bottom=below, color=color, width=0.62)
+        direct(plot, place, reached, f"{'+' if below else ''}{_short(power)}", INK, (0, 8), ha="center")
+        if place < len(steps):
+            plot.plot([place - 0.31, place + 1.31], [reached, reached], color=GREY, linewidth=0.9)
     plot.set_ylim(0, 1.12 * max(total_w, drawn_w) / factor)
     plot.grid(axis="x", visible=False)
 
 
 def _count(value, _):
-    for factor, word in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"), (1e3, "thousand")):
-        if value >= factor:
-            return f"{value / factor:g} {word}"
-    return f"{value:g}"
+    factor, word = next((one for one in _COUNTS if value >= one[0]), (1, ""))
+    return f"{value / factor:g}{word}"
 
 
 def sites(megawatts, lines, traffic, marks):
@@ -57,21 +54,19 @@ def sites(megawatts, lines, traffic, marks):
     """
     table = style.tidy(megawatts, lines) + [(label, None, queries) for label, queries in traffic.items()]
     data(["line", "site_power [MW]", "queries [1/day]"], [*table, *marks.items()])
-    plot = axes(4.2, "power of the site (MW)", "queries a day")
-    style.log(plot, "x")
-    style.log(plot, "y", form=_count)
+    plot = axes(4.2, "power of the site (MW)", "queries a day", "xy")
+    plot.yaxis.set_major_formatter(_count)
     for (label, queries), color in zip(lines, (BLUE, GREEN, ORANGE)):
         plot.plot(megawatts, queries, color=color, label=label)
-    lowest = min(*(queries[0] for _, queries in lines), *traffic.values())
-    highest = max(*(queries[-1] for _, queries in lines), *traffic.values())
-    decades = highest / lowest
-    plot.set(xlim=(megawatts[0], megawatts[-1]), ylim=(lowest / decades**0.35, highest * decades**0.08))
-    style.ends(plot, 1 / 8)
     for label, queries in traffic.items():
         plot.axhline(queries, color=GREY, linewidth=1, linestyle=style.DASHED)
         # Where no line can be: above all of them on the left, or below them on the right.
         left = queries > 2 * max(line[0] for _, line in lines)
         direct(plot, megawatts[0 if left else -1], queries, label, GREY, (6 if left else -6, 9))
+    lowest, highest = plot.dataLim.intervaly
+    decades = highest / lowest
+    plot.set(xlim=(megawatts[0], megawatts[-1]), ylim=(lowest / decades**0.35, highest * decades**0.08))
+    style.ends(plot, 1 / 8)
     for label, power in marks.items():
         plot.axvline(power, color=GREY, linewidth=1, linestyle=":")
         aside = {"rotation": 90, "va": "bottom", "xycoords": ("data", "axes fraction")}
@@ -88,7 +83,7 @@ def tornado(bars, central):
     columns = ["input", "low_end", "high_end", cost(""), cost("_at_low_end"), cost("_at_high_end")]
     data(columns, [(*bar[:3], central, *bar[3:]) for bar in bars])
     x = "electricity per million output tokens (USD)"
-    plot = style.rows([bar[0] for bar in bars], 1.1 + 0.36 * len(bars), x, 0.7, 0.7)
+    plot = style.rows([bar[0] for bar in bars], 1.1 + 0.36 * len(bars), x, 0.7, 0.7, logarithmic="x")
     for place, (_, low_text, high_text, at_low, at_high) in enumerate(bars):
         both = sorted([(at_low, low_text, BLUE), (at_high, high_text, ORANGE)], key=lambda end: -abs(end[0] - central))
         # The far end first, so that a near one on the same side stays in sight.
@@ -102,9 +97,7 @@ def tornado(bars, central):
     plot.axvline(central, color=GREY, linewidth=1.2)
     direct(plot, 0, 1, "low end of the input", BLUE, (0, 9), xycoords="axes fraction")
     direct(plot, 1, 1, "high end of the input", ORANGE, (0, 9), xycoords="axes fraction", ha="right")
-    style.log(plot, "x", form="{x:g}")
-    results = [central, *(value for bar in bars for value in bar[3:])]
-    left, right = min(results), max(results)
+    left, right = plot.dataLim.intervalx
     room = max((right / left) ** 0.26, 1.2)
     plot.set_xlim(left / room, right * room)
     plot.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if right / left < 300 else (1,)))

@@ -1,17 +1,13 @@
 """Figures of the chapter decode-breakdown; they draw what they are given and compute nothing."""
 
 from llmpower.figures import style
-from llmpower.figures.style import BLUE, GREEN, GREY, ORANGE, RED, data, direct
-
-PARTS = {"weights": BLUE, "cache": GREEN, "arithmetic": ORANGE}
+from llmpower.figures.style import BLUE, GREEN, GREY, RED, data, direct
 
 
 def shares(batches, bare, cached, context, printed, chosen):
     """Movement share against batch without a cache and with one, the article's share, and the reader's batch."""
-    lines = (("none", bare), (context, cached))
-    data(
-        ["cache", "batch [count]", "movement_share [1]"], [*style.tidy(batches, lines), ("the article", None, printed)]
-    )
+    table = style.tidy(batches, (("none", bare), (context, cached)))
+    data(["cache", "batch [count]", "movement_share [1]"], [*table, ("the article", None, printed)])
     plot = style.batches(batches, "share of dynamic energy that moves data (%)")
     style.band(plot, batches, bare, BLUE, "no cache")
     differs = abs(cached[-1].central - bare[-1].central) > 0.01
@@ -30,10 +26,9 @@ def parts(batches, energies):
     """Energy per token [J] by part, such as weights, against batch."""
     energies = {name: values for name, values in energies.items() if any(value.central for value in values)}
     data(["part", "batch [count]", "energy_per_token [J]"], style.tidy(batches, energies.items()))
-    plot = style.batches(batches, "dynamic energy per output token (J)")
+    plot = style.batches(batches, "dynamic energy per output token (J)", logarithmic="y")
     for name, values in energies.items():
-        style.band(plot, batches, values, PARTS[name], name)
-    style.log(plot, "y", form="{x:g}")
+        style.band(plot, batches, values, style.PARTS[name], name)
     style.ends(plot, 1 / 14)
 
 

@@ -1,5 +1,7 @@
 """Figures of the chapter dennard-collapse; they draw what they are given and compute nothing."""
 
+from matplotlib.ticker import EngFormatter
+
 from llmpower.figures import style
 from llmpower.figures.style import BLUE, GREEN, GREY, ORANGE, RED, axes, data, direct
 
@@ -10,13 +12,10 @@ RULES = {
 }
 
 
-def _length(value, _):
-    return f"{value * 1e6:g} µm" if value >= 1e-6 else f"{value * 1e9:g} nm"
-
-
-def _rule(plot, rule, x, y):
-    label, color, dashes = RULES[rule]
-    plot.plot(x, y, color=color, linestyle=dashes, label=label)
+def _rules(plot, lines):
+    for rule, line in lines.items():
+        label, color, dashes = RULES[rule]
+        plot.plot(*line, color=color, linestyle=dashes, label=label)
 
 
 def power_density(points, lines, named):
@@ -30,14 +29,12 @@ def power_density(points, lines, named):
     table = [("processor", names.get(point), *point) for point in dict.fromkeys([*map(tuple, points), *names])]
     table += [(RULES[rule][0], None, x, y) for rule, line in lines.items() for x, y in zip(*line)]
     data(["series", "processor", "feature_size [m]", "power_density [W/mm2]"], table)
-    plot = axes(4.2, "feature size of the process, shrinking to the right", "rated power per area (W/mm²)")
-    for rule, (sizes, values) in lines.items():
-        _rule(plot, rule, sizes, values)
+    plot = axes(4.2, "feature size of the process, shrinking to the right", "rated power per area (W/mm²)", "xy")
+    plot.xaxis.set_major_formatter(EngFormatter("m"))
+    _rules(plot, lines)
     plot.plot(*zip(*points), "o", color=GREY, markersize=5, alpha=0.75)
     for name, x, y, offset in named:
         style.mark(plot, x, y, name, RED, offset, "o", leader=True, ha="center")
-    style.log(plot, "x", form=_length)
-    style.log(plot, "y")
     sizes, densities = zip(*points)
     plot.set(xticks=[1e-5, 3e-6, 1e-6, 3e-7, 1e-7, 3e-8])
     plot.set(xlim=(max(sizes) * 1.25, min(sizes) * 0.9), ylim=(min(densities) * 0.5, None))
@@ -78,8 +75,7 @@ def dark(generations, shares, projected, chosen):
     table += [(label, x, y, "lower end" if lower else None) for label, x, y, lower in inside]
     data(["series", "generation [count]", "dark_share [1]", "note"], table)
     plot = axes(x="generations of shrinking", y="share of the chip that must stay dark (%)")
-    for rule, values in shares.items():
-        _rule(plot, rule, generations, values)
+    _rules(plot, {rule: (generations, values) for rule, values in shares.items()})
     for label, x, y, lower in inside:
         if lower:
             plot.annotate("", (x, min(y + 0.12, 1)), (x, y), arrowprops={"arrowstyle": "->", "color": RED})

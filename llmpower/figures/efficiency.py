@@ -26,8 +26,7 @@ def bytes_per_joule(lines, article, lone, batched, gigabyte):
     single = (("alone", "o", BLUE, lone), ("the article", "D", RED, article))
     table += [(name, label, x / gigabyte, y) for name, *_, points in single for x, y, label, _ in points]
     data(["series", "label", "read_per_token [GB]", "tokens_per_joule [1/J]"], table)
-    plot = axes(4.4, "bytes read per output token (GB)", "tokens per joule")
-    style.log(plot, "xy")
+    plot = axes(4.4, "bytes read per output token (GB)", "tokens per joule", "xy")
     plot.set(xlim=(low, high), ylim=(0.02, 30))
     for value in lines:
         k = value / gigabyte
@@ -58,8 +57,7 @@ def against_batch(groups, article):
     table += [("the article", label, batch, value) for batch, value, label, _ in article]
     data(["set_up", "kind", "batch [count]", "tokens_per_joule [1/J]"], table)
     _, _, batches, bound, _ = groups[0]
-    plot = style.batches((0.8, batches[-1]), "tokens per joule", 4.2)
-    style.log(plot, "y")
+    plot = style.batches((0.8, batches[-1]), "tokens per joule", 4.2, "y")
     words = "bound from sourced constants,\nwith its range"
     direct(plot, batches[2], bound[2].high, words, BLUE, (-4, 46), leader=True, ha="left")
     for (label, points, batches, bound, more), color in zip(groups, (BLUE, ORANGE)):
@@ -82,8 +80,7 @@ def speeds(sizes, curves, claims, gigabyte):
     claimed = [(f"claim: {label}", size / gigabyte, speed) for size, speed, label, _ in claims]
     columns = ["series", "weights_read_per_token [GB]", "tokens_per_second [1/s]"]
     data(columns, style.tidy(sizes / gigabyte, curves) + claimed)
-    plot = axes(4.2, "weights read per token (GB)", "tokens per second, upper bound")
-    style.log(plot, "xy")
+    plot = axes(4.2, "weights read per token (GB)", "tokens per second, upper bound", "xy")
     plot.set_xlim(sizes[0] / gigabyte, sizes[-1] / gigabyte)
     for place, (_, values) in enumerate(curves):
         plot.plot(sizes / gigabyte, values, **_look(place))
@@ -105,8 +102,7 @@ def rated(batches, curves, unit):
     unit : what the vertical axis counts.
     """
     data(["machine", "batch [count]", "tokens_per_joule [1/J]"], style.tidy(batches, curves))
-    plot = style.batches(batches, unit, 4.2)
-    style.log(plot, "y")
+    plot = style.batches(batches, unit, 4.2, "y")
     for place, (_, values) in enumerate(curves):
         plot.plot(batches, values, marker="o", markersize=3.5, **_look(place))
     if not curves:

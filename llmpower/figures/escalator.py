@@ -21,9 +21,9 @@ def history(points, ceiling, forecast):
         power_w, rater = (point.tdp_w, point.low_w, point.high_w), "vendor" if point.vendor_power else "other"
         table.append((point.name, int(point.year), *power_w, COOLING[point.cooling][2], rater))
     table += [("the article's ceiling for air", None, ceiling), ("the article's forecast", None, None, *forecast)]
-    power = "rated_power [W], rated_power_low [W], rated_power_high [W]"
-    data(f"accelerator, year, {power}, cooling, rated_by".split(", "), table)
-    years = sorted({point.year for point in points})
+    powers = ["rated_power [W]", "rated_power_low [W]", "rated_power_high [W]"]
+    data(["accelerator", "year", *powers, "cooling", "rated_by"], table)
+    years = sorted({int(point.year) for point in points})
     top, last = 1.12 * max(point.high_w or point.tdp_w for point in points), len(years) - 0.35
     plot = axes(5.0, "year of announcement (empty years left out)", "rated power of one accelerator (W)")
     for column, year in enumerate(years):
@@ -33,8 +33,7 @@ def history(points, ceiling, forecast):
     plot.plot([last, last], forecast, color=RED, linewidth=6, alpha=0.5, solid_capstyle="butt")
     direct(plot, last, forecast[0], "the article's\nforecast", RED, (0, -14), ha="center")
     style.key(plot, [(words, {"color": color, "marker": mark}) for color, mark, words in COOLING.values()], 0.03, 0.95)
-    plot.set(xlim=(-0.6, last + 0.55), ylim=(0, top))
-    plot.set_xticks(range(len(years)), [f"{year:.0f}" for year in years])
+    plot.set(xlim=(-0.6, last + 0.55), ylim=(0, top), xticks=range(len(years)), xticklabels=years)
 
 
 def _year(plot, column, points, ceiling, top):
@@ -66,17 +65,15 @@ def split(rows):
     data(["accelerators", "efficiency_factor [1]", "power_factor [1]", "performance_factor [1]"], products)
     x = "factor between the two accelerators (logarithmic)"
     plot = style.rows([label for label, *_ in rows], 1.2 + 0.5 * len(rows), x)
-    reach = [1.0, 2.0]
     for place, (_, efficiency, power, end) in enumerate(rows):
         left, right = 1.0, 1.0
         for factor, color in ((efficiency, BLUE), (power, ORANGE)):
             start = right if factor >= 1 else left
             style.span(plot, place, start, start * factor, color, 17)
             right, left = max(right, start * factor), min(left, start * factor)
-        reach += [left, right]
         direct(plot, right, place, end, INK)
     plot.axvline(1, color=GREY, linewidth=1.2)
-    low, high = min(reach), max(reach)
+    low, high = plot.dataLim.x0, max(2.0, plot.dataLim.x1)
     style.log(plot, "x", base=2, form=_factor)
     powers = [power for power in range(-60, 61) if low / 1.01 <= 2.0**power <= high * 1.01]
     plot.set_xticks([2.0**power for power in powers if power % (1 + len(powers) // 8) == 0])
@@ -87,15 +84,13 @@ def split(rows):
 
 
 def _series(years, names, lines, words, room):
-    """Factors since the first accelerator; a line is label, values or None, colour and style."""
+    """Factors since the first accelerator; a line is label, values, colour and style."""
     over = f"over the {names[0]}"
     table = [(label, *point) for label, values, *_ in lines for point in zip(names, map(int, years), values)]
-    known = [point for point in table if point[-1] is not None]
-    data(["series", "accelerator", "year", f"{over.replace(' ', '_')} [1]"], known)
+    data(["series", "accelerator", "year", f"{over.replace(' ', '_')} [1]"], table)
     plot = axes(y=f"{words}{over} (logarithmic)")
     for label, values, color, line in lines:
-        points = [point for point in zip(years, values) if point[1] is not None]
-        plot.plot(*zip(*points), line, color=color, markersize=5, label=label)
+        plot.plot(years, values, line, color=color, markersize=5, label=label)
     style.log(plot, "y", base=2, form="×{x:g}")
     # Room for a label of two lines at the lowest end.
     low, high = plot.get_ylim()

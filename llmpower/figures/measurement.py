@@ -13,9 +13,8 @@ _PALE_RED, _PALE_BLUE, _PALE_GREY = "#F3D5CF", "#E3EAF5", "#E6E9EC"
 _WHITE_EDGE = {"linestyle": "", "markeredgecolor": "white", "markeredgewidth": 0.5}
 
 
-def _look(family, shapes=()):
-    mark = shapes[family] if family in shapes else "o"
-    return {"color": COLORS.get(family, GREY), "marker": mark, "markersize": 5}
+def _look(family, mark="o", size=5):
+    return {"color": COLORS.get(family, GREY), "marker": mark, "markersize": size}
 
 
 def roofs(intensity, roof, name, rated_w, points):
@@ -37,39 +36,32 @@ def roofs(intensity, roof, name, rated_w, points):
     columns = ["series", "intensity [FLOP/B]", "speed [TFLOP/s]", "least_intensity [FLOP/B]", "least_speed [TFLOP/s]"]
     data(columns, lines + runs)
     x_name = "arithmetic intensity: operations per byte moved (FLOP/B)"
-    plot = axes(4.6, x_name, f"operations per second of one {name} (TFLOP/s)")
-    style.log(plot, "xy")
+    plot = axes(4.6, x_name, f"operations per second of one {name} (TFLOP/s)", "xy")
     rates = np.fmin(bandwidth, compute)
     floor = min([low[0] / 3, *(value / 1.6 for *_, values in points for value in values)])
     plot.set(xlim=(intensity[0], intensity[-1]), ylim=(floor, 2.1 * rates[-1]))
     plot.fill_between(intensity, floor, power, color=_PALE_BLUE, linewidth=0, zorder=0)
     plot.fill_between(intensity, low, high, color=_PALE_RED, linewidth=0, zorder=1)
-    for line in (bandwidth, compute):
-        plot.plot(intensity, line, color=GREY, linewidth=1, linestyle=(0, (5, 3)), zorder=2)
+    plot.plot(intensity, bandwidth, intensity, compute, color=GREY, linewidth=1, linestyle=(0, (5, 3)), zorder=2)
     plot.plot(intensity, rates, color=INK, linewidth=1.4, zorder=3)
     # Red only where it is the lowest of the three.
     lowest = np.where(power < rates * (1 - 1e-9), power, np.nan)
     plot.plot(intensity, lowest, color=RED, linewidth=2.6, zorder=4, solid_capstyle="round")
     for family, x, y, least_x, least_y in points:
-        look = _look(family, SHAPES)
+        look = _look(family, SHAPES.get(family, "o"))
         # What a prompt may have added that nobody counted.
         plot.plot([least_x, x], [least_y, y], color=look["color"], linewidth=0.9, alpha=0.3, zorder=4.5)
         plot.plot(x, y, **look, **_WHITE_EDGE, alpha=0.85, zorder=5)
     place = int(0.06 * len(intensity))
-    along = {"rotation": _slope(plot), "rotation_mode": "anchor", "ha": "left"}
+    # On paper, a line that rises by a decade each decade.
+    slope = plot.transData.transform_angles([45], [(1, 1)])[0]
+    along = {"rotation": slope, "rotation_mode": "anchor", "ha": "left"}
     direct(plot, intensity[place], bandwidth[place], "bandwidth", GREY, (-3, 9), **along)
     direct(plot, intensity[-1], compute[-1], "arithmetic", GREY, (-2, 9))
     bend = int(np.argmin(power / rates))
     direct(plot, intensity[bend], power[bend], f"power:\n{rated_w:,.0f} W", RED, (34, -58), leader=True)
-    key = [(family, _look(family, SHAPES)) for family, *_ in points]
+    key = [(family, _look(family, SHAPES.get(family, "o"))) for family, *_ in points]
     style.key(plot, key, 0.74, 0.06 + 0.058 * (len(points) - 1))
-
-
-def _slope(plot):
-    """Angle on paper of a line that rises by a decade each decade. [degree]"""
-    (left, right), (low, high), box = plot.get_xlim(), plot.get_ylim(), plot.get_position()
-    wide, tall = box.width * plot.figure.get_figwidth(), box.height * plot.figure.get_figheight()
-    return np.degrees(np.arctan(tall / wide / (np.log(high / low) / np.log(right / left))))
 
 
 def against(rows, flagged, share):
@@ -87,8 +79,7 @@ def against(rows, flagged, share):
     columns += ["kind", "measured [J]", "predicted [J]"]
     data(columns, [(*run, kind, x, y) for kind, *three in groups for run, x, y in zip(*three)])
     x_name, y_name = "measured energy per output token (J)", "predicted, from runs of other architectures (J)"
-    plot = axes(4.8, x_name, y_name)
-    style.log(plot, "xy")
+    plot = axes(4.8, x_name, y_name, "xy")
     every = np.concatenate([np.concatenate([x, y]) for *_, x, y in groups])
     both = np.array([every.min() / 1.25, every.max() * 1.25])
     plot.set(xlim=both, ylim=both)
@@ -97,12 +88,10 @@ def against(rows, flagged, share):
     plot.plot(*flagged[1:], "x", color=GREY, markersize=4, markeredgewidth=0.9, zorder=2)
     for family, sparse, _, x, y in rows:
         _, mark, size = kinds[sparse]
-        look = {**_look(family), **_WHITE_EDGE, "marker": mark, "markersize": size}
-        plot.plot(x, y, **look, alpha=0.8, zorder=3)
+        plot.plot(x, y, **_look(family, mark, size), **_WHITE_EDGE, alpha=0.8, zorder=3)
     style.key(plot, [(family, _look(family)) for family in dict.fromkeys(family for family, *_ in rows)], 0.04, 0.955)
     signs = [*kinds.values(), (doubtful, "x", 4.4)]
-    key = [(words, {"color": GREY, "marker": mark, "markersize": 4.2}) for words, mark, _ in signs]
-    style.key(plot, key, 0.5, 0.16)
+    style.key(plot, [(word, {"color": GREY, "marker": mark, "markersize": 4.2}) for word, mark, _ in signs], 0.5, 0.16)
     direct(plot, both[0] * 3, both[0] * 3 * (1 - share), f"± {share:.0%}", GREY, (6, -8))
 
 
@@ -112,8 +101,7 @@ def left_out(architectures, floor):
     architectures : name, family, number of runs, median and ninth decile of the absolute error.
     floor : what one measurement scatters by, as a median. [1]
     """
-    columns = ["architecture", "family", "runs [count]", "median_error [1]", "ninth_decile [1]"]
-    data(columns, architectures)
+    data(["architecture", "family", "runs [count]", "median_error [1]", "ninth_decile [1]"], architectures)
     names = [f"{name} ({count})" for name, _, count, _, _ in architectures]
     x = "error of J per token: median, and nine runs in ten (%)"
     plot = style.rows(names, 0.9 + 0.3 * len(names), x, 0.8, 0.7)

@@ -5,9 +5,8 @@ import textwrap
 from matplotlib.ticker import LogLocator
 
 from llmpower.figures import style
-from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PALE, RED, axes, data, direct
+from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PARTS, RED, axes, data, direct
 
-PARTS = {"weights": BLUE, "cache": GREEN, "arithmetic": ORANGE, "static": PALE}
 _LINES = ((BLUE, "-"), (GREEN, (0, (6, 2))), (ORANGE, (0, (3, 2))), (GREY, (0, (1, 1.5))))
 
 
@@ -28,8 +27,7 @@ def waterfall(labels, bills, products, texts):
     much, parts = style.rows(labels, 1.3 + 0.36 * len(labels), "", 0.6, 0.5, **side_by_side)
     for place, (row, whole, product, text) in enumerate(zip(shares, sums, products, texts)):
         much.plot([product, whole], [place, place], color=GREY, linewidth=1.2)
-        open_ring = {"markersize": 10, "markerfacecolor": "white", "markeredgewidth": 1.8, "zorder": 4}
-        much.plot(whole, place, "o", color=INK, **open_ring)
+        much.plot(whole, place, "o", color=INK, markersize=10, markerfacecolor="white", markeredgewidth=1.8, zorder=4)
         if place:
             much.plot(product, place, "D", color=RED, markersize=6, markeredgecolor="white", zorder=5)
         direct(much, max(whole, product), place, text, INK, (11, 0))
@@ -38,11 +36,10 @@ def waterfall(labels, bills, products, texts):
             parts.barh(place, share, left=start, color=color, height=0.62, edgecolor="white", linewidth=0.6)
             start += share
     low, high = min(*sums, *products), max(*sums, *products)
-    style.log(much, "x", form="{x:g}")
+    style.log(much, "x")
     much.set(xlim=(low / 1.6, high * max(3, (high / low) ** 0.55)), xlabel="energy per output token (J)")
     much.xaxis.set_major_locator(LogLocator(subs=(1, 3) if high > 20 * low else (1, 2, 5)))
-    parts.set(xlim=(0, 1), xticks=[0, 0.5, 1], xlabel="share of what is left (%)")
-    parts.xaxis.set_major_formatter("{x:.0%}")
+    parts.set(xlim=(0, 1), xlabel="share of what is left (%)", xticks=[0, 0.5, 1], xticklabels=["0%", "50%", "100%"])
     _above(much, [("○", INK, "recomputed"), ("◆", RED, "effects multiplied")])
     _above(parts, [("■", color, name) for name, color in PARTS.items()])
 
@@ -77,7 +74,7 @@ def _tokens(value, _):
 
 def sparse(contexts, saved):
     """Share of the whole energy that sparse attention saves, against context; a line for each of up to four batches."""
-    saved = dict(zip(saved, list(saved.values())[: len(_LINES)]))
+    saved = dict(list(saved.items())[: len(_LINES)])
     data(["batch [count]", "context [tokens]", "energy_saved [1]"], style.tidy(contexts, saved.items()))
     plot = axes(x="tokens of context (K: 1,024)", y="saved by sparse attention (% of the whole energy)")
     for (batch, shares), (color, dashes) in zip(saved.items(), _LINES):
@@ -99,11 +96,10 @@ def operations(machines):
     energy = "energy_per_operation_{} [pJ]".format
     data(["machine", "kind", energy("low"), energy("high"), "low_is", "high_is"], picojoules)
     names = [textwrap.fill(name, 30) for name, *_ in machines]
-    plot = style.rows(names, 1.0 + 0.44 * len(names), "energy per operation (pJ)", 0.6, 0.5)
+    plot = style.rows(names, 1.0 + 0.44 * len(names), "energy per operation (pJ)", 0.6, 0.5, logarithmic="x")
     for place, (_, kind, low, high, *words) in enumerate(picojoules):
         color = {"digital": BLUE, "other": RED}[kind]
         style.span(plot, place, low, high, color, 5, alpha=0.35, marker="o")
         plot.plot(high, place, "o", color=color)
         for point, word, side in zip((low, high), words, ("left", "right")):
             direct(plot, point, place, word, color, (0, 13), ha=side)
-    style.log(plot, "x", form="{x:g}")

@@ -1,15 +1,15 @@
 """One look for all figures: colours, axes, rows, labels, keys, bands; and the table behind each."""
 
 import csv
-import functools
 import io
+import itertools
 import math
 import pathlib
 from numbers import Integral
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib import rc_params_from_file
+from font_roboto import Roboto
 from matplotlib.font_manager import fontManager
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullFormatter
@@ -17,6 +17,8 @@ from matplotlib.ticker import NullFormatter
 # Told apart with any colour vision, in grey, and inverted for the dark page: tests/test_style.py has the sums.
 BLUE, ORANGE, GREEN, RED, GREY, INK = "#103F8F", "#C47A00", "#00857A", "#B5301F", "#5B6168", "#22262B"
 PURPLE, SKY, PALE = "#9A4F96", "#3F8FC4", "#878F97"
+# Of the energy of a token, by what takes it.
+PARTS = {"weights": BLUE, "cache": GREEN, "arithmetic": ORANGE, "static": PALE}
 PALETTE = (BLUE, ORANGE, GREEN, RED, GREY, INK, PURPLE, SKY, PALE)
 # Words need more contrast than lines.
 WORDS = {ORANGE: "#925600", SKY: "#1F6A9C", PALE: GREY}
@@ -26,28 +28,18 @@ DASHED = (0, (4, 3))
 # A line that something is held against.
 RULE = {"color": GREY, "linewidth": 1, "linestyle": DASHED}
 _RIM = [withStroke(linewidth=2.5, foreground="white")]
-_STYLE = rc_params_from_file(pathlib.Path(__file__).with_suffix(".mplstyle"), use_default_template=False)
+fontManager.addfont(Roboto)
 
 
-@functools.cache
-def _font():
-    """Name of the book's typeface, or of matplotlib's own where the package is missing."""
-    try:
-        import font_roboto
-    except ImportError:
-        return "DejaVu Sans"
-    fontManager.addfont(font_roboto.Roboto)
-    return "Roboto"
-
-
-def axes(height=3.6, x="", y="", **more):
+def axes(height=3.6, x="", y="", logarithmic="", **more):
     """Axes in the book's style; all figures have the same width.
 
     height : of the figure. [inch]
     x, y : what the axes count, shares where it says "%"; the name of the vertical one stands level, above it.
+    logarithmic : which of the two are, "x", "y" or "xy"; see `log`.
     more : what `matplotlib.pyplot.subplots` takes.
     """
-    plt.rcParams.update({**_STYLE, "font.family": [_font(), "DejaVu Sans"]})
+    plt.style.use(pathlib.Path(__file__).with_suffix(".mplstyle"))
     if "inline" in plt.get_backend():
         from matplotlib_inline.backend_inline import set_matplotlib_formats
 
@@ -56,6 +48,7 @@ def axes(height=3.6, x="", y="", **more):
     plot = plt.subplots(layout="constrained", figsize=(WIDTH, height), **more)[1]
     if x or y:
         plot.set(xlabel=x, title=y)
+    log(plot, logarithmic)
     for name, axis in ((x, "xaxis"), (y, "yaxis")):
         if "%" in name:
             getattr(plot, axis).set_major_formatter("{x:.0%}")
@@ -71,9 +64,9 @@ def log(plot, names, base=10, form="{x:,g}"):
         axis.set_minor_formatter(NullFormatter())
 
 
-def batches(values, y, height=3.6):
+def batches(values, y, height=3.6, logarithmic=""):
     """Axes over the batch."""
-    plot = axes(height, "batch: sequences decoded together", y)
+    plot = axes(height, "batch: sequences decoded together", y, logarithmic)
     log(plot, "x", base=2, form="{x:,.0f}")
     plot.set_xlim(values[0], values[-1])
     return plot
@@ -148,10 +141,9 @@ def ends(plot, distance):
     # Limits are settled when somebody asks for them.
     plot.get_ylim()
     level, labels = plot.transScale + plot.transLimits, []
-    for line in plot.lines:
-        if not line.get_label().startswith("_"):
-            x, y = line.get_xydata()[-1]
-            labels.append((level.transform((x, y))[1], x, line.get_label(), line.get_color()))
+    for line, words in zip(*plot.get_legend_handles_labels()):
+        x, y = line.get_xydata()[-1]
+        labels.append((level.transform((x, y))[1], x, words, line.get_color()))
     labels.sort()
     for height, (_, x, words, color) in zip(apart([label[0] for label in labels], distance), labels):
         direct(plot, x, height, words, color, xycoords=("data", "axes fraction"))
@@ -167,8 +159,7 @@ def key(plot, entries, x, y, sample=0.0, distance=0.058):
         height = y - distance * place
         across = [x, x + sample] if sample else [x]
         plot.plot(across, [height] * len(across), transform=plot.transAxes, clip_on=False, **look)
-        side = -7 if sample < 0 else 7
-        direct(plot, across[-1], height, words, look["color"], (side, 0), xycoords="axes fraction")
+        direct(plot, across[-1], height, words, look["color"], (-7 if sample < 0 else 7, 0), xycoords="axes fraction")
 
 
 def tidy(x, lines):
@@ -186,16 +177,11 @@ def data(columns, rows):
     rows : a Range fills three columns; None, NaN, "" and the end of a short row leave cells empty.
     """
     table = []
-    for place, name in enumerate(columns):
-        values = [row[place] if place < len(row) else None for row in rows]
+    for name, *values in itertools.zip_longest(columns, *rows):
+        table.append([name, *(getattr(value, "central", value) for value in values)])
         if any(hasattr(value, "central") for value in values):
-            head, unit = name.split(" [")
-            table.append([name, *(getattr(value, "central", value) for value in values)])
-            table += [
-                [f"{head}_{end} [{unit}", *(getattr(value, end, None) for value in values)] for end in ("low", "high")
-            ]
-        else:
-            table.append([name, *values])
+            for end in ("low", "high"):
+                table.append([name.replace(" [", f"_{end} ["), *(getattr(value, end, None) for value in values)])
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([_cell(value) for value in row] for row in zip(*table))
     _behind[:] = [text.getvalue()]

@@ -66,7 +66,7 @@ def case(
     numbers |= {"output_tokens": output_tokens, "context_tokens": context_tokens}
     for name, one in numbers.items():
         left_out = one is None and name in _MAY_BE_LEFT_OUT
-        numbers[name] = None if left_out else given.numbers(name, one, whole=name == "n_accelerators")
+        numbers[name] = None if left_out else given.number(name, one, whole=name == "n_accelerators", arrays=True)
     given.shapes(numbers)
     n, batch, prompt, output, context = numbers.values()
     if model and n is not None and parallelism == "ep":

@@ -5,7 +5,7 @@ A constant means the same for every network; only `layer_time_s` has a value for
 """
 
 import functools
-import math
+from statistics import geometric_mean
 from types import SimpleNamespace
 
 from llmpower.facts.catalog import energy_constant, names, records
@@ -35,7 +35,7 @@ def gaps():
 
 
 @functools.cache
-def of(machine):
+def for_machine(machine):
     """Constants for an accelerator, a record, as a namespace by the names of the table of quantities; and their kind.
 
     The kind is ``"fitted"``, or ``"scaled"``: the mean gap per layer of the fitted machines, and energy per byte with
@@ -72,11 +72,6 @@ def intervals(machine, constants):
     return ends
 
 
-def geometric_mean(values):
-    """Mean of positive numbers by their logarithms."""
-    return math.exp(sum(map(math.log, values)) / len(values))
-
-
 def device_energy_j_per_byte(machine):
     """Energy of the memory device alone, by its type; that of HBM3 where the type is not known. [J/B]"""
     name = f"{str(machine.get('memory_type', 'HBM3')).lower()}-device"
@@ -92,7 +87,8 @@ def errors(table="accuracy.csv"):
     }
 
 
-def spans(kind, moe):
+@functools.cache
+def exam_errors(kind, moe):
     """Errors of the exam that stands for constants of a kind, by quantity; of mixtures of experts or dense networks."""
     group = "moe" if moe else "dense"
     return {quantity: errors()[EXAMS[kind], group, quantity] for quantity in ("j_per_token", "tokens_per_s")}

@@ -69,7 +69,7 @@ def prices(static_source, accelerator):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bill(Bound, Energy):
+class Cost(Bound, Energy):
     """Energy of a decode step by part, all sequences together, and its shortest time on one accelerator. [J], [s]"""
 
     kv_time_s: float
@@ -96,13 +96,13 @@ class Bill(Bound, Energy):
         return {name: decode.energy_per_token_j(energy, self.batch) for name, energy in parts.items()}
 
     def scaled(self, n_bytes=1, n_flop=1):
-        """The bill if bytes and operations were so many times as many."""
+        """The cost if bytes and operations were so many times as many."""
         moved = ("weights_j", "kv_j", "memory_time_s", "kv_time_s")
         factors = dict.fromkeys(moved, n_bytes) | dict.fromkeys(("compute_j", "compute_time_s"), n_flop)
         return replace(self, **{name: factor * getattr(self, name) for name, factor in factors.items()})
 
     def freed(self, part):
-        """The bill if a part cost neither energy nor time: ``weights``, ``cache``, ``arithmetic`` or ``static``."""
+        """The cost if a part cost neither energy nor time: ``weights``, ``cache``, ``arithmetic`` or ``static``."""
         nothing = {
             "weights": {"weights_j": 0.0, "memory_time_s": self.kv_time_s},
             "cache": {"kv_j": 0.0, "memory_time_s": self.memory_time_s - self.kv_time_s, "kv_time_s": 0.0},
@@ -112,7 +112,7 @@ class Bill(Bound, Energy):
         return replace(self, **nothing[part])
 
 
-def split(model):
+def as_mixture(model):
     """Weights a mixture shares and those it routes, and how many experts it has and uses.
 
     model: record or name. A dense one is cut as the article would: its feed-forward layers into eight experts of which
@@ -128,7 +128,7 @@ def split(model):
 
 def touched(model, batch):
     """Share of the multiplied weights that a step touches once the network is a mixture. [1]"""
-    shared, routed, n_experts, per_token = split(model)
+    shared, routed, n_experts, per_token = as_mixture(model)
     return mitigations.touched_share(shared, routed, decode.expert_share(n_experts, per_token, batch))
 
 
@@ -137,7 +137,7 @@ def _work(case, measures):
     if "quantization" not in measures:
         case = replace(case, weight_format=catalog.number_format("bf16"))
     net = SimpleNamespace(**vars(net_of(case)))
-    net.params_shared, net.params_routed, net.n_experts, net.n_experts_per_token = split(case.model)
+    net.params_shared, net.params_routed, net.n_experts, net.n_experts_per_token = as_mixture(case.model)
     if not net.moe:
         # What is cut into experts keeps its width.
         net.routed_bytes, net.moe = net.shared_bytes, True
@@ -152,7 +152,7 @@ def _sparse(net, full):
     """The work if layers that see the whole context read an index and what it selects; windows and states stay."""
     tokens, index = full.case.context_tokens, published("sparse_attention")
     whole = SimpleNamespace(**{**vars(net), "n_window_layers": 0, "state_values": 0})
-    before = cache_bytes(whole, 1, tokens)
+    before = cache_bytes(whole, 1, positions(whole, tokens))
     widths = (net.n_full_layers, index.index_bytes, net.kv_values, net.kv_bytes)
     after = mitigations.sparse_kv_bytes(tokens, index.selected_tokens, *widths)
     spared = attention_flop(net, positions(whole, max(0, tokens - index.selected_tokens)))
@@ -195,8 +195,8 @@ def bank_energy_j_per_byte():
     return mitigations.bank_energy_j_per_byte(*parts)
 
 
-def bill(case, measures, price):
-    """Energy and shortest time of a decode step on one accelerator with measures applied, as a `Bill`.
+def cost(case, measures, price):
+    """Energy and shortest time of a decode step on one accelerator with measures applied, as a `Cost`.
 
     case: its weight format counts under ``quantization``, 16 bit otherwise, as for the cache. A mixture of experts is
     first priced as if every token used all of them; the measure ``moe`` makes it the mixture that it is.
@@ -223,7 +223,7 @@ def bill(case, measures, price):
     kv_time_s = decode.memory_time_s(kv_bytes, 1, fast)
     streamed = batch * weight_bytes if reread else weight_bytes
     peak = case.accelerator.get("dense_bf16_flop_per_s", math.inf)
-    return Bill(
+    return Cost(
         weights_j=decode.movement_energy_j(streamed, inside if reread else per_byte),
         kv_j=decode.movement_energy_j(kv_bytes, inside if pim else per_byte),
         compute_j=linear_j + decode.compute_energy_j(batch * work.attention_flop, per_flop),

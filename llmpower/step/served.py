@@ -138,7 +138,7 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
     """Expected time and energy of a step, as a `Step`; every argument may hold arrays.
 
     net, unit: from `work.network` and `machine`; `net.moe` says whether all of the runs have experts, or none.
-    constants: those of `constants.of`, or any with their names.
+    constants: those of `constants.for_machine`, or any with their names.
     prompt_tokens: 0 means that nothing is prefilled.
     spread: `normal_maximum` of the accelerators over which whole experts are spread, 0 when experts are cut.
     """
@@ -148,9 +148,10 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
     else:
         parts, tokens, gaps = _products(net, unit, c, n, spread, batch, batch), batch, 0.0
     dense, expert, memory, compute, busy, weight_bytes, weight_flop = parts
-    moved = batch * work.cache_traffic_bytes(net, work.cache_bytes(net, n, context_tokens))
+    seen = work.positions(net, context_tokens)
+    moved = batch * work.cache_traffic_bytes(net, work.cache_bytes(net, n, seen))
     cache_time = decode.memory_time_s(moved, n, unit.memory_bandwidth_bytes_per_s * c.reached_bandwidth_share)
-    attention = batch * work.attention_flop(net, work.positions(net, context_tokens))
+    attention = batch * work.attention_flop(net, seen)
     link_bytes, link_time = 0.0, 0.0
     several = 1.0 * (n > 1)
     if _any(several):
@@ -175,16 +176,15 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
     weights, kv, arithmetic, between, static = energies
     total = static + weights + kv + arithmetic + between
     energy = minimum(total, drawn(c.plateau_tdp_share, time))
-    kept = (energy / total * one for one in energies)
+    cut = energy / total
+    kept = [cut * one for one in energies]
     return Step(*times, memory + cache_time, compute, time, *kept, total, energy)
 
 
 def _arrays(values):
-    for value in values:
-        if isinstance(value, SimpleNamespace):
-            yield from _arrays(vars(value).values())
-        elif isinstance(value, np.ndarray):
-            yield value
+    """Arrays among some values, and in the namespaces among them."""
+    inside = [vars(value).values() if isinstance(value, SimpleNamespace) else (value,) for value in values]
+    return [one for some in inside for one in some if isinstance(one, np.ndarray)]
 
 
 def _cut(value, axis, index):
@@ -201,7 +201,8 @@ def sweep(*run):
     run: arguments of `step`; arrays among them, or in its namespaces, are broadcast.
     Without arrays the numbers are floats.
     """
-    shape = np.broadcast_shapes(*(array.shape for array in _arrays(run)))
+    arrays = _arrays(run)
+    shape = np.broadcast_shapes(*(array.shape for array in arrays)) if arrays else ()
     if math.prod(shape) <= _PIECE:
         return step(*run)
     axis = max(range(-len(shape), 0), key=lambda place: shape[place])

@@ -71,10 +71,9 @@ def positions(net, context_tokens):
     return decode.kv_positions(context_tokens, net.n_full_layers, net.n_window_layers, net.window_tokens)
 
 
-def cache_bytes(net, n_accelerators, context_tokens):
-    """Cache of one sequence over all accelerators, which copy heads once there are more of them than heads. [B]"""
+def cache_bytes(net, n_accelerators, kept):
+    """Cache of one sequence of so many positions; more accelerators than key-value heads keep copies of heads. [B]"""
     values = net.kv_values * serving.cache_copies(n_accelerators, net.kv_heads)
-    kept = positions(net, context_tokens)
     return decode.kv_cache_bytes(values, kept, net.kv_bytes, net.state_values, net.state_bytes)
 
 
@@ -123,18 +122,19 @@ def work(case):
 
 def counted(net, case):
     """`Work` of a step of a case by a network that may differ from its own."""
-    kept, share = cache_bytes(net, case.n_accelerators, case.context_tokens), expert_share(net, case.batch)
+    seen, share = positions(net, case.context_tokens), expert_share(net, case.batch)
+    kept = cache_bytes(net, case.n_accelerators, seen)
     read = shared_weight_bytes(net) + expert_weight_bytes(net, share)
     active = decode.params_touched(net.params_shared, net.params_routed, expert_share(net, 1))
     linear = decode.linear_flop(active, FLOP_PER_MAC)
-    attention = attention_flop(net, positions(net, case.context_tokens))
+    attention = attention_flop(net, seen)
     return Work(case, stored_bytes(net), read, kept, cache_traffic_bytes(net, kept), linear, attention, share)
 
 
 def needed_bytes(case):
     """Memory that weights and caches of a case take on its accelerators together. [B]"""
     net = net_of(case)
-    kept = cache_bytes(net, case.n_accelerators, case.context_tokens)
+    kept = cache_bytes(net, case.n_accelerators, positions(net, case.context_tokens))
     return decode.memory_needed_bytes(stored_bytes(net), kept, case.batch)
 
 
