@@ -27,8 +27,7 @@ def edition(book, place):
     """
     if (pathlib.Path(place) / "_toc.yml").is_file():
         numbers = {name: run.shown(read_notebook(path)) for name, path in chapters(pathlib.Path(place)).items()}
-        silent = [name for name, shown in numbers.items() if not shown]
-        if silent:
+        if silent := [name for name, shown in numbers.items() if not shown]:
             raise ParameterError([f"{place}: stored without outputs: {', '.join(silent)}; it is no edition"])
         return numbers
     done = subprocess.run(["git", "archive", "--format=zip", str(place)], cwd=book, capture_output=True, check=False)

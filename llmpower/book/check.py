@@ -103,9 +103,8 @@ def _cell_problems(cell, alts):
 
 def check(book):
     """Everything that this module knows to look for, one line a problem."""
-    problems = missing_parts(book)
-    if problems:
-        return problems
+    if missing := missing_parts(book):
+        return missing
     problems = facts_problems(book)
     texts = {page: (book / f"{page}.md") for page in contents(book)}
     texts = {page: path.read_text(encoding="utf-8") for page, path in texts.items() if path.is_file()}
