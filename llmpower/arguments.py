@@ -66,7 +66,7 @@ class Check:
     def record(self, argument, kind, given):
         """Record of the catalog, by what people type."""
         try:
-            return catalog.look_up(kind, given if isinstance(given, catalog.Record) else str(given))
+            return catalog.look_up(kind, given)
         except catalog.UnknownName as error:
             self.wrong(argument, error)
 

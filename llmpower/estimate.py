@@ -233,7 +233,8 @@ _RATES = {"fp8": "dense_fp8_flop_per_s", "int8": "dense_int8_flop_per_s"}
 
 
 def _known_for(quantity):
-    return f"known for {', '.join(name for name, one in records('accelerators.csv').items() if one.get(quantity))}"
+    single = (one for one in records("accelerators.csv").values() if one.category != "system")
+    return f"known for {', '.join(one.entity for one in single if one.get(quantity))}"
 
 
 @functools.cache
@@ -260,7 +261,7 @@ def _lacks(machine, weight_format, several):
     if not machine.get("tdp_w"):
         yield ("accelerator", f"no rated power of {name} is in data/", _known_for("tdp_w"))
     if several and not machine.get("link_bytes_per_s"):
-        known = f"allowed is 1, or one of {_known_for('link_bytes_per_s')}"
+        known = f"allowed is 1; it is {_known_for('link_bytes_per_s')}"
         yield ("n_accelerators", f"no bandwidth between accelerators of {name} is in data/", known)
 
 

@@ -501,13 +501,21 @@ def test_unknown_names(name, value, told):
     assert line.startswith(f"{name}: ") and told in line
 
 
+def test_a_record_of_another_kind_is_told():
+    network, machine = catalog.model("llama-3.1-8b"), catalog.accelerator("h100-sxm")
+    lines = problem(machine, network)
+    assert lines[0].startswith("model: no model is called") and lines[1].startswith("accelerator: no accelerator")
+
+
 def test_rates_that_are_not_known():
     (told,) = problem("llama-3.1-8b", "a100-sxm-80gb", weight_format="fp8")
     assert told.startswith("weight_format: a100-sxm-80gb has no rate for fp8; it has bf16, int8")
     lines = problem("llama-3.1-8b", "m4-max")
     assert all(line.startswith("accelerator: no rate") for line in lines) and "known for h100-sxm" in lines[0]
+    # Whole systems are refused, so they are not named as what would do.
+    assert "dgx-h100" not in lines[0]
     (told,) = problem("llama-3.1-8b", "rtx-4090", 2)
-    assert told.startswith("n_accelerators: no bandwidth between accelerators of rtx-4090") and "allowed is 1" in told
+    assert told.startswith("n_accelerators: no bandwidth between accelerators of rtx-4090") and "allowed is 1; it is known" in told
 
 
 def test_arrays_that_do_not_go_together():

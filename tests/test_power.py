@@ -33,12 +33,24 @@ def test_the_power_of_the_whole_computer_stands_in_for_a_rating():
     m3_ultra, tpu = catalog.accelerator("m3-ultra"), catalog.accelerator("tpu-v5e")
     found = power(m3_ultra, "tdp_w")
     assert found is m3_ultra["system_max_w"] and found.value == 270 and found.kind == "datasheet"
-    # Nothing is known of a TPU v5e: an H100's 700 W, from the M4's 65 W to Rubin's 2300 W; idle at 0.138 of it.
+    # Nothing is known of a TPU v5e: the lower middle one of twenty ratings for data centres is 700 W, from the TPU v4's
+    # 192 W to Rubin's 2300 W; idle at 0.138 of it, from 69 / 700 of the least to 90 / 192 of the most.
     found = power(tpu, "tdp_w")
-    assert (found.low, found.value, found.high, found.kind) == (65, 700, 2300, "estimate")
-    assert power(tpu, "idle_w").value == pytest.approx(96.6)
+    assert (found.low, found.value, found.high, found.kind) == (192, 700, 2300, "estimate")
+    found = power(tpu, "idle_w")
+    assert (found.low, found.value, found.high) == pytest.approx((18.926, 96.6, 1078.125), rel=1e-4)
     # A speed per watt needs a rating that somebody published.
     assert spill.rating(m3_ultra) == 270 and spill.rating(tpu) is None
+
+
+def test_a_laptop_is_not_estimated_from_a_data_centre():
+    # Of 22 ratings of other sorts, from the M1's 39 W to the RTX 5090's 575 W, the eleventh is 145 W; an M4 idles at
+    # 4 / 65 of its own. Published for Apple's other Max: 6 to 11 W idle.
+    laptop = catalog.accelerator("m3-max")
+    found = power(laptop, "tdp_w")
+    assert (found.low, found.value, found.high, found.kind) == (39, 145, 575, "estimate")
+    assert power(laptop, "idle_w").value == pytest.approx(145 * 4 / 65)
+    assert all(power(laptop, "idle_w").low < one < power(laptop, "idle_w").high for one in (6, 11))
 
 
 def test_everyone_takes_the_same_idle_power():

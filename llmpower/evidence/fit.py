@@ -286,8 +286,9 @@ _PRINTED = {"s": ("us", 1e-6), "J/B": ("pJ/bit", 8e-12), "J/FLOP": ("pJ/FLOP", 1
 def calibrate(say=print, today=None):
     """Fit the constants, check them, and write ``data/calibration.csv`` and ``accuracy.csv``, whose rows come back."""
     today, runs = today or datetime.date.today(), serving_runs()
-    say(f"fitting {len(_flat(fit(runs)))} constants to {len(runs)} runs of {len(set(runs.architecture))} architectures")
-    values, ends = _flat(fit(runs)), spread(runs, say=say)
+    values = _flat(fit(runs))
+    say(f"fitted {len(values)} constants to {len(runs)} runs of {len(set(runs.architecture))} architectures")
+    ends = spread(runs, say=say)
     accuracy = validate(runs, say)
     old = [cells.row for cells in tables.rows("calibration.csv")]
     lines = [list(old[0]), *[list(row.values()) for row in old if row["entity"] == "set"]]

@@ -241,8 +241,9 @@ def find(kind, name):
 
 
 def look_up(kind, name):
-    """Record of what somebody typed; a record is handed back as it is."""
-    return name if isinstance(name, Record) else NAMED[kind]()[find(kind, name)]
+    """Record of what somebody typed; a record is handed back as it is, unless a model was given for a machine."""
+    fitting = isinstance(name, Record) and isinstance(name, Model) == (kind == "model")
+    return name if fitting else NAMED[kind]()[find(kind, str(name))]
 
 
 def accelerator(name):

@@ -5,9 +5,12 @@ import statistics
 
 from llmpower.facts.catalog import Fact, records
 
-# The accelerator whose rating stands in for one that nobody published.
-_LIKE = "h100-sxm"
 _DATA_CENTRE = ("datacenter", "system")
+
+
+def rating(machine):
+    """Rated power, else the largest power of the whole computer, else None; no estimate stands in here. [W]"""
+    return machine.get("tdp_w") or machine.get("system_max_w")
 
 
 def power(machine, quantity):
@@ -16,20 +19,21 @@ def power(machine, quantity):
     machine: record of the accelerator.
     quantity: ``"tdp_w"`` or ``"idle_w"``.
 
-    Where no source gives the rating, the largest power of the whole computer stands in, which is a fact of its own,
-    else the rating of an H100, with the least and the most of all ratings as its range.  Where no source gives the idle
-    power, the rating times the middle of the shares that others of its sort draw idle stands in, with the least and the
-    most of those shares as its range; sorts are accelerators for data centres, and all others.  Both have the kind
-    ``estimate``.
+    Sorts are accelerators for data centres, and all others.  Where no source gives the rating, the largest power of the
+    whole computer stands in, which is a fact of its own, else the middle of the ratings of its sort, with the least and
+    the most of them as its range.  Where no source gives the idle power, the rating times the middle of the shares that
+    others of its sort draw idle stands in; its range goes from the least share of the least rating to the most of the
+    most.  Both have the kind ``estimate``.
     """
     if quantity in machine.facts:
         return machine[quantity]
+    data_centre = machine.category in _DATA_CENTRE
     if quantity == "tdp_w":
-        whole = machine.facts.get("system_max_w")
-        return whole or _estimate(machine, quantity, _ratings_w(), "rating of an H100; ends are those of all ratings")
-    rating_w, shares = power(machine, "tdp_w").value, _idle_shares(machine.category in _DATA_CENTRE)
+        middle = "middle of the ratings of its sort; ends are the least and the most"
+        return machine.facts.get("system_max_w") or _estimate(machine, quantity, _ratings_w(data_centre), middle)
+    ends = [share * rated for share, rated in zip(_idle_shares(data_centre), power(machine, "tdp_w").ends)]
     middle = "middle of the shares of the rating that others of its sort draw idle; ends are the least and the most"
-    return _estimate(machine, quantity, [share * rating_w for share in shares], middle)
+    return _estimate(machine, quantity, ends, middle)
 
 
 def _estimate(machine, quantity, ends, note):
@@ -38,19 +42,19 @@ def _estimate(machine, quantity, ends, note):
     return Fact(machine.entity, quantity, value, low, high, "W", "estimate", "", place, "", note, printed)
 
 
-def _single():
-    """Accelerators, without whole systems."""
-    return [one for one in records("accelerators.csv").values() if one.category != "system"]
+def _alike(data_centre):
+    """Accelerators of a sort, without whole systems."""
+    single = (one for one in records("accelerators.csv").values() if one.category != "system")
+    return [one for one in single if (one.category in _DATA_CENTRE) == data_centre]
 
 
 @functools.cache
-def _ratings_w():
-    ratings = [one.tdp_w for one in _single() if one.get("tdp_w")]
-    return min(ratings), records("accelerators.csv")[_LIKE].tdp_w, max(ratings)
+def _ratings_w(data_centre):
+    ratings = list(filter(None, map(rating, _alike(data_centre))))
+    return min(ratings), statistics.median_low(ratings), max(ratings)
 
 
 @functools.cache
 def _idle_shares(data_centre):
-    known = [one for one in _single() if one.get("idle_w") and one.get("tdp_w")]
-    shares = [one.idle_w / one.tdp_w for one in known if (one.category in _DATA_CENTRE) == data_centre]
+    shares = [one.idle_w / one.tdp_w for one in _alike(data_centre) if one.get("idle_w") and one.get("tdp_w")]
     return min(shares), statistics.median(shares), max(shares)

@@ -87,10 +87,8 @@ def _products(net, unit, constants, n, spread, batch, tokens, attention_flop=0.0
     bandwidth, c = unit.memory_bandwidth_bytes_per_s * constants.reached_bandwidth_share, constants
     n_bytes = work.shared_weight_bytes(net)
     n_flop = decode.step_flop(tokens, decode.linear_flop(net.params_shared, FLOP_PER_MAC), 0) + attention_flop
-    memory, compute = (
-        decode.memory_time_s(n_bytes, n, bandwidth),
-        decode.compute_time_s(n_flop, n, unit.reached_bf16_flop_per_s),
-    )
+    memory = decode.memory_time_s(n_bytes, n, bandwidth)
+    compute = decode.compute_time_s(n_flop, n, unit.reached_bf16_flop_per_s)
     dense = serving.phase_time_s(memory, compute, c.overlap)
     if not net.moe:
         return dense, 0.0, memory, compute, compute, n_bytes, n_flop

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
-from llmpower.facts.power import power
+from llmpower.facts.power import power, rating
 from llmpower.formulas import decode, efficiency
 from llmpower.ranges import Range, over
 from llmpower.step.bound import Bound, constants, step_energy
@@ -16,12 +16,6 @@ _SHARED_MEMORY = ("soc",)
 def bandwidth(machine):
     """Memory bandwidth of an accelerator, or of all accelerators of a system. [B/s]"""
     return machine.get("memory_bandwidth_bytes_per_s") or machine.get("system_memory_bandwidth_bytes_per_s")
-
-
-def rating(machine):
-    """Rated power, else the largest power of the whole computer, else None; no estimate stands in here. [W]"""
-    fact = power(machine, "tdp_w")
-    return None if fact.kind == "estimate" and not machine.get("tdp_w") else fact.value
 
 
 def shares_memory(machine):
