@@ -515,7 +515,10 @@ def test_rates_that_are_not_known():
     # Whole systems are refused, so they are not named as what would do.
     assert "dgx-h100" not in lines[0]
     (told,) = problem("llama-3.1-8b", "rtx-4090", 2)
-    assert told.startswith("n_accelerators: no bandwidth between accelerators of rtx-4090") and "allowed is 1; it is known" in told
+    assert (
+        told.startswith("n_accelerators: no bandwidth between accelerators of rtx-4090")
+        and "allowed is 1; it is known" in told
+    )
 
 
 def test_arrays_that_do_not_go_together():

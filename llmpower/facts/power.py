@@ -16,14 +16,13 @@ def rating(machine):
 def power(machine, quantity):
     """Power of an accelerator, as a `Fact`. [W]
 
-    machine: record of the accelerator.
-    quantity: ``"tdp_w"`` or ``"idle_w"``.
+    machine, quantity: record of the accelerator, and ``"tdp_w"`` or ``"idle_w"``.
 
     Sorts are accelerators for data centres, and all others.  Where no source gives the rating, the largest power of the
     whole computer stands in, which is a fact of its own, else the middle of the ratings of its sort, with the least and
     the most of them as its range.  Where no source gives the idle power, the rating times the middle of the shares that
-    others of its sort draw idle stands in; its range goes from the least share of the least rating to the most of the
-    most.  Both have the kind ``estimate``.
+    others of its sort draw idle stands in, with the least and the most of those shares as its range, of the least and
+    the most of the ratings where that is an estimate too.  Both have the kind ``estimate``.
     """
     if quantity in machine.facts:
         return machine[quantity]
@@ -31,7 +30,10 @@ def power(machine, quantity):
     if quantity == "tdp_w":
         middle = "middle of the ratings of its sort; ends are the least and the most"
         return machine.facts.get("system_max_w") or _estimate(machine, quantity, _ratings_w(data_centre), middle)
-    ends = [share * rated for share, rated in zip(_idle_shares(data_centre), power(machine, "tdp_w").ends)]
+    rated = power(machine, "tdp_w")
+    # Limits that can be set on a board are no uncertainty of its rating.
+    ratings_w = rated.ends if rated.kind == "estimate" else [rated.value] * 3
+    ends = [share * watts for share, watts in zip(_idle_shares(data_centre), ratings_w)]
     middle = "middle of the shares of the rating that others of its sort draw idle; ends are the least and the most"
     return _estimate(machine, quantity, ends, middle)
 

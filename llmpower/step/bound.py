@@ -42,10 +42,12 @@ def constants():
 
 
 def counts(model, batch, context_tokens, weight_format="bf16", kv_format="bf16"):
-    """Bytes and operations of one decode step, by names of a model and of formats; see `Work`.
+    """Bytes and operations of one decode step, by names of a model and of formats; see `Work`. [B], [FLOP]
 
-    batch, context_tokens: sequences decoded together, and tokens behind the new one in each; numbers or arrays.
-    An unknown name is an `UnknownName`.
+    model, weight_format, kv_format: names of the catalog, what people type for them, or records.
+    batch, context_tokens: sequences decoded together, and tokens behind the new one in each; numbers or arrays, which
+    broadcast. [1]
+    An unknown name is an `UnknownName`; numbers are not checked. Left out is what the formulas of `decode` leave out.
 
     >>> counts("llama-3.1-70b", batch=1, context_tokens=32768).kv_cache_bytes
     10737418240.0
@@ -55,7 +57,10 @@ def counts(model, batch, context_tokens, weight_format="bf16", kv_format="bf16")
 
 
 def step_energy(counts, batch, constants):
-    """Dynamic `Energy` of a decode step, from its `counts` and an energy per byte [J/B] and per operation [J/FLOP]."""
+    """Dynamic `Energy` of a decode step, from its `counts` and an energy per byte [J/B] and per operation [J/FLOP].
+
+    batch: that of the counts; with experts it decides how many of the weights a step reads.
+    """
     per_byte, per_flop = constants
     n_flop = decode.step_flop(batch, counts.linear_flop, counts.attention_flop)
     weights = decode.movement_energy_j(counts.weight_read_bytes, per_byte)
@@ -101,6 +106,7 @@ class Bound:
 def step_bound(counts, batch, accelerator, n_accelerators):
     """`Bound` of a step on so many accelerators, given by name or record.
 
+    batch: that of the counts; with experts it decides how many of the weights a step reads.
     Without a sourced dense 16-bit peak the compute time counts as zero, so only bandwidth binds.
     """
     machine = catalog.accelerator(accelerator)

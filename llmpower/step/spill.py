@@ -9,9 +9,6 @@ from llmpower.ranges import Range, over
 from llmpower.step.bound import Bound, constants, step_energy
 from llmpower.step.work import needed_bytes, work
 
-# Machines whose processor and graphics share one memory: nothing to spill into.
-_SHARED_MEMORY = ("soc",)
-
 
 def bandwidth(machine):
     """Memory bandwidth of an accelerator, or of all accelerators of a system. [B/s]"""
@@ -19,8 +16,8 @@ def bandwidth(machine):
 
 
 def shares_memory(machine):
-    """Whether processor and graphics share one memory."""
-    return machine.get("category") in _SHARED_MEMORY
+    """Whether processor and graphics share one memory, so that there is nothing to spill into."""
+    return machine.get("category") == "soc"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +73,6 @@ def deliver(case, host_bandwidth_bytes_per_s):
     machine, n, counted = case.accelerator, case.n_accelerators, work(case)
     share = efficiency.resident_share(needed_bytes(case), n * machine.memory_bytes)
     time = _split_time_s(counted.read_bytes, share, n * bandwidth(machine), host_bandwidth_bytes_per_s)
-    watts = rating(machine)
     return Delivery(
         batch=case.batch,
         needed_bytes=needed_bytes(case),
@@ -85,7 +81,7 @@ def deliver(case, host_bandwidth_bytes_per_s):
         memory_time_s=math.inf if share < 1 and shares_memory(machine) else time,
         compute_time_s=decode.compute_time_s(counted.step_flop, n, machine.get("dense_bf16_flop_per_s", math.inf)),
         idle_w=n * power(machine, "idle_w").value,
-        rating_w=watts and n * watts,
+        rating_w=rating(machine) and n * rating(machine),
         energies={name: step_energy(counted, case.batch, pair).total_j for name, pair in constants().items()},
     )
 
