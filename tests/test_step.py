@@ -202,3 +202,11 @@ def test_the_fewest_accelerators_are_the_same_for_all(cases):
         (told,) = caught.value.problems
         (said,) = re.findall(r"; (no number of them|[\d,]+) would do", told)
         assert said == ("no number of them" if needed is None else f"{needed:,}")
+
+
+def test_a_bound_counts_the_experts_of_its_own_batch():
+    # 1 - (1 - 4/128)^32 = 0.638 of the routed weights at batch 32, 4/128 at batch 1: not the weights of one sequence.
+    alone, many = (llmpower.counts("gpt-oss-120b", batch, 0, "mxfp4") for batch in (1, 32))
+    assert step_bound(alone, 32, "h200-sxm", 1).tokens_per_s == step_bound(many, 32, "h200-sxm", 1).tokens_per_s
+    prices = llmpower.constants()["typical"]
+    assert step_energy(alone, 32, prices).per_token_j == step_energy(many, 32, prices).per_token_j

@@ -59,13 +59,12 @@ def counts(model, batch, context_tokens, weight_format="bf16", kv_format="bf16")
 def step_energy(counts, batch, constants):
     """Dynamic `Energy` of a decode step, from its `counts` and an energy per byte [J/B] and per operation [J/FLOP].
 
-    batch: that of the counts; with experts it decides how many of the weights a step reads.
+    Another batch than that of the counts is counted anew: with experts it decides how many weights a step reads.
     """
-    per_byte, per_flop = constants
-    n_flop = decode.step_flop(batch, counts.linear_flop, counts.attention_flop)
-    weights = decode.movement_energy_j(counts.weight_read_bytes, per_byte)
-    cache = decode.movement_energy_j(batch * counts.kv_traffic_bytes, per_byte)
-    return Energy(weights, cache, decode.compute_energy_j(n_flop, per_flop), batch)
+    step, (per_byte, per_flop) = counts.at(batch), constants
+    weights = decode.movement_energy_j(step.weight_read_bytes, per_byte)
+    cache = decode.movement_energy_j(batch * step.kv_traffic_bytes, per_byte)
+    return Energy(weights, cache, decode.compute_energy_j(step.step_flop, per_flop), batch)
 
 
 def break_even_batch(model, context_tokens, weight_format, kv_format, constants):
@@ -106,15 +105,13 @@ class Bound:
 def step_bound(counts, batch, accelerator, n_accelerators):
     """`Bound` of a step on so many accelerators, given by name or record.
 
-    batch: that of the counts; with experts it decides how many of the weights a step reads.
+    Another batch than that of the counts is counted anew.
     Without a sourced dense 16-bit peak the compute time counts as zero, so only bandwidth binds.
     """
-    machine = catalog.accelerator(accelerator)
-    n_bytes = decode.step_bytes(counts.weight_read_bytes, batch, counts.kv_traffic_bytes)
-    n_flop = decode.step_flop(batch, counts.linear_flop, counts.attention_flop)
+    step, machine = counts.at(batch), catalog.accelerator(accelerator)
     peak = machine.get("dense_bf16_flop_per_s", math.inf)
-    memory = decode.memory_time_s(n_bytes, n_accelerators, machine.memory_bandwidth_bytes_per_s)
-    compute = decode.compute_time_s(n_flop, n_accelerators, peak)
+    memory = decode.memory_time_s(step.read_bytes, n_accelerators, machine.memory_bandwidth_bytes_per_s)
+    compute = decode.compute_time_s(step.step_flop, n_accelerators, peak)
     return Bound(memory_time_s=memory, compute_time_s=compute, batch=batch)
 
 
@@ -127,15 +124,8 @@ class Fit:
     accelerators_needed: int | None
     most_sequences: float
 
-    @property
-    def fits(self):
-        """True if they fit."""
-        return self.needed_bytes <= self.there_bytes
-
-    @property
-    def missing_bytes(self):
-        """What is missing; negative if there is room. [B]"""
-        return self.needed_bytes - self.there_bytes
+    fits = property(lambda self: self.needed_bytes <= self.there_bytes, doc="Whether they fit.")
+    missing_bytes = property(lambda self: self.needed_bytes - self.there_bytes, doc="Negative if there is room. [B]")
 
 
 def memory_fit(counts, batch, accelerator, n_accelerators):

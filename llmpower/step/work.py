@@ -109,6 +109,10 @@ class Work:
     read_bytes = of(decode.step_bytes, weight_bytes="weight_read_bytes")
     step_flop = of(decode.step_flop)
 
+    def at(self, batch):
+        """The same work at another batch."""
+        return self if batch is self.batch else work(replace(self.case, batch=batch))
+
 
 def net_of(case):
     """The network of a case in its formats."""
