@@ -76,7 +76,8 @@ def test_what_the_small_batch_leaves_of_the_promise():
 
 def test_powers_that_are_no_ratings_are_told_apart():
     found = {one.name: one for one in generations.power_history()}
-    assert {name for name, one in found.items() if not one.vendor_power} == {"tpu-v4", "gh200", "rubin"}
+    apart = {name for name, one in found.items() if not one.vendor_power}
+    assert {"tpu-v4", "gh200", "rubin"} <= apart and not apart & set(generations.ARTICLE_SERIES)
     assert (found["gh200"].low_w, found["gh200"].high_w) == (700, 900)
 
 

@@ -63,23 +63,23 @@ def test_held_out_runs_were_seen_and_are_not_fitted_to():
     assert all(datetime.date.fromisoformat(day) <= today for day in held["verified"])
 
 
-def test_the_rows_issue_and_readme_speak_of():
+@pytest.mark.parametrize(
+    ("table", "least"),
+    [
+        ("measurements.csv", {"mlenergy_v3": 411, "argonne": 16, "llamacpp": 15}),
+        ("validation.csv", {"mlenergy_hold": 154, "argonne_hold": 60, "mi300x_hold": 3}),
+    ],
+)
+def test_no_run_got_lost(table, least):
+    """Runs may be added, and odd ones are marked, never dropped."""
+    ids = measurements(table)["id"]
+    for laboratory, count in least.items():
+        assert sum(id.startswith(laboratory) for id in ids) >= count, laboratory
+
+
+def test_marks_and_split_experts_got_not_lost():
     runs = measurements()
-    counted = {
-        start: sum(one.startswith(start) for one in runs["id"]) for start in ("mlenergy_v3", "argonne", "llamacpp")
-    }
-    assert counted == {"mlenergy_v3": 411, "argonne": 16, "llamacpp": 15}
-    assert sum(runs["expert_parallel"] > 1) == 156
-    assert sum(map(bool, runs["anomaly"])) == 42
-
-
-def test_the_held_out_rows_the_readme_speaks_of():
-    runs = measurements("validation.csv")
-    counted = {
-        start: sum(one.startswith(start) for one in runs["id"])
-        for start in ("mlenergy_hold", "argonne_hold", "mi300x_hold")
-    }
-    assert counted == {"mlenergy_hold": 154, "argonne_hold": 60, "mi300x_hold": 3}
+    assert sum(runs["expert_parallel"] > 1) >= 156 and sum(map(bool, runs["anomaly"])) >= 42
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,6 @@ def test_nothing_is_lost_on_the_way(case):
 @pytest.mark.parametrize("case", CASES)
 def test_ranges_are_ordered(case):
     found = plan(**case)
-    assert len(RESULTS) == 14
     for name in RESULTS:
         one = getattr(found, name)
         assert 0 < one.low <= one.central <= one.high < math.inf, name

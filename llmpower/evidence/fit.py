@@ -63,6 +63,8 @@ class Runs:
         self.unit = _stack([served.machine(*pair) for pair in zip(machines, formats)])
         reached, likely = self.unit.reached_bf16_flop_per_s, self.unit.dense_bf16_flop_per_s * fixed["dense_flop_share"]
         self.unit.reached_bf16_flop_per_s = np.where(np.isnan(reached), likely, reached)
+        # One accelerator needs no link to others, of which the catalog may know none.
+        self.unit.link_bytes_per_s = np.where(c["n_accelerators"] > 1, self.unit.link_bytes_per_s, np.inf)
         self.moe = self.net.n_experts > 0
         self.architecture = np.array([ARCHITECTURES.get(name, name) for name in c["model"]])
         self.spread = served.normal_maxima(np.maximum(1, np.nan_to_num(c["expert_parallel"], nan=1)))
@@ -107,9 +109,8 @@ class Runs:
         """Predicted over measured, less one: J per token and tokens per second."""
         chosen = self.rows(chosen)
         time, energy = self.predict(values, self.parts(chosen))
-        batch = self.columns["batch"][chosen]
-        measured_j, measured_rate = (self.columns[name][chosen] for name in ("j_per_token", "tokens_per_s"))
-        return energy / batch / measured_j - 1, batch / time / measured_rate - 1
+        batch, joules, rate = (self.columns[name][chosen] for name in ("batch", "j_per_token", "tokens_per_s"))
+        return energy / batch / joules - 1, batch / time / rate - 1
 
 
 def _gap(machines, gaps):
