@@ -308,15 +308,17 @@ def _allowed(quantity):
 
 def _unless_given(command, argument):
     """What an argument is unless given: the value of the signature, a fact, or words."""
-    from llmpower import text
-    from llmpower.plan import DEFAULTS, default
-
     if argument.default is not None:
         return argument.default
-    if command == "estimate" or argument.name not in DEFAULTS:
-        return _UNLESS_GIVEN.get(argument.name, "none")
-    one = default(argument.name)
-    return f"{text.three(one.value)}, {one.note}"
+    if command == "plan":
+        # Only a plan has facts for what is not given, and an estimate should not wait for them.
+        from llmpower import text
+        from llmpower.plan import DEFAULTS, default
+
+        if argument.name in DEFAULTS:
+            one = default(argument.name)
+            return f"{text.three(one.value)}, {one.note}"
+    return _UNLESS_GIVEN.get(argument.name, "none")
 
 
 def main(argv=None):

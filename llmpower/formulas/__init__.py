@@ -18,8 +18,9 @@ _SHAPES = "Works element by element, and arrays broadcast. Nothing is checked an
 
 def documented(formula):
     """Complete a formula's docstring: its arguments and its result, with meaning and unit from the table."""
-    names = [*inspect.signature(formula).parameters, formula.__name__]
-    summary, _, rest = inspect.getdoc(formula).partition("\n\n")
+    code = formula.__code__
+    names = [*code.co_varnames[: code.co_argcount], formula.__name__]
+    summary, _, rest = inspect.cleandoc(formula.__doc__).partition("\n\n")
     text, _, example = rest.partition("\n>>> ")
     remarks, notes, entries = {}, [], []
     for line in text.split("\n"):
