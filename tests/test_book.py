@@ -8,6 +8,7 @@ import sys
 import time
 
 import nbformat
+import psutil
 import pytest
 
 CHAPTER = "chapters/decode-breakdown.ipynb"
@@ -288,7 +289,7 @@ def test_a_broken_reference_stops_the_build_and_keeps_the_former_site(copy):
 
 
 def test_stopping_leaves_no_half_page_and_no_kernel(copy):
-    process = subprocess.Popen(
+    process = psutil.Popen(
         [sys.executable, "-m", "llmpower", "run", "decode-breakdown", "-p", "batch=7", "--out", "stopped"],
         cwd=copy.folder,
         stdout=subprocess.PIPE,
@@ -299,15 +300,19 @@ def test_stopping_leaves_no_half_page_and_no_kernel(copy):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         env={**os.environ, "PYTHONPATH": str(copy.folder)},
     )
-    time.sleep(3)
+    # A kernel has a session of its own: it is found as a child, and does not hear of the signal by itself.
+    started = []
+    while not any("ipykernel_launcher" in (one.as_dict(["cmdline"])["cmdline"] or ()) for one in started):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+        started = [one for one in process.children(recursive=True) if one.is_running()]
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert "stopped; nothing half done was published" in errors and "Traceback" not in errors
     assert not (copy.folder / "stopped" / "html").exists()
-    time.sleep(1)
-    left = subprocess.run(["pgrep", "-s", str(process.pid)], capture_output=True, text=True, check=False)
-    assert left.stdout == "", "a kernel is still running"
+    _, left = psutil.wait_procs(started, timeout=60)
+    assert not left, "a kernel is still running"
 
 
 def test_nbval_sees_a_changed_constant_and_renew_names_what_moved(copy):
