@@ -7,11 +7,16 @@ import shutil
 import subprocess
 import sys
 
+import hypothesis
 import pytest
 
 from llmpower.book import build
 
 BOOK = pathlib.Path(__file__).parent.parent
+# A busy machine is no fault of a formula.
+hypothesis.settings.register_profile("untimed", deadline=None)
+if not os.environ.get("CI"):  # There the profile of Hypothesis has no deadline, either, and draws the same each time.
+    hypothesis.settings.load_profile("untimed")
 _PARTS = (
     "_config.yml", "_toc.yml", "_static", "chapters", "data", "llmpower", "scenarios", "references.bib",
     "requirements.lock", "CITATION.cff",

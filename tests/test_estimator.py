@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import numpy
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llmpower import estimate, ranges
@@ -320,7 +320,6 @@ runs = st.fixed_dictionaries(
 
 
 @given(runs)
-@settings(deadline=None)
 def test_parts_sum_and_the_plateau_holds(run):
     found = estimate(**run)
     assert sum(found.energy_by_part.values()) == pytest.approx(found.j_per_token, rel=1e-9)
@@ -335,7 +334,6 @@ def test_parts_sum_and_the_plateau_holds(run):
 
 
 @given(runs, st.floats(1.001, 3))
-@settings(deadline=None)
 def test_what_never_hurts(run, factor):
     found = estimate(**run)
     for name in ("memory_bandwidth_bytes_per_s", "reached_bf16_flop_per_s", "link_bytes_per_s"):
