@@ -14,7 +14,7 @@ from llmpower.formulas import datacenter, decode, of
 from llmpower.ranges import Range
 from llmpower.step.bound import step_bound
 from llmpower.step.case import case
-from llmpower.step.work import fewest, fits, needed_bytes, work
+from llmpower.step.work import fits, needed_bytes, work
 
 YEAR_S = 365 * 86400
 
@@ -35,12 +35,11 @@ class Speed:
 
 
 def _case(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch):
-    """The case of a service, on the fewest accelerators that hold its batch, in 16 bit."""
+    """The case of a service, on the fewest accelerators that hold its batch in 16 bit, with caches counted once."""
     lengths = {"prompt_tokens": prompt_tokens_per_query, "output_tokens": output_tokens_per_query}
     found = case(model, accelerator, batch=batch, **lengths)
-    # Where copies of the cache let no number do, as many as would hold it once.
     alone = decode.memory_fill(needed_bytes(found), 1, found.accelerator.memory_bytes)
-    return replace(found, n_accelerators=float(fewest(found) or math.ceil(alone)))
+    return replace(found, n_accelerators=float(math.ceil(alone)))
 
 
 def speed(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch):
@@ -50,15 +49,14 @@ def speed(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, 
     # A prompt's tokens see half of it on average.
     flop = work(replace(found, batch=1, context_tokens=prompt_tokens_per_query / 2)).flop
     prefill = datacenter.prefill_tokens_per_s(peak, flop)
-    # A bound: caches count once, however many accelerators there are.
-    counts = work(replace(found, n_accelerators=1.0))
-    alone = step_bound(counts, batch, found.accelerator, together).tokens_per_s / together
+    # A bound: caches count once, however many accelerators there are, so one of them stands for all.
+    alone = step_bound(work(found), batch, found.accelerator, 1).tokens_per_s
     served = datacenter.served_tokens_per_s(prompt_tokens_per_query, output_tokens_per_query, prefill, alone)
     return Speed(together, found.context_tokens, prefill, alone, served)
 
 
 def _expected(*query):
-    """Estimate of the case of a service; None where a fact it needs is missing, or nothing fits."""
+    """Estimate of the case of a service; None where a fact it needs is missing, or copies of heads do not fit."""
     found = _case(*query)
     missing = lacks(found.accelerator, found.weight_format, found.n_accelerators > 1)
     return None if missing or not fits(found) else expect(found)

@@ -6,6 +6,7 @@ import textwrap
 
 from tabulate import tabulate
 
+from llmpower.facts.power import power
 from llmpower.facts.quantities import quantities
 from llmpower.facts.units import in_unit
 from llmpower.ranges import Range
@@ -117,6 +118,22 @@ def text(value, unit):
     shown = "" if shown == "1" else f" {shown}"
     central, *ends = (part.replace("-", "−") for part in parts)
     return f"{central}{shown} ({' to '.join(ends)}{shown})" if ends else f"{central}{shown}"
+
+
+def stands_in(machine, quantity):
+    """What a page says where no source gives the rated or the idle power of an accelerator; nothing where one does.
+
+    >>> from llmpower.facts.catalog import accelerator
+    >>> stands_in(accelerator("m3-ultra"), "tdp_w")
+    'No source gives the rating of Apple M3 Ultra; that of its whole computer stands in.'
+    """
+    if quantity in machine.facts:
+        return ""
+    found, name = power(machine, quantity), {"tdp_w": "rating", "idle_w": "idle power"}[quantity]
+    lead = f"No source gives the {name} of {machine.name}; "
+    if found.quantity != quantity:
+        return f"{lead}that of its whole computer stands in."
+    return f"{lead}an estimate stands in, {text(Range(*found.ends), 'W')}: {found.note}."
 
 
 def unit_text(unit):

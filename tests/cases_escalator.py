@@ -21,10 +21,6 @@ CASES = {
     "step_share": ({"part_gain": 6, "performance_gain": 20}, "0.263157894737 1"),
     # Fourfold in two years is twofold a year.
     "annual_growth": ({"gain": 4, "n_years": 2}, "1 1"),
-    # 1000 / 208 = 4.80769 billionths.
-    "board_w_per_transistor": ({"tdp_w": "1 kW", "transistors": 208e9}, "4.80769230769 nW"),
-    # 700 / 814 W on every square millimetre.
-    "board_w_per_mm2": ({"tdp_w": "0.7 kW", "die_area_mm2": "8.14 centimetre ** 2"}, "0.859950859951 W/mm2"),
     "peak_flop_per_j": ({"dense_flop_per_s": "2250 TFLOP/s", "tdp_w": "1 kW"}, "2.25 TFLOP/J"),
     "peak_bytes_per_j": ({"memory_bandwidth_bytes_per_s": "900 GB/s", "tdp_w": "300 W"}, "3 GB/J"),
     # A megawatt and the H100: 1e6 / 700.

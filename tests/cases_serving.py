@@ -62,9 +62,4 @@ CASES = {
     ),
     # 8 x 0.3 x 700 W.
     "board_power_w": ({"n_accelerators": 8, "tdp_share": 0.3, "tdp_w": "700 W"}, "1.68 kW"),
-    # 12 J over 2 x (700 - 100) W = 10 ms, longer than 4 ms.
-    "roof_time_s": (
-        {"step_time_s": "4 ms", "dynamic_energy_j": "12 J", "n_accelerators": 2, "tdp_w": "700 W", "static_w": "100 W"},
-        "10 ms",
-    ),
 }

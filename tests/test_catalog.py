@@ -114,7 +114,8 @@ def test_there_are_enough():
 @pytest.mark.parametrize("name", catalog.names("accelerator"))
 def test_an_accelerator_is_possible(name):
     machine = catalog.accelerator(name)
-    assert machine.get("name") and machine.get("category") in ("datacenter", "desktop", "laptop", "soc", "system")
+    assert machine.get("name") and machine.get("vendor")
+    assert machine.get("category") in ("datacenter", "desktop", "laptop", "soc", "system")
     bandwidth, peak, tdp = (machine.get(q) for q in ("memory_bandwidth_bytes_per_s", "dense_bf16_flop_per_s", "tdp_w"))
     if peak and bandwidth:
         assert 10 < peak / bandwidth < 2000, "ridge point in FLOP per byte"

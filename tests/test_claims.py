@@ -10,7 +10,7 @@ from llmpower.book.files import chapters, find_book
 from llmpower.facts.catalog import UnknownName
 from llmpower.facts.claims import claim, claims
 from llmpower.formulas import decode
-from llmpower.step import bound
+from llmpower.step import bound, constants
 
 
 def test_all_statements_are_there():
@@ -68,7 +68,7 @@ def test_an_unknown_statement():
 
 def test_joules_were_printed_as_millijoules():
     """Verdict `unit slip` of C30, C34, C37, C39, C40: the factors give a thousand times the printed result."""
-    per_byte, per_flop = bound.constants()["article"]
+    per_byte, per_flop = constants.constants()["article"]
     sums = {
         "C30": decode.movement_energy_j(claim("C28").si, per_byte),
         "C34": decode.compute_energy_j(claim("C32").si, per_flop),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from llmpower.chips import generations
 from llmpower.facts import catalog
 from llmpower.facts.claims import claim
-from llmpower.formulas import escalator
+from llmpower.formulas import dennard, escalator
 
 grown = st.floats(1.001, 1e4)
 amount = st.floats(1e-3, 1e9)
@@ -50,7 +50,7 @@ def test_ratings_from_v100_to_b200_as_the_ledger_of_claims_has_them():
 def test_watts_per_transistor_by_hand():
     # 300 / 21.1e9 = 14.22 nW and 1000 / 208e9 = 4.81 nW: 0.338, as C19 has it.
     pair = [catalog.accelerator(name) for name in ("v100-sxm2-32gb", "b200")]
-    first, last = (escalator.board_w_per_transistor(one.tdp_w, one.transistors) for one in pair)
+    first, last = (dennard.chip_w_per_transistor(one.tdp_w, one.transistors) for one in pair)
     assert first == pytest.approx(14.22e-9, rel=1e-3)
     assert last / first == pytest.approx(0.338, rel=1e-3)
 

@@ -12,7 +12,8 @@ import sympy
 import llmpower.formulas
 from llmpower import symbolic
 from llmpower.facts.quantities import quantities
-from llmpower.facts.tables import DATA
+from llmpower.facts.tables import DATA, FactError
+from llmpower.formulas import documented
 from tests.units import quantity, si
 
 MODULES = [
@@ -122,3 +123,11 @@ def test_formulas_are_pure():
         assert all(text.isdigit() and int(text) <= 10 for text in literals), f"{module.__name__}: {literals}"
         imports = re.findall(r"^(?:from|import) (\S+)", code, re.MULTILINE)
         assert set(imports) <= {"llmpower.formulas.elementwise"}
+
+
+def test_a_formula_of_a_name_without_a_row_is_told_with_the_table():
+    def idle_j(idle_w, naps):
+        """Energy of naps. [J]"""
+
+    with pytest.raises(FactError, match=r"data/quantities.csv has no naps, an argument of the formula idle_j"):
+        documented(idle_j)

@@ -11,11 +11,12 @@ from llmpower.arguments import ParameterError
 from llmpower.estimate import expect
 from llmpower.facts import catalog
 from llmpower.facts.claims import ARTICLE_CASE
-from llmpower.step.bound import break_even_batch, constants, counts, memory_fit, step_bound, step_energy
+from llmpower.step.bound import break_even_batch, counts, memory_fit, step_bound, step_energy
 from llmpower.step.case import case
+from llmpower.step.constants import constants
 from llmpower.step.measures import Prices, cost
 from llmpower.step.spill import deliver
-from llmpower.step.work import fewest, work
+from llmpower.step.work import fewest, fits, work
 
 
 def test_the_articles_case_by_hand():
@@ -160,9 +161,10 @@ UNIT_PRICES = {
 
 @pytest.fixture(params=catalog.names("model"))
 def cases(request):
-    """Cases of one network on one H100: every format, alone and together, with no context and a long one."""
+    """Cases of one network on H100 boards: one, several, more than it has heads; every format, alone and together."""
     return [
-        case(request.param, "h100-sxm", batch=batch, context_tokens=context, weight_format=weights, kv_format=cache)
+        case(request.param, "h100-sxm", n, batch, context_tokens=context, weight_format=weights, kv_format=cache)
+        for n in (1, 8, 64)
         for weights in FORMATS
         for cache in ("bf16", "fp8")
         for batch in (1, 32)
@@ -177,10 +179,14 @@ def test_bytes_and_operations_are_the_same_for_all(cases):
         forecast = expect(one).vary(**UNIT_PRICES).step
         rates = one.accelerator.dense_bf16_flop_per_s / one.accelerator.tdp_w
         assert (forecast.weights_j + forecast.kv_j, forecast.compute_j * rates) == expected
-        by_name = llmpower.counts(
-            one.model.entity, one.batch, one.context_tokens, one.weight_format.entity, one.kv_format.entity
-        )
+        n, formats = one.n_accelerators, (one.weight_format.entity, one.kv_format.entity)
+        by_name = llmpower.counts(one.model.entity, one.batch, one.context_tokens, *formats, n)
         assert (by_name.read_bytes, by_name.step_flop) == (found.read_bytes, found.step_flop)
+        # A bound counts for as many accelerators as it is asked for, whatever its counts were made for.
+        alone = llmpower.counts(one.model.entity, one.batch, one.context_tokens, *formats)
+        bound = step_bound(alone, one.batch, one.accelerator, n)
+        assert bound.memory_time_s * n * one.accelerator.memory_bandwidth_bytes_per_s == pytest.approx(found.read_bytes)
+        assert memory_fit(alone, one.batch, one.accelerator, n).needed_bytes == deliver(one, math.inf).needed_bytes
         # A mixture is one by a measure, and so are narrow weights.
         measures = ["moe"] * (one.model.n_experts > 0) + ["quantization"] * (one.weight_format.entity != "bf16")
         priced = cost(one, measures, Prices(1.0, 1.0, 0.0))
@@ -190,11 +196,14 @@ def test_bytes_and_operations_are_the_same_for_all(cases):
 
 def test_the_fewest_accelerators_are_the_same_for_all(cases):
     for one in cases:
-        needed = memory_fit(work(one), one.batch, one.accelerator, 1).accelerators_needed
+        fit = memory_fit(work(one), one.batch, one.accelerator, one.n_accelerators)
+        assert fit.fits == fits(one)
+        needed = fit.accelerators_needed
         assert needed == fewest(one)
         names = {name: getattr(one, name).entity for name in ("model", "accelerator", "weight_format", "kv_format")}
-        run = {**names, "batch": one.batch, "context_tokens": one.context_tokens}
-        if needed == 1:
+        run = {**names, "n_accelerators": int(one.n_accelerators), "batch": one.batch}
+        run |= {"context_tokens": one.context_tokens}
+        if fit.fits:
             assert llmpower.estimate(**run).fits
             continue
         with pytest.raises(ParameterError) as caught:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from llmpower.facts import catalog
 from llmpower.facts.claims import claim
-from llmpower.formulas import escalator
+from llmpower.formulas import dennard, escalator
 from llmpower.ranges import Range
 
 # The article's own series; the 80 GB version stands for the A100.
@@ -17,7 +17,6 @@ ARTICLE_SERIES = ("v100-sxm2-32gb", "a100-sxm-80gb", "h100-sxm", "b200")
 # What may count as performance, from the narrowest numbers to the widest, and what it is called.
 GAIN_METRICS = {"fp4": "4-bit peak", "fp8": "8-bit peak", "bf16": "16-bit peak", "bandwidth": "memory bandwidth"}
 _PEAKS = {f"dense_{metric}_flop_per_s": words for metric, words in GAIN_METRICS.items() if metric != "bandwidth"}
-_BANDWIDTHS = ("memory_bandwidth_bytes_per_s", "system_memory_bandwidth_bytes_per_s")
 _MEASURED = ("mean_batch", "energy_per_token_j", "power_w", "n_accelerators")
 
 
@@ -73,11 +72,6 @@ class Gain:
         return Range(ends[0], escalator.efficiency_share(self.efficiency.central, self.power), ends[1])
 
 
-def _bandwidth(record):
-    """Memory bandwidth of an accelerator, or of all accelerators of a system."""
-    return next(record[quantity] for quantity in _BANDWIDTHS if quantity in record.facts)
-
-
 def _peak(record, metric):
     """The peak asked for, or the next wider one the accelerator has; None if no source gives any."""
     wider = list(_PEAKS)[list(GAIN_METRICS).index(metric) :]
@@ -106,7 +100,7 @@ def gains(first, last, metric):
     pair = [catalog.accelerator(name) for name in (first, last)]
     facts, ratio = [_peak(record, metric) for record in pair], escalator.flop_gain
     if None in facts:
-        facts, ratio = [_bandwidth(record) for record in pair], escalator.bandwidth_gain
+        facts, ratio = [record["memory_bandwidth_bytes_per_s"] for record in pair], escalator.bandwidth_gain
     # Sources that disagree on one fact do not make it differ from itself.
     before, after = ([fact.value] * 3 if facts[0] is facts[1] else fact.ends for fact in facts)
     parts = [ratio(*ends) for ends in zip(reversed(before), after)]
@@ -127,7 +121,7 @@ def with_rating(name, instead):
 
 def w_per_mm2(record):
     """Rated power of an accelerator over the area of its processor, a Range. [W/mm2]"""
-    return Range(*(escalator.board_w_per_mm2(record.tdp_w, mm2) for mm2 in reversed(record["die_area_mm2"].ends)))
+    return Range(*(dennard.chip_w_per_mm2(record.tdp_w, mm2) for mm2 in reversed(record["die_area_mm2"].ends)))
 
 
 @dataclass(frozen=True)
@@ -154,7 +148,7 @@ def budget(name, metric, power_budget_w):
     if peak := _peak(record, "bf16" if metric == "bandwidth" else metric):
         counted = _PEAKS[peak.quantity]
         flop_per_s = escalator.budget_flop_per_s(power_budget_w, escalator.peak_flop_per_j(peak.value, record.tdp_w))
-    bytes_per_j = escalator.peak_bytes_per_j(_bandwidth(record).value, record.tdp_w)
+    bytes_per_j = escalator.peak_bytes_per_j(record.memory_bandwidth_bytes_per_s, record.tdp_w)
     whole = math.floor(escalator.budget_accelerators(power_budget_w, record.tdp_w))
     return Budget(record, counted, whole, flop_per_s, escalator.budget_bytes_per_s(power_budget_w, bytes_per_j))
 
@@ -212,7 +206,8 @@ def measured_gains():
         batch, energy_j, power_w, count = (tuple(run.get(name) for run in pair) for name in _MEASURED)
         use = tuple(map(escalator.rating_use, power_w, count, (board.tdp_w for board in boards)))
         gain, power = escalator.token_gain(*energy_j), escalator.power_gain(*power_w)
-        bandwidth = escalator.bandwidth_gain(*(n * _bandwidth(board).value for n, board in zip(count, boards)))
+        bytes_per_s = (n * board.memory_bandwidth_bytes_per_s for n, board in zip(count, boards))
+        bandwidth = escalator.bandwidth_gain(*bytes_per_s)
         found[label] = MeasuredGain(batch, energy_j, use, gain, gain * power, bandwidth)
     return found
 

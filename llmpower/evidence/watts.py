@@ -13,7 +13,7 @@ from llmpower.facts.catalog import accelerator as known
 from llmpower.facts.power import power
 from llmpower.formulas import decode, serving
 from llmpower.ranges import Range
-from llmpower.step import bound, constants
+from llmpower.step import constants
 from llmpower.step.work import work
 
 _TERA = 1e12
@@ -28,7 +28,7 @@ def priced():
     A table with `accelerator`, and of one board `power_w`, `idle_w`, `bytes_w`, `operations_w` [W] and `explained`, the
     last three over the first [1].
     """
-    parts, (per_byte, per_flop) = [], bound.constants()["typical"]
+    parts, (per_byte, per_flop) = [], constants.constants()["typical"]
     wide = np.isin(fit.serving_runs().columns["weight_format"].astype(str), SIXTEEN_BITS)
     for name in constants.gaps():
         machine, (watts, bytes_per_s, flop_per_s, _) = known(name), _boards(name)

@@ -11,6 +11,7 @@ import inspect
 import pkgutil
 
 from llmpower.facts.quantities import quantities
+from llmpower.facts.tables import FactError
 
 _KINDS = "float, array, quantity or symbol"
 _SHAPES = "Works element by element, and arrays broadcast. Nothing is checked and nothing raised."
@@ -30,6 +31,8 @@ def documented(formula):
         else:
             notes.append(line)
     for name in names:
+        if name not in quantities():
+            raise FactError(f"data/quantities.csv has no {name}, an argument of the formula {formula.__name__}")
         one = quantities()[name]
         meaning = f"{one.help}; {remarks[name]}" if name in remarks else f"{one.help}."
         entries.append(f"{name} : {_KINDS}\n    {meaning[0].upper()}{meaning[1:]} [{one.unit}]")

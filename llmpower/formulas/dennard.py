@@ -231,6 +231,7 @@ def leakage_density_ratio(density_ratio, leakage_growth, voltage_ratio):
 def chip_w_per_mm2(power_w, die_area_mm2):
     """Power per area of a chip. [W/mm2]
 
+    die_area_mm2: all dies of a processor together.
     Own derivation. Left out: hot spots, several times the mean; memory and regulators, which share a board's power but
     not the area, so an upper bound for its die.
     >>> chip_w_per_mm2(100.0, 200.0)
@@ -242,7 +243,9 @@ def chip_w_per_mm2(power_w, die_area_mm2):
 def chip_w_per_transistor(power_w, transistors):
     """Power per transistor of a chip. [W]
 
-    Own derivation. Left out: that most transistors of a chip are idle memory.
+    transistors: of all dies of a processor together.
+    Own derivation. Left out: that most transistors of a chip are idle memory; memory and regulators of a board, which
+    share its power but not the count, so high for its chip.
     >>> chip_w_per_transistor(100.0, 1e9)
     1e-07
     """

@@ -124,12 +124,13 @@ def most_tokens_per_j(batch, least_energy_j):
 
 
 def capped_time_s(step_time_s, energy_j, power_cap_w, idle_w):
-    """Shortest time of a step under a power cap. [s]
+    """Shortest time of a step under a power cap: the power roof. [s]
 
+    step_time_s: from bandwidth and arithmetic alone.
     energy_j: dynamic, of a step.
-    power_cap_w: or a setting allows; above `idle_w`.
-    The power-capped roofline, written as time; own derivation. Left out: lower voltage at lower clocks, which saves
-    energy, so the time is too long when the cap binds.
+    power_cap_w: or a setting or the rating allows; above `idle_w`.
+    The power cap of the energy roofline [choi2012roofline]_, written as time. Left out: lower voltage at lower clocks,
+    which saves energy, so the time is too long when the cap binds.
     >>> capped_time_s(0.01, 1.0, 35.0, 10.0)
     0.04
     """

@@ -101,28 +101,6 @@ def annual_growth(gain, n_years):
     return exp(log(gain) / n_years) - 1
 
 
-def board_w_per_transistor(tdp_w, transistors):
-    """Rated power of a board over the transistors of its processor. [W]
-
-    transistors: of the processor, all dies together.
-    Own derivation. Left out: memory and converters, which share the rating and not the transistor count, so high.
-    >>> board_w_per_transistor(100.0, 50.0e9)
-    2e-09
-    """
-    return tdp_w / transistors
-
-
-def board_w_per_mm2(tdp_w, die_area_mm2):
-    """Rated power of a board over the area of its processor. [W/mm2]
-
-    die_area_mm2: all dies of the processor together.
-    Own derivation. Left out: memory, which shares the rating and spreads the heat, so high; and hot spots.
-    >>> board_w_per_mm2(400.0, 800.0)
-    0.5
-    """
-    return tdp_w / die_area_mm2
-
-
 def peak_flop_per_j(dense_flop_per_s, tdp_w):
     """Peak arithmetic per joule of rated power: FLOP/s per watt. [FLOP/J]
 

@@ -171,17 +171,3 @@ def board_power_w(n_accelerators, tdp_share, tdp_w):
     2800.0
     """
     return n_accelerators * tdp_share * tdp_w
-
-
-def roof_time_s(step_time_s, dynamic_energy_j, n_accelerators, tdp_w, static_w):
-    """Time of a step that may draw no more than the rating: the power roof. [s]
-
-    step_time_s: from bandwidth and arithmetic alone.
-    tdp_w: of one.
-    static_w: of one; below the rating.
-    The power cap of the energy roofline [choi2012roofline]_, for several boards. Left out: slower clocks also lower the
-    energy of an operation, so the time is overestimated.
-    >>> roof_time_s(0.01, 12.0, 1, 700, 100)
-    0.02
-    """
-    return maximum(step_time_s, dynamic_energy_j / (n_accelerators * (tdp_w - static_w)))

@@ -5,7 +5,6 @@ import math
 from dataclasses import dataclass, replace
 
 from llmpower.facts import catalog
-from llmpower.facts.claims import claim
 from llmpower.formulas import decode, of
 from llmpower.step.case import Case
 from llmpower.step.work import fewest, needed_bytes, work
@@ -31,29 +30,20 @@ class Energy:
     )
 
 
-def constants():
-    """Sets of energy constants by name, each an energy per byte [J/B] and per operation [J/FLOP].
-
-    ``low``, ``typical`` and ``high`` come from ``data/constant_sets.csv``, ``article`` from the claims C29 and C33.
-    """
-    names = ("memory_energy_j_per_byte", "flop_energy_j_per_flop")
-    sets = {name: tuple(one[each].value for each in names) for name, one in catalog.constant_sets().items()}
-    return {**sets, "article": (claim("C29").si, claim("C33").si)}
-
-
-def counts(model, batch, context_tokens, weight_format="bf16", kv_format="bf16"):
+def counts(model, batch, context_tokens, weight_format="bf16", kv_format="bf16", n_accelerators=1):
     """Bytes and operations of one decode step, by names of a model and of formats; see `Work`. [B], [FLOP]
 
     model, weight_format, kv_format: names of the catalog, what people type for them, or records.
     batch, context_tokens: sequences decoded together, and tokens behind the new one in each; numbers or arrays, which
     broadcast. [1]
+    n_accelerators: those that share the work; more of them than key-value heads keep, and read, copies of heads. [1]
     An unknown name is an `UnknownName`; numbers are not checked. Left out is what the formulas of `decode` leave out.
 
     >>> counts("llama-3.1-70b", batch=1, context_tokens=32768).kv_cache_bytes
     10737418240.0
     """
     formats = (catalog.number_format(name) for name in (weight_format, kv_format))
-    return work(Case(catalog.model(model), None, 1, batch, context_tokens, *formats))
+    return work(Case(catalog.model(model), None, n_accelerators, batch, context_tokens, *formats))
 
 
 def step_energy(counts, batch, constants):
@@ -67,22 +57,19 @@ def step_energy(counts, batch, constants):
     return Energy(weights, cache, decode.compute_energy_j(step.step_flop, per_flop), batch)
 
 
-def break_even_batch(model, context_tokens, weight_format, kv_format, constants):
+def break_even_batch(model, context_tokens, weight_format, kv_format, constants, n_accelerators=1):
     """Batch at which moving data and computing cost the same; arguments as for `counts` and `step_energy`.
 
     Infinite when movement dominates at every batch; for a mixture of experts the smallest whole batch, up to a million.
     """
-
-    def energy(batch):
-        return step_energy(counts(model, batch, context_tokens, weight_format, kv_format), batch, constants)
-
-    one = energy(1)
-    if not catalog.model(model).n_experts:
+    lone = counts(model, 1, context_tokens, weight_format, kv_format, n_accelerators)
+    one = step_energy(lone, 1, constants)
+    if not lone.case.model.n_experts:
         if one.compute_j <= one.kv_j:
             return math.inf
         return decode.break_even_batch(one.weights_j, one.kv_j, one.compute_j)
     batches = range(1, 10**6 + 1)
-    place = bisect.bisect_left(batches, True, key=lambda batch: energy(batch).movement_share <= 1 / 2)
+    place = bisect.bisect_left(batches, -0.5, key=lambda batch: -step_energy(lone, batch, constants).movement_share)
     return math.inf if place == len(batches) else float(batches[place])
 
 
@@ -105,10 +92,10 @@ class Bound:
 def step_bound(counts, batch, accelerator, n_accelerators):
     """`Bound` of a step on so many accelerators, given by name or record.
 
-    Another batch than that of the counts is counted anew.
+    Another batch or number of accelerators than that of the counts is counted anew.
     Without a sourced dense 16-bit peak the compute time counts as zero, so only bandwidth binds.
     """
-    step, machine = counts.at(batch), catalog.accelerator(accelerator)
+    step, machine = counts.at(batch, n_accelerators), catalog.accelerator(accelerator)
     peak = machine.get("dense_bf16_flop_per_s", math.inf)
     memory = decode.memory_time_s(step.read_bytes, n_accelerators, machine.memory_bandwidth_bytes_per_s)
     compute = decode.compute_time_s(step.step_flop, n_accelerators, peak)
@@ -136,6 +123,6 @@ def memory_fit(counts, batch, accelerator, n_accelerators):
     machine = catalog.accelerator(accelerator)
     case = replace(counts.case, accelerator=machine, n_accelerators=n_accelerators, batch=batch)
     there, stored = n_accelerators * machine.memory_bytes, counts.weight_stored_bytes
-    kept = work(case).kv_cache_bytes
+    kept = counts.at(batch, n_accelerators).kv_cache_bytes
     most = 0 if there < stored else math.inf if kept == 0 else (there - stored) // kept
     return Fit(needed_bytes(case), there, fewest(case), most)

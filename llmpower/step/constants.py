@@ -1,6 +1,6 @@
-"""The estimator's fitted constants: read, scaled to machines without a fit, and the errors they had on runs held out.
+"""Energy constants of bounds, by set; and the estimator's fitted ones: read, scaled, and the errors they had.
 
-A constant means the same for every network; only `layer_time_s` has a value for each fitted accelerator.
+A fitted constant means the same for every network; only `layer_time_s` has a value for each fitted accelerator.
 ``llmpower calibrate`` makes ``data/calibration.csv`` and ``data/accuracy.csv`` again.
 """
 
@@ -8,13 +8,24 @@ import functools
 from statistics import geometric_mean
 from types import SimpleNamespace
 
-from llmpower.facts.catalog import energy_constant, names, records
+from llmpower.facts.catalog import constant_sets, energy_constant, names, records
+from llmpower.facts.claims import claim
 from llmpower.facts.tables import rows
 
 PER_ACCELERATOR = "layer_time_s"
 # The exam whose spread is the range of an estimate: by whether its machine was fitted.
 EXAMS = {"fitted": "architectures, terms chosen in each fold", "scaled": "accelerators"}
 ACCURACY = "split,runs,quantity,n,median_pct,mean_pct,p90_pct,low_ratio,high_ratio".split(",")
+
+
+def constants():
+    """Sets of energy constants by name, each an energy per byte [J/B] and per operation [J/FLOP].
+
+    ``low``, ``typical`` and ``high`` come from ``data/constant_sets.csv``, ``article`` from the claims C29 and C33.
+    """
+    columns = ("memory_energy_j_per_byte", "flop_energy_j_per_flop")
+    sets = {name: tuple(one[each].value for each in columns) for name, one in constant_sets().items()}
+    return {**sets, "article": (claim("C29").si, claim("C33").si)}
 
 
 @functools.cache

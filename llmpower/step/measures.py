@@ -10,7 +10,8 @@ from types import SimpleNamespace
 from llmpower.facts import catalog
 from llmpower.facts.power import power
 from llmpower.formulas import decode, mitigations, of
-from llmpower.step.bound import Bound, Energy, constants
+from llmpower.step.bound import Bound, Energy
+from llmpower.step.constants import constants
 from llmpower.step.work import FLOP_PER_MAC, attention_flop, cache_bytes, counted, net_of, positions
 
 # What stands for a measure or a part of it; all other facts of data/mitigations.csv are shown beside them.

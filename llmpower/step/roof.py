@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from llmpower.facts.power import power
-from llmpower.formulas import decode, serving
+from llmpower.formulas import decode, efficiency
 from llmpower.ranges import Range
-from llmpower.step.bound import constants
+from llmpower.step.constants import constants
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def roof(accelerator, intensity):
 
     def capped(per_byte, per_flop):
         energy = decode.movement_energy_j(1.0, per_byte) + decode.compute_energy_j(intensity, per_flop)
-        return intensity / serving.roof_time_s(least, energy, 1, accelerator.tdp_w, idle_w)
+        return intensity / efficiency.capped_time_s(least, energy, accelerator.tdp_w, idle_w)
 
     ends = Range(capped(*map(max, spans)), capped(*sets["typical"]), capped(*map(min, spans)))
     return Roof(intensity / memory, intensity / arithmetic, ends)

@@ -6,13 +6,9 @@ from dataclasses import dataclass, field
 from llmpower.facts.power import power, rating
 from llmpower.formulas import decode, efficiency
 from llmpower.ranges import Range, over
-from llmpower.step.bound import Bound, constants, step_energy
+from llmpower.step.bound import Bound, step_energy
+from llmpower.step.constants import constants
 from llmpower.step.work import needed_bytes, work
-
-
-def bandwidth(machine):
-    """Memory bandwidth of an accelerator, or of all accelerators of a system. [B/s]"""
-    return machine.get("memory_bandwidth_bytes_per_s") or machine.get("system_memory_bandwidth_bytes_per_s")
 
 
 def shares_memory(machine):
@@ -70,19 +66,19 @@ def deliver(case, host_bandwidth_bytes_per_s):
     >>> deliver(case("qwen2.5-32b", "rtx-4060-laptop", weight_format="q4_k_m"), 76.8e9).spills
     True
     """
-    machine, n, counted = case.accelerator, case.n_accelerators, work(case)
+    machine, n, found = case.accelerator, case.n_accelerators, work(case)
     share = efficiency.resident_share(needed_bytes(case), n * machine.memory_bytes)
-    time = _split_time_s(counted.read_bytes, share, n * bandwidth(machine), host_bandwidth_bytes_per_s)
+    time = _split_time_s(found.read_bytes, share, n * machine.memory_bandwidth_bytes_per_s, host_bandwidth_bytes_per_s)
     return Delivery(
         batch=case.batch,
         needed_bytes=needed_bytes(case),
-        read_bytes=counted.read_bytes,
+        read_bytes=found.read_bytes,
         share=share,
         memory_time_s=math.inf if share < 1 and shares_memory(machine) else time,
-        compute_time_s=decode.compute_time_s(counted.step_flop, n, machine.get("dense_bf16_flop_per_s", math.inf)),
+        compute_time_s=decode.compute_time_s(found.step_flop, n, machine.get("dense_bf16_flop_per_s", math.inf)),
         idle_w=n * power(machine, "idle_w").value,
         rating_w=rating(machine) and n * rating(machine),
-        energies={name: step_energy(counted, case.batch, pair).total_j for name, pair in constants().items()},
+        energies={name: step_energy(found, case.batch, pair).total_j for name, pair in constants().items()},
     )
 
 

@@ -109,9 +109,10 @@ class Work:
     read_bytes = of(decode.step_bytes, weight_bytes="weight_read_bytes")
     step_flop = of(decode.step_flop)
 
-    def at(self, batch):
-        """The same work at another batch."""
-        return self if batch is self.batch else work(replace(self.case, batch=batch))
+    def at(self, batch, n_accelerators=None):
+        """The same work at another batch, and on another number of accelerators if one is given."""
+        n = self.case.n_accelerators if n_accelerators is None else n_accelerators
+        return work(replace(self.case, batch=batch, n_accelerators=n))
 
 
 def net_of(case):
