@@ -211,7 +211,7 @@ _ARTICLE = {
 }  # fmt: skip
 
 
-def article_case(bill, host_power_w):
+def article_bill(bill, host_power_w):
     """Bill of the article's service, whose boards always draw their rating; what it does not mention is as in `bill`.
 
     host_power_w: zero as the article counts, a sourced one for whole servers. [W]

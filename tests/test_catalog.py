@@ -8,6 +8,7 @@ import pytest
 from llmpower.facts import catalog, tables
 from llmpower.facts.claims import claims
 from llmpower.facts.quantities import quantities
+from tests.conftest import BOOK
 
 TIDY = catalog.tidy_tables()
 HEADER = "entity,quantity,value,low,high,unit,kind,source,where,verified,note"
@@ -200,6 +201,13 @@ def test_sources_are_in_the_bibliography_and_the_bibliography_parses():
     used |= {catalog.model(name).source for name in catalog.names("model")}
     used |= {key for one in claims().values() for key in one.sources}
     assert used <= library
+    # And nothing lies in it that neither a fact nor a page names.
+    parts = [path for pattern in ("*.md", "*.ipynb", "data/*", "chapters/*.ipynb") for path in BOOK.glob(pattern)]
+    words = set(re.findall(r"[\w-]+", "".join(path.read_text(encoding="utf-8") for path in parts)))
+    words |= {
+        key for path in BOOK.glob("llmpower/**/*.py") for key in re.findall(r"\w+", path.read_text(encoding="utf-8"))
+    }
+    assert not library - words
 
 
 def test_quantities_are_documented():

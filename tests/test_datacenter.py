@@ -40,7 +40,7 @@ share = st.floats(0.01, 1)
 
 
 def test_the_article_as_it_counts():
-    found = service.article_case(service.Bill(**INPUTS), 0)
+    found = service.article_bill(service.Bill(**INPUTS), 0)
     # Lines 114 to 119: 100e6 x 500 / 86400 = 578,704 a second, / 150 = 3858.02; 483 servers of 8 x 700 W.
     assert found.output_tokens_per_s == pytest.approx(578_703.7, rel=1e-6)
     assert found.accelerators_needed == pytest.approx(3858.02, rel=1e-5)
@@ -53,7 +53,7 @@ def test_the_article_as_it_counts():
 
 
 def test_whole_servers_as_the_ledger_has_them():
-    found = service.article_case(service.Bill(**INPUTS), 4600)
+    found = service.article_bill(service.Bill(**INPUTS), 4600)
     # 483 x 10.2 kW = 4.93 MW; x 1.5 = 7.39 MW.
     assert found.it_w == pytest.approx(4.9266e6)
     assert found.site_w == pytest.approx(7.3899e6)
