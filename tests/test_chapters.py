@@ -100,3 +100,6 @@ def test_a_page_counts_copies_of_heads_once_and_everywhere(execute, monkeypatch)
     assert shown["speed"] == pytest.approx(32 / ((139_006_066_688 + shown["moved_cache"]) / 76.8e12))
     assert shown["held_bound"] == shown["speed"]
     assert "copies of heads" not in execute("decode-breakdown", accelerator="h200-sxm", n_accelerators=8, batch=32)
+    # One head of 32 x 32,768 tokens is 42.9 GB; a TPU v5e has 16.
+    said = execute("decode-breakdown", accelerator="tpu-v5e", n_accelerators=4, batch=32)
+    assert "no number of such accelerators would do" in said
