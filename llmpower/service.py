@@ -19,8 +19,7 @@ from llmpower.step.work import fits, needed_bytes, work
 YEAR_S = 365 * 86400
 
 
-def _fact(entity, quantity):
-    return catalog.fact("datacenter.csv", entity, quantity)
+_fact = functools.partial(catalog.fact, "datacenter.csv")
 
 
 @dataclass(frozen=True)

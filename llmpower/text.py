@@ -124,8 +124,8 @@ def stands_in(machine, quantity):
     """What a page says where no source gives the rated or the idle power of an accelerator; nothing where one does.
 
     >>> from llmpower.facts.catalog import accelerator
-    >>> stands_in(accelerator("m3-ultra"), "tdp_w")
-    'No source gives the rating of Apple M3 Ultra; that of its whole computer stands in.'
+    >>> stands_in(accelerator("m2"), "tdp_w")
+    'No source gives the rating of Apple M2 (Mac mini 2023); that of its whole computer stands in.'
     """
     if quantity in machine.facts:
         return ""

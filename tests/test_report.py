@@ -49,6 +49,14 @@ def test_a_range_is_printed_on_one_scale():
     assert report.text(Range(0.5e9, 2e9, 4e12), "B") == "2.00 GB (0.500 to 4,000 GB)"
 
 
+def test_where_no_sentence_holds_nothing_is_printed(monkeypatch):
+    printed = []
+    monkeypatch.setattr(report, "display", lambda what, **_: printed.append(what.data))
+    report.say("", "")
+    report.say("", "One holds.")
+    assert printed == ["One holds."]
+
+
 def test_alternative_texts_have_a_length():
     with pytest.raises(ValueError, match="has 5 characters, allowed are 20 to 250"):
         report.alt("fig-x", "short")

@@ -80,7 +80,8 @@ def _json(value):
 
 def say(*sentences):
     """Print MyST text chosen by the chapter's numbers: one sentence each, empty ones left out."""
-    _print("\n".join(filter(None, sentences)))
+    if any(sentences):
+        _print("\n".join(filter(None, sentences)))
 
 
 def alt(figure, text):

@@ -35,7 +35,8 @@ def power(machine, quantity):
     ratings_w = rated.ends if rated.kind == "estimate" else [rated.value] * 3
     ends = [share * watts for share, watts in zip(_idle_shares(data_centre), ratings_w)]
     middle = "middle, least and most of the shares of the rating that others of its sort draw idle"
-    return _estimate(machine, quantity, ends, middle)
+    guess = ", the rating being such an estimate, too" if rated.kind == "estimate" else ""
+    return _estimate(machine, quantity, ends, middle + guess)
 
 
 def _estimate(machine, quantity, ends, note):

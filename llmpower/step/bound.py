@@ -51,7 +51,7 @@ def step_energy(counts, batch, constants):
 
     Another batch than that of the counts is counted anew: with experts it decides how many weights a step reads.
     """
-    step, (per_byte, per_flop) = counts.at(batch), constants
+    step, (per_byte, per_flop) = counts.at(batch, counts.case.n_accelerators), constants
     weights = decode.movement_energy_j(step.weight_read_bytes, per_byte)
     cache = decode.movement_energy_j(batch * step.kv_traffic_bytes, per_byte)
     return Energy(weights, cache, decode.compute_energy_j(step.step_flop, per_flop), batch)

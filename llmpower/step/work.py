@@ -109,10 +109,9 @@ class Work:
     read_bytes = of(decode.step_bytes, weight_bytes="weight_read_bytes")
     step_flop = of(decode.step_flop)
 
-    def at(self, batch, n_accelerators=None):
-        """The same work at another batch, and on another number of accelerators if one is given."""
-        n = self.case.n_accelerators if n_accelerators is None else n_accelerators
-        return work(replace(self.case, batch=batch, n_accelerators=n))
+    def at(self, batch, n_accelerators):
+        """The same work at another batch and on another number of accelerators."""
+        return work(replace(self.case, batch=batch, n_accelerators=n_accelerators))
 
 
 def net_of(case):
