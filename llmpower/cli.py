@@ -161,7 +161,7 @@ def _changes(book, old, new):
     from llmpower.book import changes, files
 
     book = files.find_book(book)
-    _say(changes.changes(changes.edition(book, old), changes.edition(book, new or book)))
+    _say(changes.changes(changes.edition_numbers(book, old), changes.edition_numbers(book, new or book)))
 
 
 def _check(book):

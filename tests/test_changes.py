@@ -7,7 +7,7 @@ import pytest
 
 from llmpower import cli
 from llmpower.arguments import ParameterError
-from llmpower.book.changes import changes, edition
+from llmpower.book.changes import changes, edition_numbers
 
 
 def store(book, name, numbers):
@@ -54,7 +54,7 @@ def book(tmp_path):
 
 
 def test_a_tag_against_the_folder(book):
-    found = changes(edition(book, "v1"), edition(book, book))
+    found = changes(edition_numbers(book, "v1"), edition_numbers(book, book))
     # 28.0 / 22.4 = 1.25; what reads the same is no change, even if hidden digits moved.
     assert found.splitlines() == [
         "| chapter | number | was | is | change |",
@@ -70,17 +70,17 @@ def test_a_tag_against_the_folder(book):
 
 
 def test_an_edition_against_itself(book):
-    assert changes(edition(book, "v1"), edition(book, "HEAD")) == "No number changed.\n"
+    assert changes(edition_numbers(book, "v1"), edition_numbers(book, "HEAD")) == "No number changed.\n"
 
 
 def test_what_is_no_edition_is_named(book):
     with pytest.raises(ParameterError, match="v2: neither a folder with a _toc.yml nor a commit or tag"):
-        edition(book, "v2")
+        edition_numbers(book, "v2")
     store(book, "later", {})
     git(book, "add", ".")
     git(book, "commit", "-qm", "outputs forgotten")
     with pytest.raises(ParameterError, match="^HEAD: stored without outputs: later"):
-        edition(book, "HEAD")
+        edition_numbers(book, "HEAD")
 
 
 def test_the_command_compares_with_the_folder_by_default(book, capsys):

@@ -60,7 +60,7 @@ def test_lightmatters_operation():
 
 def test_computing_in_memory_by_hand():
     # 1.21 + 2.24 = 3.45 pJ/bit stay of 11.68 (0.705 saved) and of 18.00 (0.808 saved).
-    stays = joined.bank_energy_j_per_byte()
+    stays = joined.inside_energy_j_per_byte()
     assert 1 - stays / (11.68 * 8e-12) == pytest.approx(0.7046, abs=1e-4)
     assert 1 - stays / (18.0 * 8e-12) == pytest.approx(0.8083, abs=1e-4)
 

@@ -13,20 +13,20 @@ CHAPTER = BOOK / "chapters" / "decode-breakdown.ipynb"
 
 def problems_of(given):
     with pytest.raises(ParameterError) as caught:
-        parameters.resolve(CHAPTER, given)
+        parameters.chosen(CHAPTER, given)
     return caught.value.problems
 
 
 @pytest.mark.parametrize("path", chapters(BOOK).values(), ids=lambda path: path.stem)
 def test_every_default_is_valid_and_documented(path):
     found = parameters.parameters(path)
-    assert parameters.resolve(path, {name: one.default for name, one in found.items()}) == {}
+    assert parameters.chosen(path, {name: one.default for name, one in found.items()}) == {}
     assert all(one.quantity.help for one in found.values())
 
 
 def test_text_of_the_command_line_becomes_numbers_and_canonical_names():
     given = {"batch": "64", "model": "Qwen3-32B", "accelerator": "H200", "context_tokens": "4096"}
-    assert parameters.resolve(CHAPTER, given) == {
+    assert parameters.chosen(CHAPTER, given) == {
         "batch": 64,
         "model": "qwen3-32b",
         "accelerator": "h200-sxm",
@@ -35,7 +35,7 @@ def test_text_of_the_command_line_becomes_numbers_and_canonical_names():
 
 
 def test_what_equals_the_default_changes_nothing():
-    assert parameters.resolve(CHAPTER, {"batch": 1, "model": "Llama-3.1-70B"}) == {}
+    assert parameters.chosen(CHAPTER, {"batch": 1, "model": "Llama-3.1-70B"}) == {}
 
 
 def test_all_problems_are_named_at_once():
@@ -60,7 +60,7 @@ def test_all_problems_are_named_at_once():
 @pytest.mark.parametrize("value", [-1, 0, 1.5, "nan", "inf", "", "1e9", True, None, [1], "64 "])
 def test_numbers_that_are_not_batches(value):
     if value == "64 ":
-        assert parameters.resolve(CHAPTER, {"batch": value}) == {"batch": 64}
+        assert parameters.chosen(CHAPTER, {"batch": value}) == {"batch": 64}
     else:
         assert len(problems_of({"batch": value})) == 1
 

@@ -76,10 +76,10 @@ RUNS = {name: one for name, one in measured_points().items() if isinstance(one, 
 def test_no_measured_run_beats_the_bound(name):
     run = RUNS[name]
     assert (
-        run.tokens_per_j < run.bound.most_tokens_per_j().low * 1.5
-        and run.tokens_per_j < run.bound.most_tokens_per_j().central
+        run.tokens_per_j < run.delivery.most_tokens_per_j().low * 1.5
+        and run.tokens_per_j < run.delivery.most_tokens_per_j().central
     )
-    assert run.tokens_per_s < run.bound.tokens_per_s
+    assert run.tokens_per_s < run.delivery.tokens_per_s
 
 
 def test_lone_requests_read_a_few_gigabytes_per_joule_whatever_the_machine():

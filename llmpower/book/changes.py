@@ -20,7 +20,7 @@ def moved(before, after):
     return [(name, old, new) for name, old, new in pairs if not (old and new and old["text"] == new["text"])]
 
 
-def edition(book, place):
+def edition_numbers(book, place):
     """Numbers of one edition: chapter -> what it showed.
 
     place: a folder with a book, or a commit or tag of the given one.
@@ -36,7 +36,7 @@ def edition(book, place):
     with tempfile.TemporaryDirectory() as folder:
         zipfile.ZipFile(io.BytesIO(done.stdout)).extractall(folder)
         try:
-            return edition(book, folder)
+            return edition_numbers(book, folder)
         except ParameterError as error:
             raise ParameterError([problem.replace(folder, str(place)) for problem in error.problems]) from None
 

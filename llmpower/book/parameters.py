@@ -121,7 +121,7 @@ def _value(check, parameter, given):
     return ",".join(str(_one(check, parameter, kind, str(part).strip())) for part in parts)
 
 
-def resolve(path, *given):
+def chosen(path, *given):
     """Values a chapter is to run with, checked: those that differ from its defaults.
 
     given: what was asked for, by name; text where it came from the command line. Later ones win over earlier ones.

@@ -29,7 +29,7 @@ _NUMBER = re.compile(r"[-−+×÷<>≤≥]? ?\d|∞")
 def in_plain_jupyter(known):
     """Print plain Markdown from now on, for a Jupyter that knows no MyST.
 
-    known: as for `llmpower.book.take_home.resolve`; numbers shown later are added.
+    known: as for `llmpower.book.take_home.plain_markdown`; numbers shown later are added.
     """
     global _known
     _known = known
@@ -37,9 +37,9 @@ def in_plain_jupyter(known):
 
 def _print(text):
     if _known is not None:
-        from llmpower.book.take_home import resolve
+        from llmpower.book.take_home import plain_markdown
 
-        text = resolve(text, _known)
+        text = plain_markdown(text, _known)
     display(Markdown(text))
 
 

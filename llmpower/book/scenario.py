@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from llmpower.arguments import ParameterError
 from llmpower.book.files import BookError, chapter, chapters, read_yaml
-from llmpower.book.parameters import parameters, resolve
+from llmpower.book.parameters import chosen, parameters
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def ask(book, file=None, only=None, options=()):
     for name, path in notebooks.items():
         shared = {key: value for key, value in common.items() if key in parameters(path)}
         try:
-            values[name] = resolve(path, {**shared, **own.get(name, {})}, dict(options) if name == only else {})
+            values[name] = chosen(path, {**shared, **own.get(name, {})}, dict(options) if name == only else {})
         except ParameterError as error:
             problems += error.problems
     if problems:

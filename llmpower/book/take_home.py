@@ -163,7 +163,7 @@ def _named(notebook, known):
 
 def _text_cells(source, known):
     """Text as cells: a solution begins a cell of its own, which Jupyter shows folded."""
-    parts = re.split(r"^(?=#### Solution: |### Exercise: |## )", resolve(source, known), flags=re.MULTILINE)
+    parts = re.split(r"^(?=#### Solution: |### Exercise: |## )", plain_markdown(source, known), flags=re.MULTILINE)
     for part in filter(None, map(str.strip, parts)):
         cell = nbformat.v4.new_markdown_cell(part)
         if part.startswith("#### Solution: "):
@@ -176,7 +176,7 @@ def _code_cells(cell, known):
     outputs = [nbformat.from_dict(output) for output in cell.outputs if "scrapbook" not in output.get("metadata", {})]
     for output in outputs:
         if "text/markdown" in output.get("data", {}):
-            output.data["text/markdown"] = resolve(output.data["text/markdown"], known)
+            output.data["text/markdown"] = plain_markdown(output.data["text/markdown"], known)
     tags, figure = cell.metadata.get("tags", []), _figure(cell)
     made = nbformat.v4.new_code_cell(cell.source, outputs=outputs, execution_count=cell.execution_count)
     # A reader's own values, which win over the defaults above them, stay in sight.
@@ -186,7 +186,7 @@ def _code_cells(cell, known):
     return [made, nbformat.v4.new_markdown_cell(f"*Figure: {figure.caption}.*")] if figure else [made]
 
 
-def resolve(text, known):
+def plain_markdown(text, known):
     """Replace roles and directives of MyST by ordinary Markdown.
 
     known: what a text may name, and what it stands for: ``glue`` name -> text; ``cite`` key -> (author, year, address
@@ -194,7 +194,7 @@ def resolve(text, known):
     is.
 
     >>> known = {"glue": {"cost": "13.0 J"}, "cite": {"a1974": ("Ada", "1974", "")}, "ref": {}, "eq": {}}
-    >>> resolve("It takes {glue:text}`cost` {cite}`a1974`, says {cite:t}`a1974`.", known)
+    >>> plain_markdown("It takes {glue:text}`cost` {cite}`a1974`, says {cite:t}`a1974`.", known)
     'It takes **13.0 J** (Ada 1974), says Ada (1974).'
     """
     text = re.sub(r"^\([\w-]+\)=\n", "", text, flags=re.MULTILINE)

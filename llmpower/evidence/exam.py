@@ -239,7 +239,7 @@ class Measured(catalog.Record):
         return self.get("weight_bytes") or work(self._case).read_bytes / self.batch
 
     @property
-    def bound(self):
+    def delivery(self):
         """`Delivery` of the same set-up."""
         return deliver(self._case, math.inf)
 

@@ -190,7 +190,7 @@ def digital():
     return costs
 
 
-def bank_energy_j_per_byte():
+def inside_energy_j_per_byte():
     """Energy per byte that stays when the arithmetic moves into the memory. [J/B]"""
     parts = (catalog.energy_constant(name).energy_j_per_byte for name in ("hbm2-activation", "hbm2-on-die-movement"))
     return mitigations.bank_energy_j_per_byte(*parts)
@@ -214,7 +214,7 @@ def cost(case, measures, price):
         # The weights stay in the arrays for good.
         per_linear, weight_bytes = published("analog").energy_j_per_op, 0.0
     linear_j = decode.compute_energy_j(batch * work.linear_flop, per_linear)
-    inside = min(bank_energy_j_per_byte(), per_byte)
+    inside = min(inside_energy_j_per_byte(), per_byte)
     # Units beside the banks hold one vector at a time: the weights are read once per sequence, where that pays.
     reread = pim and batch * inside < per_byte
     rate = case.accelerator.memory_bandwidth_bytes_per_s
