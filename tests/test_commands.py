@@ -357,3 +357,12 @@ def test_a_pipe_that_closes_early_is_no_error():
     with subprocess.Popen(command.split(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         process.stdout.close()
         assert process.stderr.read() == ""
+
+
+def test_help_names_what_counts_where_nothing_is_given(say):
+    code, printed, _ = say("estimate --help")
+    printed = " ".join(printed.split())
+    left_open = llmpower.case("llama-3.1-8b", "h100-sxm", prompt_tokens=300, output_tokens=100)
+    assert code == 0 and left_open.context_tokens == 350 and "(default: prompt + output / 2)" in printed
+    assert printed.count(f"(default: {left_open.kv_format.entity})") == 2
+    assert f"(default: {left_open.parallelism})" in printed
