@@ -133,7 +133,7 @@ def stands_in(machine, quantity):
     lead = f"No source gives the {name} of {machine.name}; "
     if found.quantity != quantity:
         return f"{lead}that of its whole computer stands in."
-    return f"{lead}an estimate stands in, {text(Range(*found.ends), 'W')}: {found.note}."
+    return f"{lead}an estimate stands in, {text(Range(*found.ends), 'W')}, {found.note}."
 
 
 def unit_text(unit):

@@ -80,7 +80,7 @@ def test_power_without_a_source_is_called_an_estimate_on_every_page(execute):
     assert idle in execute("tokens-per-watt", devices="tpu-v5e")
     assert stands_in("mi355x", "idle_w") in execute("model-against-measurement", accelerator="mi355x")
     # Of an M3 Max not even the rating is known, an M1 Max has no sourced peak, so reading takes no time it could tell.
-    assert "the rating being such an estimate, too" in execute("three-layer-mitigations", accelerator="m3-max")
+    assert "of a rating that is such an estimate, too" in execute("three-layer-mitigations", accelerator="m3-max")
     said = execute("datacenter-scale", accelerator="m1-max")
     assert "How long reading takes cannot be told" in said and "Writing takes most" not in said
     # Of an M2 Ultra the largest power of its computer is known, and of an H100 everything.

@@ -61,6 +61,10 @@ def test_the_power_of_the_whole_computer_stands_in_for_a_rating():
     assert (found.low, found.value, found.high, found.kind) == (192, 700, 2300, "estimate")
     found = power(tpu, "idle_w")
     assert (found.low, found.value, found.high) == pytest.approx((18.926, 96.6, 1078.125), rel=1e-4)
+    # The rating of a DGX B300 is an estimate as well, but a published one.
+    assert catalog.accelerator("dgx-b300")["tdp_w"].kind == "estimate"
+    assert "such an estimate" in found.note
+    assert "such an estimate" not in power(catalog.accelerator("dgx-b300"), "idle_w").note
     # A speed per watt needs a rating that somebody published.
     assert spill.rating(m3_ultra) == 270 and spill.rating(tpu) is None
 

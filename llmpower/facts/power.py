@@ -28,14 +28,14 @@ def power(machine, quantity):
         return machine[quantity]
     data_centre = machine.category in _DATA_CENTRE
     if quantity == "tdp_w":
-        middle = "middle, least and most of the ratings of its sort"
+        middle = "the middle, least and most of the ratings of its sort"
         return machine.facts.get("system_max_w") or _estimate(machine, quantity, _ratings_w(data_centre), middle)
     rated = power(machine, "tdp_w")
     # Limits that can be set on a board are no uncertainty of its rating.
     ratings_w = rated.ends if rated.kind == "estimate" else [rated.value] * 3
     ends = [share * watts for share, watts in zip(_idle_shares(data_centre), ratings_w)]
-    middle = "middle, least and most of the shares of the rating that others of its sort draw idle"
-    guess = ", the rating being such an estimate, too" if rated.kind == "estimate" else ""
+    middle = "by the middle, least and most share of the rating that others of its sort draw idle"
+    guess = "" if rated.source else ", of a rating that is such an estimate, too"
     return _estimate(machine, quantity, ends, middle + guess)
 
 
