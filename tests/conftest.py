@@ -8,9 +8,10 @@ import subprocess
 import sys
 
 import hypothesis
+import nbformat
 import pytest
 
-from llmpower.book import build
+from llmpower.book import build, files
 
 BOOK = pathlib.Path(__file__).parent.parent
 # A busy machine is no fault of a formula.
@@ -22,6 +23,16 @@ _PARTS = (
     "requirements.lock", "CITATION.cff",
     *(path.name for pattern in ("*.md", "*.ipynb", "conftest.py") for path in BOOK.glob(pattern)),
 )  # fmt: skip
+
+
+def run_cells(chapter, **parameters):
+    """Execute a chapter's own code in this process, without a kernel; parameters take the place of its own."""
+    names = {}
+    for cell in nbformat.read(files.chapters(BOOK)[chapter], as_version=4).cells:
+        if cell.cell_type == "code":
+            exec(compile(cell.source, chapter, "exec"), names)
+            if "parameters" in cell.metadata.get("tags", ()):
+                names |= parameters
 
 
 class Copy:

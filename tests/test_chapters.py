@@ -5,15 +5,14 @@ import io
 
 import matplotlib
 import matplotlib.pyplot as plt
-import nbformat
 import pytest
 
-from llmpower.book import files, report
+from llmpower.book import report
 from llmpower.facts import catalog
 from llmpower.facts.power import power
 from llmpower.ranges import Range
 from llmpower.text import text
-from tests.conftest import BOOK
+from tests.conftest import run_cells
 
 # The parameter of each chapter that names a machine.
 TAKES = {
@@ -44,13 +43,8 @@ def execute(monkeypatch):
 
     def run(chapter, **parameters):
         said.clear()
-        names = {}
         with contextlib.redirect_stdout(io.StringIO()):
-            for cell in nbformat.read(files.chapters(BOOK)[chapter], as_version=4).cells:
-                if cell.cell_type == "code":
-                    exec(compile(cell.source, chapter, "exec"), names)
-                    if "parameters" in cell.metadata.get("tags", ()):
-                        names |= parameters
+            run_cells(chapter, **parameters)
         return " ".join(said)
 
     yield run

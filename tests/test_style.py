@@ -6,12 +6,11 @@ import re
 
 import matplotlib
 import matplotlib.pyplot as plt
-import nbformat
 import pytest
 
 from llmpower.book import files
 from llmpower.figures import style
-from tests.conftest import BOOK
+from tests.conftest import BOOK, run_cells
 
 CSS = (BOOK / "_static" / "book.css").read_text(encoding="utf-8")
 LIGHT, DARK = re.findall(r"--pst-color-background: (#\w{6})", CSS)[:2]
@@ -125,11 +124,8 @@ def figures():
     try:
         plt.show = show
         with matplotlib.rc_context({"figure.max_open_warning": 0}):
-            for name, path in files.chapters(BOOK).items():
-                names = {}
-                for cell in nbformat.read(path, as_version=4).cells:
-                    if cell.cell_type == "code":
-                        exec(compile(cell.source, name, "exec"), names)
+            for name in files.chapters(BOOK):
+                run_cells(name)
     finally:
         plt.show = shown
     yield drawn
