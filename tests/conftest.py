@@ -19,8 +19,10 @@ hypothesis.settings.register_profile("untimed", deadline=None)
 if not os.environ.get("CI"):  # There the profile of Hypothesis has no deadline, either, and draws the same each time.
     hypothesis.settings.load_profile("untimed")
 _PARTS = (
-    "_config.yml", "_toc.yml", "_static", "chapters", "data", "llmpower", "scenarios", "references.bib",
-    "requirements.lock", "CITATION.cff",
+    "_config.yml", "_static", "data", "llmpower", "references.bib", "requirements.lock", "CITATION.cff", "CHANGELOG.md",
+)  # fmt: skip
+_PAGES = (
+    "_toc.yml", "chapters", "scenarios",
     *(path.name for pattern in ("*.md", "*.ipynb", "conftest.py") for path in BOOK.glob(pattern)),
 )  # fmt: skip
 
@@ -87,10 +89,10 @@ def copy(shared_copy):
     shared_copy.restore()
 
 
-def copy_book(folder):
-    """Copy the sources of the book, nothing that was made from them."""
+def copy_book(folder, pages=True):
+    """Copy the sources of the book, nothing that was made from them; without its pages, what any book needs."""
     folder.mkdir(parents=True, exist_ok=True)
-    for part in _PARTS:
+    for part in _PARTS + (_PAGES if pages else ()):
         source = BOOK / part
         if source.is_dir():
             shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"))

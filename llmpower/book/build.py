@@ -6,7 +6,6 @@ import os
 import pathlib
 import re
 import shutil
-import tempfile
 import time
 
 import yaml
@@ -69,27 +68,31 @@ def _card(folder, title, path):
 
 
 @contextlib.contextmanager
-def _workplace(book, stage, out):
+def _workplace(made_by, stage, out):
     """Folder to publish from; it still holds what Sphinx read of the pages, if nothing but pages changed.
 
     Sphinx reads the changed pages and writes all of them anew, so that none is stale.
     Kept is the folder of a whole build only, and one build at a time may have it: another one works in its own.
     """
     work, kept = out / ".publishing", out / ".published"
-    if work.exists() and time.time() - work.stat().st_mtime > 3600:
-        shutil.rmtree(work)  # Left by a build that was killed.
     try:
-        kept.rename(work) if kept.exists() else work.mkdir()
+        if kept.exists():
+            os.utime(kept)  # So that nobody takes it for abandoned before it is held.
+            kept.rename(work)
+        else:
+            work.mkdir()
     except OSError:
         yield stage.parent
         return
     try:
-        mark = fresh.fingerprint(book, stage, without=(".md", ".ipynb"))
+        mark = fresh.fingerprint(made_by, stage, without=(".md", ".ipynb"))
         if not (work / mark).exists():
             shutil.rmtree(work)
-        shutil.copytree(stage, work / stage.name, copy_function=_copy_changed, dirs_exist_ok=True)
-        yield work
-        (work / mark).touch()
+            work.mkdir()
+        with fresh.hold(work):
+            shutil.copytree(stage, work / stage.name, copy_function=_copy_changed, dirs_exist_ok=True)
+            yield work
+            (work / mark).touch()
         work.rename(kept)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -114,17 +117,19 @@ def _render(stage, made, builder="html"):
         raise BookError("Jupyter Book could not publish:\n" + "\n".join(telling[:40] or output.splitlines()[-20:]))
     # Without it, GitHub Pages hides the folders whose names begin with an underscore.
     (made / ".nojekyll").touch()
+    # Sphinx's note for its next build, which differs from place to place; here a next build writes all pages.
+    (made / ".buildinfo").unlink(missing_ok=True)
     return made
 
 
-def _publish(book, stage, folders, config, edition, also, out, say):
+def _publish(book, stage, folders, config, edition, also, out, say, made_by):
     """Render the staged book and what can be downloaded; the former site gives way when all of it is whole."""
     begun, downloads, paper = time.monotonic(), stage.parent / take_home.FOLDER, stage.parent / "paper"
     say("publishing with Jupyter Book")
     if "pdf" in also:
         pdf.stage_for_paper(shutil.copytree(stage, paper))
     take_home.link(stage, contents(book), folders, dict(take_home.SITE[kind] for kind in also))
-    with _workplace(book, stage, out) as work:
+    with _workplace(made_by, stage, out) as work:
         with concurrent.futures.ThreadPoolExecutor() as pool:
             site = pool.submit(_render, work / "book", work / "made")
             one_page = pool.submit(_render, paper, stage.parent / "made-paper", "singlehtml") if "pdf" in also else None
@@ -156,21 +161,22 @@ def build(book, out=None, scenario=None, jobs=None, say=print, also=()):
     """
     if problems := missing_parts(book):
         raise BookError("\n".join(problems))
-    scenario = scenario or ask(book)
+    scenario, made_by = scenario or ask(book), fresh.publisher(book)
     if "pdf" in also:
         pdf.browser()
     out, changed = fresh.own_folder(book / "_build" if out is None else out), any(scenario.values.values())
     folders = run.execute_stale(book, scenario.values, book / "_build" / "runs", jobs, say)
-    with tempfile.TemporaryDirectory(dir=out, prefix=".staging-") as name:
-        stage = pathlib.Path(name) / "book"
+    fresh.remove_left(out / ".publishing")
+    with fresh.own_work(out, ".staging-") as place:
+        stage = place / "book"
         config = _stage(book, folders, scenario.title, changed, stage)
-        mark = fresh.fingerprint(book, stage, also=also)
+        mark = fresh.fingerprint(made_by, stage, also=also)
         if fresh.site_is_fresh(out, mark):
             say("publishing: nothing to do, the site is up to date")
         else:
             fresh.seal(out)
             _card(folders["index"], config["title"], stage / "_static" / "card.png")
             edition = f"edition {take_home.edition()}" + (", with a reader's own parameters" if changed else "")
-            _publish(book, stage, folders, config, edition, also, out, say)
+            _publish(book, stage, folders, config, edition, also, out, say, made_by)
             fresh.seal(out, mark)
     return out / "html" / "index.html", folders

@@ -1,6 +1,7 @@
 """The files of the book: where it lies, what its table of contents names, how they are read."""
 
 import json
+import os
 import pathlib
 
 import nbformat
@@ -66,9 +67,34 @@ def read_json(path):
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def json_text(content):
+    """JSON for people, too: one value a line."""
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
 def write_json(path, content):
-    """Write JSON for people, too: one value a line."""
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Write `json_text`."""
+    path.write_text(json_text(content), encoding="utf-8")
+
+
+def replace(texts):
+    """Replace files, path -> text: all are written beside their places before the first one is replaced.
+
+    BookError names the file that cannot be written; then none has changed.
+    """
+    beside = {path: path.with_name(f".{path.name}.new") for path in texts}
+    try:
+        for path, text in texts.items():
+            with beside[path].open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+    except OSError as error:
+        for new in beside.values():
+            new.unlink(missing_ok=True)
+        raise BookError(f"{path}: cannot be written: {error.strerror}; nothing was changed") from None
+    for path, new in beside.items():
+        new.replace(path)
 
 
 def read_notebook(path):

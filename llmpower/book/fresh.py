@@ -15,36 +15,58 @@ were made from, never by dates, so that they may be copied, and no clock can be 
 It is fresh when all of them are what they were.  A kernel does not see text: if nothing but text changed, the stored
 run takes it over, cell by cell, and is fresh, too.
 
+What a chapter will load and read is known when it is through, but by then an author may have saved a file again.  So
+everything that could become an input is hashed before the kernel starts, and once more at the end: a run whose inputs
+moved meanwhile is not stored (`Moved`).  It is not fresh then, and runs again in the same build.
+
+What else could reach a chapter is kept from it: see `llmpower.book.run.python`.
+
 **A site** has a seal beside it, ``.html-inputs``, which also marks the folder as ours to replace.  It holds two hashes:
 
 - the fingerprint: every file as it was staged for Jupyter Book (so the executed chapters, the generated pages, the
-  settings), what else was asked for, the lock file, Python, and all that publishes: every file of this room, found by
-  listing it, and what draws the card of a shared link;
-- the names and sizes of the files that were published, so that a page lost from the site is missed.
+  settings), what else was asked for, and the publisher (`publisher`): every file of this room, found by listing it,
+  what draws the card of a shared link, the lock file, Python and the version of the book.  The publisher is hashed when
+  a build begins: a module edited later was not the one at work;
+- the files that were published, by content, so that a page that was lost or damaged is missed.
 
 If both agree, there is nothing to do.  The seal is broken before publishing and set when the site is whole: a build
 that was killed leaves none, and the next one publishes again.
 
 A third use of the fingerprint: without the pages' contents it tells whether what Sphinx read of them may be kept
 (`llmpower.book.build`), since then nothing else than pages can differ.
+
+**What a killed process leaves behind** is a folder of its own (`own_work`) that nobody holds any more.  The next build
+that works in the same place removes it.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import pathlib
 import platform
+import shutil
 import sys
 import tempfile
+import time
 
 import nbformat
 
+try:
+    import fcntl
+except ImportError:  # Windows.
+    fcntl = None
+    import msvcrt
+
+from llmpower import __version__
 from llmpower.arguments import ParameterError
-from llmpower.book.files import HERE, PACKAGE, read_json, read_notebook, write_json
+from llmpower.book.files import HERE, PACKAGE, ChapterError, read_json, read_notebook, write_json
 from llmpower.facts.tables import DATA
 
 STORED = ("executed.ipynb", "results.json")
 _SEAL = ".html-inputs"
+# In a folder of work: the file that its process holds.
+_HELD = ".held"
 
 
 def digest(path):
@@ -64,8 +86,28 @@ def files_in(folder):
     return {path.relative_to(folder).as_posix(): path for path in found}
 
 
-def run_inputs(path, modules, tables, folder):
-    """What a stored run of a chapter depends on: hash by name."""
+class Moved(ChapterError):
+    """What a chapter runs on changed while it ran; its result stands for neither."""
+
+    exit_code = 3
+
+
+def before(path):
+    """Hashes of all that a run of a chapter may come to depend on, taken before it starts: hash by name."""
+    files = (file.relative_to(PACKAGE.parent).with_suffix("") for file in PACKAGE.rglob("*.py"))
+    modules = (".".join(file.parts).removesuffix(".__init__") for file in files)
+    return _inputs(path, modules, (table.name for table in DATA.glob("*.csv")))
+
+
+def run_inputs(path, modules, tables, begun):
+    """What a run of a chapter depends on: hash by name; `Moved` if one is not what it was when the run began."""
+    found = _inputs(path, modules, tables)
+    if moved := [name for name in found if found[name] != begun.get(name)]:
+        raise Moved(f"{pathlib.Path(path).stem} is not stored: while it ran, its {', '.join(moved)} changed")
+    return found
+
+
+def _inputs(path, modules, tables):
     cells = read_notebook(path).cells
     written = [(cell.get("id"), cell.source, cell.metadata) for cell in cells]
     code = [one for one, cell in zip(written, cells) if cell.cell_type == "code"]
@@ -74,7 +116,7 @@ def run_inputs(path, modules, tables, folder):
     lock = next((place for place in above if place.is_file()), "")
     files = {"packages": lock, "style": PACKAGE / "figures" / "style.mplstyle"}
     files |= {f"module:{module}": _module_file(module) for module in modules}
-    files |= {f"table:{table}": DATA / table for table in tables} | {f"stored:{name}": folder / name for name in STORED}
+    files |= {f"table:{table}": DATA / table for table in tables}
     content = {"code": hashed(code), "text": hashed(text), "python": platform.python_version()}
     return content | {name: digest(path) for name, path in files.items()}
 
@@ -82,6 +124,11 @@ def run_inputs(path, modules, tables, folder):
 def _module_file(module):
     base = PACKAGE.parent.joinpath(*module.split("."))
     return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+
+
+def results(folder):
+    """Hashes of what a run left, which it keeps beside those of its inputs."""
+    return {f"stored:{name}": digest(folder / name) for name in STORED}
 
 
 def tables_read(stored):
@@ -96,7 +143,7 @@ def run_is_fresh(path, folder):
     except (OSError, ValueError):
         return False
     modules = [name.removeprefix("module:") for name in stored if name.startswith("module:")]
-    now = run_inputs(path, modules, tables_read(stored), folder)
+    now = _inputs(path, modules, tables_read(stored)) | results(folder)
     if stored != now and {**stored, "text": now["text"]} == now:
         _take_text(path, folder)
         write_json(folder / "inputs.json", {**now, "stored:executed.ipynb": digest(folder / "executed.ipynb")})
@@ -118,17 +165,22 @@ def _take_text(path, folder):
         cell.metadata.setdefault("tags", [])
         executed.cells += [cell, *(injected if "parameters" in cell.metadata.tags else [])]
     executed.cells.append(parameters_used)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".running-") as work:
-        nbformat.write(executed, pathlib.Path(work) / "executed.ipynb")
-        os.replace(pathlib.Path(work) / "executed.ipynb", folder / "executed.ipynb")
+    with own_work(folder.parent, ".running-") as work:
+        nbformat.write(executed, work / "executed.ipynb")
+        os.replace(work / "executed.ipynb", folder / "executed.ipynb")
 
 
-def fingerprint(book, stage, without=(), also=()):
-    """Hash of a staged book and of what publishes it; of files with certain endings, only their names count."""
-    content = [(name, path.suffix not in without and digest(path)) for name, path in files_in(stage).items()]
-    content += [(name, digest(path)) for name, path in files_in(HERE).items() if path.suffix != ".pyc"]
+def publisher(book):
+    """Hash of what makes pages of a staged book: this room and what it calls, the version, the packages, Python."""
+    room = [(name, digest(path)) for name, path in files_in(HERE).items() if path.suffix != ".pyc"]
     drawer, lock = PACKAGE / "figures" / "index.py", book / "requirements.lock"
-    return hashed([content, digest(drawer), digest(lock), sys.version, sorted(also)])
+    return hashed([room, digest(drawer), digest(lock), sys.version, __version__])
+
+
+def fingerprint(made_by, stage, without=(), also=()):
+    """Hash of a staged book and its publisher; of files with certain endings, only their names count."""
+    content = [(name, path.suffix not in without and digest(path)) for name, path in files_in(stage).items()]
+    return hashed([made_by, content, sorted(also)])
 
 
 def own_folder(out, *names):
@@ -146,7 +198,7 @@ def own_folder(out, *names):
 
 
 def _seal(out, mark):
-    return f"{mark} {hashed([(name, path.stat().st_size) for name, path in files_in(out / 'html').items()])}"
+    return f"{mark} {hashed([(name, digest(path)) for name, path in files_in(out / 'html').items()])}"
 
 
 def site_is_fresh(out, mark):
@@ -157,3 +209,44 @@ def site_is_fresh(out, mark):
 def seal(out, mark=None):
     """Say what the site was made from; without a fingerprint, that it is not whole."""
     (out / _SEAL).write_text(_seal(out, mark) if mark else "")
+
+
+@contextlib.contextmanager
+def own_work(place, prefix):
+    """A folder to work in that nobody else touches, gone at the end; those of killed processes go first."""
+    place.mkdir(parents=True, exist_ok=True)
+    for left in place.glob(f"{prefix}*"):
+        remove_left(left)
+    with tempfile.TemporaryDirectory(dir=place, prefix=prefix, ignore_cleanup_errors=True) as name:
+        with hold(pathlib.Path(name)):
+            yield pathlib.Path(name)
+
+
+@contextlib.contextmanager
+def hold(folder):
+    """Mark a folder as somebody's work; the mark means nothing once this process has ended."""
+    with open(folder / _HELD, "w") as file:
+        _locked(file)
+        yield
+    (folder / _HELD).unlink(missing_ok=True)
+
+
+def remove_left(folder):
+    """Remove a folder of work that nobody holds any more."""
+    try:
+        with open(folder / _HELD) as file:
+            held = not _locked(file)
+    except OSError:
+        # Its owner has not got to holding it yet; or was killed before it did.
+        held = folder.exists() and time.time() - folder.stat().st_mtime < 60
+    if not held:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _locked(file):
+    """Take the lock on a file, which ends with the process at the latest; False if another process has it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB) if fcntl else msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    except OSError:
+        return False
+    return True

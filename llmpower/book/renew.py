@@ -2,15 +2,13 @@
 
 import datetime
 import os
-import pathlib
 import platform
-import tempfile
 
 import nbformat
 
-from llmpower.book import run
+from llmpower.book import fresh, run
 from llmpower.book.changes import moved
-from llmpower.book.files import chapters, read_json, write_json
+from llmpower.book.files import BookError, chapters, json_text, read_json, read_notebook, replace
 from llmpower.book.pages import RUN_TIMES
 
 
@@ -29,19 +27,26 @@ def renew(book, jobs=None, say=print):
 
     jobs: chapters executed at once.
     say: receives a line of progress at a time, then the numbers that moved.
+
+    BookError if somebody saved a notebook meanwhile: what was saved stays, and nothing is written.
     """
     notebooks = chapters(book)
+    begun = {name: fresh.digest(path) for name, path in notebooks.items()}
     made = {"date": datetime.date.today().isoformat(), "python": platform.python_version(), "cores": os.cpu_count()}
-    with tempfile.TemporaryDirectory() as cache:
-        folders = run.execute_stale(book, {name: {} for name in notebooks}, pathlib.Path(cache), jobs, say)
+    with fresh.own_work(book / "_build", ".renewing-") as cache:
+        folders = run.execute_stale(book, {name: {} for name in notebooks}, cache, jobs, say)
         run_s = {name: round(read_json(folder / "run-time.json")["run_s"], 1) for name, folder in folders.items()}
-        write_json(book / RUN_TIMES, {**made, "run_s": run_s})
+        written, told = {book / RUN_TIMES: json_text({**made, "run_s": run_s})}, []
         for name, path in notebooks.items():
-            before = nbformat.read(path, as_version=4)
+            before = read_notebook(path)
             after = nbformat.read(folders[name] / "executed.ipynb", as_version=4)
             _strip(after)
             lines = moved(run.shown(before), run.shown(after))
-            nbformat.write(after, path)
-            say(f"{name}: {len(lines)} numbers moved" if lines else f"{name}: no number moved")
+            written[path] = nbformat.writes(after) + "\n"
+            told.append(f"{name}: {len(lines)} numbers moved" if lines else f"{name}: no number moved")
             for number, old, new in lines:
-                say(f"  {number}: {old['text'] if old else 'not there'} -> {new['text'] if new else 'gone'}")
+                told.append(f"  {number}: {old['text'] if old else 'not there'} -> {new['text'] if new else 'gone'}")
+        if saved := [name for name, path in notebooks.items() if fresh.digest(path) != begun[name]]:
+            raise BookError(f"{', '.join(saved)}: saved while it was renewed; nothing was written, renew again")
+        replace(written)
+    say("\n".join(told))

@@ -1,6 +1,7 @@
 """Executes chapters with papermill, each in a process of its own, and collects the numbers they showed."""
 
 import concurrent.futures
+import importlib.util
 import json
 import os
 import pathlib
@@ -20,6 +21,8 @@ from llmpower.book.parameters import used, used_table
 _SETTINGS = {
     "kernel_name": "python3", "start_timeout": 300, "progress_bar": False, "request_save_on_cell_execute": False,
 }  # fmt: skip
+# How often chapters run again because what they read changed while they ran.
+_ROUNDS = 3
 # Asked of the kernel when a chapter is through, to know when it must run again.
 _TRACE = """import json, sys
 from llmpower.facts.tables import tables_read
@@ -53,34 +56,46 @@ def _dress(notebook, path, values):
     notebook.cells.append(nbformat.v4.new_markdown_cell(text, id="parameters-used"))
 
 
-def execute(path, values, folder):
+def execute(path, values, folder, begun=None):
     """Execute a chapter and store it with its numbers; what is stored is whole or not there.
 
     values: checked parameters that differ from the defaults.
     folder: where ``executed.ipynb``, ``results.json``, ``run-time.json`` and ``inputs.json`` go.
+    begun: hashes of what could become its inputs, from `fresh.before`; taken now if not given.
+
+    ChapterError if a cell fails, warns or leaves no picture of its figure; `fresh.Moved` if an input changed meanwhile.
     """
     path, folder = pathlib.Path(path), pathlib.Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".running-") as name:
-        work = pathlib.Path(name) / "stored"
+    begun = begun or fresh.before(path)
+    with fresh.own_work(folder.parent, ".running-") as place:
+        work = place / "stored"
         work.mkdir()
-        executed = _papermill(path, values, pathlib.Path(name))
+        executed = _papermill(path, values, place)
         modules, tables = json.loads(executed.cells.pop().outputs[0].text)
+        # This process dresses the page, outside the kernel.
+        here = [module for module in sys.modules if module.partition(".")[0] == "llmpower"]
+        inputs = fresh.run_inputs(path, sorted({*modules, *here, __spec__.name}), tables, begun)
         write_json(work / "run-time.json", {"run_s": executed.metadata.papermill.duration})
         _clean(executed)
-        for cell in executed.cells:
-            if any(output.get("name") == "stderr" for output in cell.get("outputs", [])):
-                raise ChapterError(f"{path.stem} printed a warning: {cell.outputs[0].text.strip()}")
+        _look_at(path, executed)
         results = {"chapter": path.stem, "parameters": used(path, values), "numbers": shown(executed)}
         _dress(executed, path, values)
         nbformat.write(executed, work / "executed.ipynb")
         write_json(work / "results.json", results)
-        # This process dresses the page, outside the kernel.
-        here = [module for module in sys.modules if module.partition(".")[0] == "llmpower"]
-        modules = sorted({*modules, *here, __spec__.name})
-        write_json(work / "inputs.json", fresh.run_inputs(path, modules, tables, work))
+        write_json(work / "inputs.json", inputs | fresh.results(work))
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(work, folder)
+
+
+def _look_at(path, executed):
+    """ChapterError if a chapter ran through and yet is not fit to be published."""
+    for cell in executed.cells:
+        outputs = cell.get("outputs", [])
+        if warned := [output.text.strip() for output in outputs if output.get("name") == "stderr"]:
+            raise ChapterError(f"{path.stem} printed a warning: {warned[0]}")
+        figure = cell.metadata.get("mystnb", {}).get("figure")
+        if figure and not any(kind.startswith("image/") for output in outputs for kind in output.get("data", {})):
+            raise ChapterError(f"{path.stem} ran, but left no picture of its figure {figure.get('name')}")
 
 
 def _papermill(path, values, work):
@@ -123,49 +138,74 @@ def execute_stale(book, values, cache, jobs=None, say=print):
     say: receives a line of progress at a time.
 
     ChapterError names every chapter that failed, its cell and its error.
+    What changes while chapters run is followed: they run again, so that all of them have seen the same.
     """
     notebooks = files.chapters(book)
     folders = {name: cache / name / fresh.hashed(values[name])[:12] for name in notebooks}
-    stale = [name for name in notebooks if not fresh.run_is_fresh(notebooks[name], folders[name])]
-    # The longest first, so that none is left to run alone at the end.
-    stale.sort(key=lambda name: -notebooks[name].stat().st_size)
-    if not stale:
+    for left in cache.glob("*/.running-*"):
+        fresh.remove_left(left)
+    rounds = 0
+    while stale := [name for name in notebooks if not fresh.run_is_fresh(notebooks[name], folders[name])]:
+        if rounds == _ROUNDS:
+            changing = "what they read changed each time while they ran; run the command again when it rests"
+            raise ChapterError(f"not up to date after {rounds} rounds: {', '.join(stale)}: {changing}")
+        rounds += 1
+        # The longest first, so that none is left to run alone at the end.
+        stale.sort(key=lambda name: -notebooks[name].stat().st_size)
+        again = ", since what they read changed meanwhile" if rounds > 1 else ""
+        workers = min(jobs or os.cpu_count() or 1, len(stale))
+        say(f"executing {len(stale)} of {len(notebooks)} chapters, {workers} at a time{again}")
+        _execute_all({name: (notebooks[name], values[name], folders[name]) for name in stale}, workers, say)
+    if not rounds:
         say(f"executing: nothing to do, {len(notebooks)} chapters are up to date")
-        return folders
-    jobs = min(jobs or os.cpu_count() or 1, len(stale))
-    say(f"executing {len(stale)} of {len(notebooks)} chapters, {jobs} at a time")
+    return folders
+
+
+def _execute_all(chapters, workers, say):
+    """Execute chapters side by side; ChapterError with all failures, when all have ended."""
     failures, begun = [], time.monotonic()
-    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        waiting = {pool.submit(_execute_apart, notebooks[name], values[name], folders[name]): name for name in stale}
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        waiting = {pool.submit(_execute_apart, *chapter): name for name, chapter in chapters.items()}
         try:
             for number, future in enumerate(concurrent.futures.as_completed(waiting), start=1):
-                failures += future.result()
-                state = "failed" if future.result() else "done"
-                say(f"  [{number}/{len(stale)}] {waiting[future]} {state} after {time.monotonic() - begun:.0f} s")
+                code, told = future.result()
+                state = "done" if code == 0 else "in vain" if code == fresh.Moved.exit_code else "failed"
+                say(f"  [{number}/{len(chapters)}] {waiting[future]} {state} after {time.monotonic() - begun:.0f} s")
+                say(f"    {told}") if state == "in vain" else failures.append(told) if state == "failed" else None
         except KeyboardInterrupt:
             # The running chapters got the signal, too, and end by themselves.
             pool.shutdown(wait=True, cancel_futures=True)
             raise
     if failures:
         raise ChapterError("\n".join(failures))
-    return folders
 
 
 def _execute_apart(path, values, folder):
-    """Execute in a process of its own; returns what went wrong, in a list that is empty if nothing did."""
-    job = json.dumps({"path": str(path), "values": values, "folder": str(folder)})
-    done = python("-m", "llmpower.book.run", job)
-    if done.returncode == 0:
-        return []
+    """Execute in a process of its own; returns its exit code and what it told."""
+    job = {"path": str(path), "values": values, "folder": str(folder), "begun": fresh.before(path)}
+    done = python("-m", "llmpower.book.run", json.dumps(job))
     told = done.stdout.strip() or "\n".join(done.stderr.strip().splitlines()[-3:])
-    return [told or f"{path.stem} stopped with code {done.returncode}"]
+    return done.returncode, told or f"{path.stem} stopped with code {done.returncode}"
 
 
 def python(*arguments):
-    """Run another Python with this package, as its kernels do; returns the finished process and what it told."""
-    # What follows the order of a set is then the same in every build.
-    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent), "PYTHONHASHSEED": "0"}
-    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environment, check=False)
+    """Run another Python with this package, as its kernels do; returns the finished process and what it told.
+
+    It works in an empty folder, imports nothing from where the caller happens to be, and knows none of the caller's
+    own settings: Python's, IPython's start-up files, the style and the backend of the figures.
+    """
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "IPYTHON"))}
+    figures = pathlib.Path(importlib.util.find_spec("matplotlib").origin).parent
+    with tempfile.TemporaryDirectory() as nowhere:
+        own |= {
+            "PYTHONPATH": str(PACKAGE.parent), "PYTHONSAFEPATH": "1", "PYTHONUTF8": "1",
+            # What follows the order of a set is then the same in every build.
+            "PYTHONHASHSEED": "0",
+            "IPYTHONDIR": nowhere, "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+            "MATPLOTLIBRC": str(figures / "mpl-data" / "matplotlibrc"), "JUPYTER_PATH": "",
+        }  # fmt: skip
+        options = {"capture_output": True, "encoding": "utf-8", "errors": "replace", "check": False}
+        return subprocess.run([sys.executable, *arguments], cwd=nowhere, env=own, **options)
 
 
 if __name__ == "__main__":
@@ -174,4 +214,4 @@ if __name__ == "__main__":
     except ChapterError as error:
         # On standard output: the kernel's own log goes to the other one.
         print(error)
-        sys.exit(1)
+        sys.exit(error.exit_code)

@@ -39,7 +39,8 @@ def axes(height=3.6, x="", y="", logarithmic="", **more):
     logarithmic : which of the two are, "x", "y" or "xy"; see `log`.
     more : what `matplotlib.pyplot.subplots` takes.
     """
-    plt.style.use(pathlib.Path(__file__).with_suffix(".mplstyle"))
+    # From the defaults of the library, whatever a reader's own settings say.
+    plt.style.use(["default", pathlib.Path(__file__).with_suffix(".mplstyle")])
     if "inline" in plt.get_backend():
         from matplotlib_inline.backend_inline import set_matplotlib_formats
 

@@ -1,0 +1,307 @@
+"""What makes a chapter run again or a page be published again, what is never stored, what a killed build leaves."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import nbformat
+import pytest
+
+from llmpower.book import fresh, renew, run
+from llmpower.book.files import BookError, ChapterError, chapters
+from tests.book.small import CHAPTER, LATER, small_book
+from tests.conftest import BOOK
+
+
+@pytest.fixture(scope="module")
+def shared_copy(tmp_path_factory):
+    """A small book, built once for all tests."""
+    copy = small_book(tmp_path_factory.mktemp("small") / "book")
+    done = copy.llmpower("build")
+    assert done.returncode == 0, done.stderr
+    return copy
+
+
+def built(copy, **more):
+    """What a build told; it must succeed."""
+    done = copy.llmpower("build", **more)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_nothing_is_done_twice(copy):
+    told = built(copy)
+    assert "executing: nothing to do, 3 chapters" in told and "publishing: nothing to do" in told
+
+
+def sleeping(copy, name, seconds=3):
+    """Let a chapter say when it has begun, by a file, and then take its time."""
+    begun = copy.folder / "begun"
+    begun.unlink(missing_ok=True)
+    notebook = nbformat.read(copy.folder / name, as_version=4)
+    wait = f"import pathlib, time; pathlib.Path({str(begun)!r}).touch(); time.sleep({seconds})"
+    notebook.cells[3].source += f"\n{wait}"
+    copy.write(name, nbformat.writes(notebook))
+    return begun
+
+
+def while_it_runs(begun, change):
+    """Do something as soon as a chapter has begun."""
+
+    def wait():
+        for _ in range(600):
+            if begun.exists():
+                return change()
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize(
+    ("changed", "old", "new", "shown"),
+    [
+        ("data/accelerators.csv", "h100-sxm,tdp_w,700,", "h100-sxm,tdp_w,640,", "640 W"),
+        (CHAPTER, "batch: int = 2", "batch: int = 77", "77"),
+    ],
+)
+def test_what_is_saved_while_a_chapter_runs_is_on_the_page(copy, changed, old, new, shown):
+    """It was hashed when the chapter had ended: the old result then counted as that of the new file for ever."""
+    begun = sleeping(copy, CHAPTER)
+    thread = while_it_runs(begun, lambda: copy.replace(changed, old, new))
+    told = built(copy)
+    thread.join()
+    assert "board in vain" in told and "since what they read changed meanwhile" in told
+    assert shown in copy.page("chapters/board")
+    assert shown in (copy.folder / "_build" / "html" / "downloads" / "board.executed.ipynb").read_text()
+    assert "executing: nothing to do" in built(copy)
+
+
+def test_a_run_whose_inputs_moved_is_not_stored(copy, tmp_path):
+    path = copy.folder / CHAPTER
+    begun = fresh.before(path)
+    copy.replace(CHAPTER, "batch: int = 2", "batch: int = 3")
+    with pytest.raises(fresh.Moved, match="board is not stored: while it ran, its code changed"):
+        run.execute(path, {}, tmp_path / "stored", begun)
+    assert not (tmp_path / "stored").exists()
+
+
+def test_what_never_rests_is_told(copy, monkeypatch):
+    """A chapter whose inputs change each time it runs is given up after some rounds."""
+    changes = iter(range(100))
+
+    def apart(path, values, folder):
+        copy.write(LATER, (copy.folder / LATER).read_text(encoding="utf-8").replace("average", f"mean {next(changes)}"))
+        return fresh.Moved.exit_code, "it moved"
+
+    monkeypatch.setattr(run, "_execute_apart", apart)
+    told = []
+    with pytest.raises(ChapterError, match="not up to date after 3 rounds: index, board, step: what they read"):
+        run.execute_stale(
+            copy.folder, dict.fromkeys(chapters(copy.folder), {"batch": 9}), copy.folder / "x", 1, told.append
+        )
+    assert sum("executing" in line for line in told) == 3
+
+
+def test_renew_refuses_a_notebook_that_was_saved_meanwhile(copy, monkeypatch):
+    """What an author saved was written over."""
+    before = {path: path.read_bytes() for path in chapters(copy.folder).values()}
+    execute = run.execute_stale
+
+    def saved_meanwhile(*given):
+        folders = execute(*given)
+        copy.replace(CHAPTER, "A board is", "SAVED MEANWHILE. A board is")
+        return folders
+
+    monkeypatch.setattr(run, "execute_stale", saved_meanwhile)
+    with pytest.raises(BookError, match="board: saved while it was renewed; nothing was written"):
+        renew.renew(copy.folder, 1, lambda line: None)
+    assert "SAVED MEANWHILE" in (copy.folder / CHAPTER).read_text(encoding="utf-8")
+    assert all(path.read_bytes() == content for path, content in before.items() if path.name != "board.ipynb")
+
+
+def test_renew_leaves_all_as_it_was_if_a_file_cannot_be_written(copy, monkeypatch):
+    """A full disk cut a notebook in two, and renewed half of the others."""
+    before = {path: path.read_bytes() for path in copy.folder.glob("chapters/*")}
+    sync, calls = os.fsync, []
+
+    def full(number):
+        calls.append(number)
+        if len(calls) == 3:
+            raise OSError(28, "No space left on device")
+        sync(number)
+
+    copy.replace(CHAPTER, "batch: int = 2", "batch: int = 4")
+    before[copy.folder / CHAPTER] = (copy.folder / CHAPTER).read_bytes()
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(
+        BookError, match=r"board.ipynb: cannot be written: No space left on device; nothing was changed"
+    ):
+        renew.renew(copy.folder, 1, lambda line: None)
+    assert {path: path.read_bytes() for path in copy.folder.glob("chapters/*")} == before
+
+
+def test_renew_stores_outputs_without_pictures_and_tells_what_moved(copy):
+    for name in (CHAPTER, LATER, "index.ipynb", "chapters/run-times.json"):
+        copy.write(name, (copy.folder / name).read_text(encoding="utf-8"))
+    assert "batch: not there -> 2" in copy.llmpower("renew").stdout
+    copy.replace(CHAPTER, "batch: int = 2", "batch: int = 4")
+    done = copy.llmpower("renew")
+    assert done.returncode == 0 and "board: 1 numbers moved\n  batch: 2 -> 4\nstep: no number moved" in done.stdout
+    notebook = nbformat.read(copy.folder / CHAPTER, as_version=4)
+    assert run.shown(notebook)["batch"]["value"] == 4
+    assert not [
+        kind for cell in notebook.cells for out in cell.get("outputs", []) for kind in out.data if "image" in kind
+    ]
+
+
+def test_a_readers_own_settings_do_not_reach_a_chapter(copy, tmp_path):
+    """With MPLBACKEND=Agg all figures were missing, and the run counted as whole."""
+    (tmp_path / "matplotlibrc").write_text("font.size: 40\naxes.facecolor: red\nlines.linewidth: 9\n")
+    startup = tmp_path / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    for name in ("startup.py", "profile_default/startup/00-mine.py"):
+        (tmp_path / name).write_text("import llmpower.facts.tables; llmpower.accelerator = None\n")
+    own = {
+        "MPLBACKEND": "Agg", "MATPLOTLIBRC": str(tmp_path), "IPYTHONDIR": str(tmp_path),
+        "PYTHONSTARTUP": str(tmp_path / "startup.py"), "PYTHONWARNINGS": "error", "PYTHONOPTIMIZE": "1",
+    }  # fmt: skip
+    built(copy)
+    before = {name: fresh.digest(path) for name, path in fresh.files_in(copy.folder / "_build" / "html").items()}
+    shutil.rmtree(copy.folder / "_build" / "runs")
+    (copy.folder / "_build" / ".html-inputs").write_text("")
+    assert "executing 3 of 3" in built(copy, env=own)
+    after = {name: fresh.digest(path) for name, path in fresh.files_in(copy.folder / "_build" / "html").items()}
+    assert after == before and [name for name in after if name.endswith(".svg") and "_images" in name]
+
+
+def test_a_run_that_left_no_picture_of_a_figure_is_not_stored(copy, tmp_path):
+    copy.replace(CHAPTER, "plt.show()", "plt.close()")
+    with pytest.raises(ChapterError, match="board ran, but left no picture of its figure fig-board"):
+        run.execute(copy.folder / CHAPTER, {}, tmp_path / "stored")
+    assert not (tmp_path / "stored").exists()
+
+
+def test_nothing_is_imported_from_where_the_caller_is(copy, tmp_path):
+    """A foreign file was executed by a build that was started in its folder."""
+    for name in ("code.py", "calendar.py", "sitecustomize.py", "yaml/__init__.py", "llmpower/__init__.py", "sphinx.py"):
+        hostile = tmp_path / name
+        hostile.parent.mkdir(exist_ok=True)
+        hostile.write_text(f"open({str(tmp_path / 'RAN')!r}, 'w')\nraise SystemExit('hostile')\n")
+    start = "from llmpower.__main__ import main; main()"
+    command = [sys.executable, "-P", "-c", start, "build", "--book", str(copy.folder), "--out", str(tmp_path / "out")]
+    environment = {**os.environ, "PYTHONPATH": str(copy.folder)}
+    shutil.rmtree(copy.folder / "_build" / "runs" / "step", ignore_errors=True)
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "step done" in done.stdout and "publishing with" in done.stdout
+    assert not (tmp_path / "RAN").exists()
+
+
+def test_folders_of_killed_builds_are_removed_and_those_at_work_stay(copy):
+    build = copy.folder / "_build"
+    begun = sleeping(copy, CHAPTER, 60)
+    environment = {**os.environ, "PYTHONPATH": str(copy.folder)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "llmpower", "build"], cwd=copy.folder, env=environment, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    while not begun.exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    left = list(build.rglob(".running-*"))
+    assert left
+    killed = [build / ".staging-killed", build / ".publishing", *left]
+    working = [build / ".staging-working", build / "runs" / "index" / ".running-working"]
+    for folder in (*killed[:2], *working):
+        folder.mkdir()
+        (folder / "page.html").touch()
+        (folder / ".held").touch()
+    with fresh.hold(working[0]), fresh.hold(working[1]):
+        copy.restore()
+        built(copy)
+        assert not [folder for folder in killed if folder.exists()]
+        assert all((folder / "page.html").exists() for folder in working)
+    assert [*build.rglob(".staging-*"), *build.rglob(".running-*")] == working
+    for folder in working:
+        shutil.rmtree(folder)
+
+
+def test_a_damaged_page_is_published_again(copy):
+    """The seal knew names and sizes; zeros of the right size are what a power cut leaves."""
+    built(copy)
+    build = copy.folder / "_build"
+    page = build / "html" / "chapters" / "board.html"
+    whole, mark = page.read_bytes(), (build / ".html-inputs").read_text().split()[0]
+    assert fresh.site_is_fresh(build, mark)
+    for damaged in (whole + b" ", b"", bytes(len(whole))):
+        page.write_bytes(damaged)
+        assert not fresh.site_is_fresh(build, mark)
+    (build / "html" / "glossary.html").unlink()
+    assert "publishing with" in built(copy)
+    assert page.read_bytes() == whole and (build / "html" / "glossary.html").is_file()
+
+
+def test_every_module_of_the_room_and_the_version_are_in_the_fingerprint(tmp_path, monkeypatch):
+    room, seen = tmp_path / "room", set()
+    shutil.copytree(fresh.HERE, room, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(fresh, "HERE", room)
+    seen.add(fresh.publisher(BOOK))
+    (room / "new.py").touch()
+    files = [path for path in room.rglob("*") if path.is_file()]
+    assert {"build.py", "print.css", "sources.md.j2"} <= {path.name for path in files}
+    for path in files:
+        path.write_bytes(path.read_bytes() + b" ")
+        seen.add(fresh.publisher(BOOK))
+    monkeypatch.setattr(fresh, "__version__", "9.9.9")
+    seen.add(fresh.publisher(BOOK))
+    assert len(seen) == 1 + len(files) + 1
+
+
+def test_another_version_is_on_the_pages(copy):
+    copy.replace("llmpower/__init__.py", '__version__ = "', '__version__ = "9.')
+    told = built(copy)
+    assert "publishing with" in told
+    assert "edition 9." in (copy.folder / "_build" / "html" / "downloads" / "board.ipynb").read_text()
+
+
+def test_a_module_of_the_room_saved_while_chapters_run_publishes_again(copy):
+    begun = sleeping(copy, LATER, 2)
+    thread = while_it_runs(begun, lambda: copy.replace("llmpower/book/speed.py", "gc.disable()", "gc.disable() "))
+    built(copy)
+    thread.join()
+    assert "publishing with" in built(copy)
+
+
+def test_no_note_of_sphinx_is_published(copy):
+    names = fresh.files_in(copy.folder / "_build" / "html")
+    assert "index.html" in names and ".nojekyll" in names and ".buildinfo" not in names
+
+
+def test_text_is_taken_over_without_running_and_gives_the_same_bytes(copy, tmp_path):
+    path, values = tmp_path / "board.ipynb", {"batch": 3}
+    shutil.copyfile(copy.folder / CHAPTER, path)
+    run.execute(path, values, tmp_path / "stored")
+    assert fresh.run_is_fresh(path, tmp_path / "stored")
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[0].source += "\n\nA paragraph more."
+    notebook.cells.insert(3, nbformat.v4.new_markdown_cell("A cell more.", id="more"))
+    nbformat.write(notebook, path)
+    assert fresh.run_is_fresh(path, tmp_path / "stored")
+    run.execute(path, values, tmp_path / "anew")
+    for name in ("executed.ipynb", "inputs.json", "results.json"):
+        assert (tmp_path / "stored" / name).read_bytes() == (tmp_path / "anew" / name).read_bytes(), name
+    assert "A cell more." in (tmp_path / "stored" / "executed.ipynb").read_text(encoding="utf-8")
+    next(cell for cell in notebook.cells if "plt.show()" in cell.source).source += "\n"
+    nbformat.write(notebook, path)
+    assert not fresh.run_is_fresh(path, tmp_path / "stored")
+    inputs = json.loads((tmp_path / "stored" / "inputs.json").read_text())
+    assert "table:accelerators.csv" in inputs and "module:llmpower.formulas.decode" in inputs
