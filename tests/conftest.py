@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import shlex
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import hypothesis
 import nbformat
 import pytest
 
+from llmpower import cli
 from llmpower.book import build, files
 
 BOOK = pathlib.Path(__file__).parent.parent
@@ -69,6 +71,13 @@ class Copy:
             **more,
         )
 
+    def built(self, *arguments, **more):
+        """What a command told, a build if none is named; it must succeed."""
+        command = arguments if arguments and not arguments[0].startswith("-") else ("build", *arguments)
+        done = self.llmpower(*command, **more)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
     def replace(self, name, old, new):
         """Change a file until the test ends; the old text must be there."""
         text = (self.folder / name).read_text(encoding="utf-8")
@@ -80,6 +89,20 @@ class Copy:
         return (
             (self.folder / out / "html" / f"{name}.html").read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
         )
+
+
+@pytest.fixture
+def say(capsys):
+    """Runs a command in this process; returns exit code and what was printed."""
+
+    def run(line):
+        try:
+            code = cli.main(shlex.split(line))
+        except SystemExit as ended:
+            code = ended.code
+        return code, *capsys.readouterr()
+
+    return run
 
 
 @pytest.fixture

@@ -3,34 +3,19 @@
 import inspect
 import json
 import re
-import shlex
 import subprocess
 import sys
 
 import pytest
 
 import llmpower
-from llmpower import cli, estimate, plan, text
+from llmpower import estimate, plan, text
 from llmpower.evidence import exam, fit
 from llmpower.step import constants
 from tests.conftest import BOOK
 
 RUN = "llama-3.1-70b h100-sxm --n-accelerators 4 --batch 64 --prompt-tokens 200 --output-tokens 400"
 SERVICE = "llama-3.1-70b h100-sxm --queries-per-day 1e7 --batch 64"
-
-
-@pytest.fixture
-def say(capsys):
-    """Runs a command in this process; returns exit code and what was printed."""
-
-    def run(line):
-        try:
-            code = cli.main(shlex.split(line))
-        except SystemExit as ended:
-            code = ended.code
-        return code, *capsys.readouterr()
-
-    return run
 
 
 def printed(value):

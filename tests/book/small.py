@@ -55,7 +55,7 @@ def _notebook(path, *cells):
 
 
 _BATCH = ("parameters", "batch: int = 2  # sequences decoded together [count]")
-_IMPORTS = ("hide-input", "import llmpower\nfrom llmpower import decode, report")
+_IMPORTS = ("hide-input", "import llmpower\nfrom llmpower import report")
 
 
 def small_book(folder):
@@ -63,10 +63,12 @@ def small_book(folder):
     copy = copy_book(folder, pages=False)
     (folder / "_toc.yml").write_text(_TOC)
     (folder / "glossary.md").write_text(_GLOSSARY)
+    # The whole bibliography takes longer to read than all the rest.
+    (folder / "references.bib").write_text("@misc{nobody, author = {Nobody}, title = {Nothing}, year = {2030}}\n")
     times = {"date": "2030-01-31", "python": "3.11", "cores": 2, "run_s": {"index": 1.0, "board": 1.0, "step": 1.0}}
     _notebook(
         folder / CHAPTER,
-        "(board)=\n# Boards\n\nA board is rated at {glue:text}`rating`; {glue:text}`batch` run in a {term}`decode step`.",
+        "(board)=\n# Boards\n\nIts rating is {glue:text}`rating`; {glue:text}`batch` run in a {term}`decode step`.",
         _BATCH,
         _IMPORTS,
         (
@@ -81,12 +83,12 @@ def small_book(folder):
         "(step)=\n# Steps\n\nAn average step takes {glue:text}`energy`.",
         _BATCH,
         _IMPORTS,
-        ("hide-input", 'report.show("energy", decode.energy_per_token_j(10, batch), "J")'),
+        ("hide-input", 'from llmpower import decode\nreport.show("energy", decode.energy_per_token_j(10, batch), "J")'),
         ("fig-step", _figure("fig-step")),
     )
     _notebook(
         folder / "index.ipynb",
-        "(index)=\n# Small\n\nShares: {glue:text}`share_one`, {glue:text}`share_many`, {glue:text}`share_long`; {ref}`board`.",
+        "(index)=\n# Small\n\n{glue:text}`share_one`, {glue:text}`share_many`, {glue:text}`share_long`: {ref}`board`.",
         _BATCH,
         _IMPORTS,
         ("hide-input", """

@@ -1,0 +1,270 @@
+"""Publishing: what runs again, what is on the page then, what is refused, what a failure leaves behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import nbformat
+import psutil
+import pytest
+
+from llmpower.book import fresh
+from llmpower.book.files import chapters
+from llmpower.book.scenario import ask
+from tests.book.small import CHAPTER, LATER, small_book
+
+GLOSSARY = ("glossary.md", "One pass through the network", "A single pass through the network")
+
+
+@pytest.fixture(scope="module")
+def shared_copy(tmp_path_factory):
+    """A small book, built once for all tests."""
+    copy = small_book(tmp_path_factory.mktemp("small") / "book")
+    copy.built()
+    return copy
+
+
+def stale(copy, monkeypatch):
+    """Chapters of a copy that a build would execute."""
+    monkeypatch.setattr(fresh, "PACKAGE", copy.folder / "llmpower")
+    monkeypatch.setattr(fresh, "DATA", copy.folder / "data")
+    values, cache = ask(copy.folder).values, copy.folder / "_build" / "runs"
+    folders = {name: cache / name / fresh.hashed(values[name])[:12] for name in values}
+    return {name for name, path in chapters(copy.folder).items() if not fresh.run_is_fresh(path, folders[name])}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        ("data/accelerators.csv", "h100-sxm,tdp_w,700,", "h100-sxm,tdp_w,640,", {"board"}),
+        ("data/cpus.csv", "intel-", "untel-", set()),
+        ("data/quantities.csv", "decoded together", "decoded at once", {"board", "step"}),
+        ("llmpower/formulas/decode.py", "return energy_j / batch", "return 3 * energy_j / batch", {"step"}),
+        ("llmpower/evidence/fit.py", '"""', '"""Of old: ', set()),
+        ("llmpower/cli.py", "A thin door", "A very thin door", set()),
+        ("llmpower/book/build.py", '"""', '"""It ', set()),
+        ("llmpower/book/report.py", '"""', '"""It ', {"index", "board", "step"}),
+        ("llmpower/figures/style.mplstyle", "lines.linewidth: 2", "lines.linewidth: 3", {"index", "board", "step"}),
+        ("requirements.lock", "papermill==", "# another edition\npapermill==", {"index", "board", "step"}),
+        (LATER, "batch: int = 2", "batch: int = 5", {"step"}),
+        (LATER, "plt.show()", "plt.show() ", {"step"}),
+        (LATER, "An average step", "A mean step", set()),
+        (GLOSSARY[0], GLOSSARY[1], GLOSSARY[2], set()),
+        ("_build/runs/index/*/results.json", "{", "", {"index"}),
+        ("_build/runs/index/*/executed.ipynb", "}", "", {"index"}),
+    ],
+)
+def test_a_change_makes_stale_what_depends_on_it(copy, monkeypatch, file, old, new, expected):
+    (path,) = copy.folder.glob(file)
+    assert stale(copy, monkeypatch) == set()
+    copy.replace(path.relative_to(copy.folder), old, new)
+    assert stale(copy, monkeypatch) == expected
+
+
+def test_what_changed_is_on_the_page_and_nothing_else_ran(copy):
+    assert "executing: nothing to do" in copy.built() and "700 W" in copy.page("chapters/board")
+    before = copy.page("chapters/step")
+    copy.replace("data/accelerators.csv", "h100-sxm,tdp_w,700,", "h100-sxm,tdp_w,640,")
+    told = copy.built()
+    assert "board done" in told and "executing 1 of 3" in told and "published after" in told
+    assert "640 W" in copy.page("chapters/board") and copy.page("chapters/step") == before
+    # 3 times 10 J over 4 tokens.
+    copy.replace("llmpower/formulas/decode.py", "return energy_j / batch", "return 3 * energy_j / batch")
+    copy.replace(LATER, "batch: int = 2", "batch: int = 4")
+    assert "step done" in copy.built() and "7.50 J" in copy.page("chapters/step")
+
+
+def test_text_changed_executes_nothing_and_leaves_no_stale_page(copy):
+    """Another title, which stands in the side bar of all pages, and another text: the site is as if from nothing."""
+    copy.built()
+    kept = copy.folder / "_build" / ".published"
+    read = {path: path.stat().st_mtime for path in kept.rglob("*.doctree")}
+    copy.replace(CHAPTER, "# Boards", "# Boards of all kinds")
+    copy.replace(*GLOSSARY)
+    told = copy.built()
+    assert "executing: nothing to do" in told and "publishing with" in told
+    again = {path.stem for path in read if path.stat().st_mtime != read[path]}
+    assert {"board", "glossary"} <= again and {"step", "index"}.isdisjoint(again)
+    copy.built("--out", "nothing-kept")
+    first, second = (
+        {name: path.read_bytes() for name, path in fresh.files_in(copy.folder / out).items()}
+        for out in ("_build/html", "nothing-kept/html")
+    )
+    assert first == second
+    assert "Boards of all kinds" in copy.page("glossary") and GLOSSARY[2] in copy.page("glossary")
+
+
+def test_two_builds_at_once_do_not_share_a_folder(copy):
+    copy.built()
+    taken = copy.folder / "_build" / ".publishing"
+    (copy.folder / "_build" / ".published").rename(taken)
+    copy.replace(*GLOSSARY)
+    with fresh.hold(taken):
+        before = sorted(taken.rglob("*"))
+        copy.built()
+        assert GLOSSARY[2] in copy.page("glossary") and sorted(taken.rglob("*")) == before
+
+
+def test_a_run_tells_what_was_asked(copy):
+    copy.built("run", "board", "-p", "batch=64", "--out", "mine")
+    found = json.loads((copy.folder / "mine" / "results.json").read_text(encoding="utf-8"))
+    assert found["parameters"] == {"batch": 64} and found["numbers"]["batch"]["value"] == 64
+    assert found["numbers"]["rating"] == {"value": 700.0, "unit": "W", "text": "700 W"}
+    page = copy.page("chapters/board", out="mine")
+    assert "<strong>64</strong>" in page and "a reader's own parameters" in page.replace("&#39;", "'")
+    notebook = nbformat.read(copy.folder / "mine" / "board.ipynb", as_version=4)
+    assert notebook.cells[-1].source.startswith("## Parameters used")
+
+
+def test_a_scenario_file_publishes_a_book_of_its_own(copy):
+    (copy.folder / "ours.yml").write_text(
+        "title: Watts at our place\nparameters:\n  batch: 8\nchapters:\n  step:\n    batch: 20\n"
+    )
+    copy.built("build", "-f", "ours.yml", "--out", "ours")
+    page = copy.page("chapters/step", out="ours")
+    assert "Watts at our place" in page and "0.500 J" in page  # 10 J over 20 tokens
+    assert "8</" in copy.page("chapters/board", out="ours")
+    assert "Watts at our place" not in copy.page("chapters/step")
+
+
+def test_a_folder_of_somebody_else_is_not_replaced(copy, say):
+    precious = copy.folder / "mine-alone" / "html" / "thesis.html"
+    precious.parent.mkdir(parents=True)
+    precious.write_text("years of work")
+    front = (copy.folder / "index.ipynb").read_bytes()
+    for command in (
+        f"run board --out {copy.folder}/mine-alone",
+        f"build --out {copy.folder}/mine-alone",
+        f"run index --out {copy.folder}",
+        f"run board --out {copy.folder}/chapters",
+    ):
+        code, _, err = say(f"{command} --book {copy.folder}")
+        assert code == 2 and "was not made by llmpower" in err
+    assert precious.read_text() == "years of work" and (copy.folder / "index.ipynb").read_bytes() == front
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("run borad", "did you mean board?"),
+        ("run board -f nowhere.yml", "nowhere.yml: cannot be read"),
+        ("run board -p batch", "expected name=value"),
+        ("run board -p batch=1 -p batch=2", "given twice"),
+        ("run board -p btach=1 -p batch=0 --out never", "2 problems, nothing was written"),
+        ("run board -p btach=1 -p batch=0 --out never", "did you mean batch?"),
+        ("run board -p btach=1 -p batch=0 --out never", "allowed is a whole number from 1 to 1,000,000"),
+        ("run board -f typo.yml --out never", "bacth"),
+        ("build -f typo.yml --out never", "staep"),
+        ("build --jobs 0", "expected a whole number from 1"),
+        ("build --out taken/sub", "cannot be written"),
+        ("build --out ''", "--out"),
+        ("build -f ''", "expected a name, got nothing"),
+        ("chapters --book data", "say where it is with --book DIR"),
+        ("serve --port 70000", "expected a port"),
+        ("bulid", "invalid choice"),
+        ("", "required"),
+    ],
+)
+def test_wrong_commands(copy, say, monkeypatch, command, message):
+    monkeypatch.chdir(copy.folder)
+    (copy.folder / "typo.yml").write_text("parameters:\n  bacth: 64\nchapters:\n  staep:\n    batch: 7\n")
+    (copy.folder / "taken").write_text("a file")
+    code, out, err = say(command)
+    assert (code, out) == (2, "") and message in err
+    assert not (copy.folder / "never").exists()
+
+
+def test_outside_a_checkout_commands_ask_for_the_book(say, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = say("chapters")
+    assert code == 2 and "--book DIR" in err
+
+
+def test_a_chapter_that_fails_names_cell_and_error_and_leaves_nothing(copy):
+    copy.replace(LATER, "from llmpower.figures import style", "1 / (batch - batch)")
+    copy.replace(
+        CHAPTER,
+        "from llmpower.figures import style",
+        "import warnings; warnings.warn('look out')\\nfrom llmpower.figures import style",
+    )
+    done = copy.llmpower("build", "--out", "failed")
+    assert done.returncode == 1
+    assert "step failed in cell 5 (`1 / (batch - batch)`): ZeroDivisionError: division by zero" in done.stderr
+    assert "board printed a warning" in done.stderr and "look out" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(copy.folder.glob("failed/**/*.html")) and not list((copy.folder / "_build").rglob(".running-*"))
+
+
+def test_a_broken_reference_stops_the_build_and_keeps_the_former_site(copy):
+    copy.built()
+    before = copy.page("glossary")
+    copy.replace("glossary.md", "# Glossary", "# Glossary\n\nSee {ref}`nowhere-at-all`.")
+    done = copy.llmpower("build")
+    assert done.returncode == 1 and "nowhere-at-all" in done.stderr and "glossary.md" in done.stderr
+    assert copy.page("glossary") == before
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("_config.yml", "a: [", "_config.yml, line 1"),
+        ("index.ipynb", "{", "index.ipynb: not a notebook"),
+        ("chapters/run-times.json", None, "chapters/run-times.json is missing"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line(copy, say, name, content, message):
+    copy.write(name, content or "")
+    if content is None:
+        (copy.folder / name).unlink()
+    code, _, err = say(f"build --book {copy.folder}")
+    assert code == 1 and message in err and len(err.splitlines()) == 1
+
+
+def test_stopping_leaves_no_half_page_and_no_kernel(copy):
+    process = psutil.Popen(
+        [sys.executable, "-m", "llmpower", "run", "board", "-p", "batch=7", "--out", "stopped"],
+        cwd=copy.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # A test run in the background has it ignored, and its children would inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        env={**os.environ, "PYTHONPATH": str(copy.folder)},
+    )
+    # A kernel has a session of its own: it is found as a child, and does not hear of the signal by itself.
+    started = []
+    while not any("ipykernel_launcher" in (one.as_dict(["cmdline"])["cmdline"] or ()) for one in started):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+        started = [one for one in process.children(recursive=True) if one.is_running()]
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "stopped; nothing half done was published" in errors and "Traceback" not in errors
+    assert not (copy.folder / "stopped" / "html").exists()
+    _, left = psutil.wait_procs(started, timeout=60)
+    assert not left, "a kernel is still running"
+
+
+def test_nbval_sees_a_changed_constant_and_renew_names_what_moved(copy):
+    def nbval():
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--nbval", "-q", CHAPTER]
+        environment = {**os.environ, "PYTHONPATH": str(copy.folder)}
+        return subprocess.run(command, cwd=copy.folder, env=environment, capture_output=True, text=True, check=False)
+
+    for name in (CHAPTER, LATER, "index.ipynb", "chapters/run-times.json"):
+        copy.write(name, (copy.folder / name).read_text(encoding="utf-8"))
+    told = copy.built("renew")
+    assert "rating: not there -> 700 W" in told and nbval().returncode == 0
+    copy.replace("data/accelerators.csv", "h100-sxm,tdp_w,700,", "h100-sxm,tdp_w,640,")
+    broken = nbval()
+    assert broken.returncode == 1 and "failed" in broken.stdout
+    assert "board: 1 numbers moved\n  rating: 700 W -> 640 W\nstep: no number moved" in copy.built("renew")
+    assert nbval().returncode == 0
+    notebook = nbformat.read(copy.folder / CHAPTER, as_version=4)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert not [kind for output in outputs for kind in output.get("data", {}) if kind.startswith("image/")]
