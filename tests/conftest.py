@@ -21,11 +21,10 @@ hypothesis.settings.register_profile("untimed", deadline=None)
 if not os.environ.get("CI"):  # There the profile of Hypothesis has no deadline, either, and draws the same each time.
     hypothesis.settings.load_profile("untimed")
 _PARTS = (
-    "_config.yml", "_static", "data", "llmpower", "references.bib", "requirements.lock", "CITATION.cff", "CHANGELOG.md",
+    "_config.yml", "_static", "data", "llmpower", "requirements.lock", "CITATION.cff", "CHANGELOG.md",
 )  # fmt: skip
 _PAGES = (
-    "_toc.yml", "chapters", "scenarios",
-    *(path.name for pattern in ("*.md", "*.ipynb", "conftest.py") for path in BOOK.glob(pattern)),
+    "_toc.yml", "chapters", "pages", "index.ipynb"
 )  # fmt: skip
 
 

@@ -195,7 +195,7 @@ def test_nothing_was_verified_in_the_future():
 def test_sources_are_in_the_bibliography_and_the_bibliography_parses():
     from pybtex.database import parse_file
 
-    library = set(parse_file(tables.DATA.parent / "references.bib").entries)
+    library = set(parse_file(tables.DATA / "references.bib").entries)
     facts = [fact for table in TIDY for fact in catalog.facts(table)]
     used = {key for fact in facts for key in fact.source.split(";") if key}
     used |= {catalog.model(name).source for name in catalog.names("model")}

@@ -107,7 +107,7 @@ def test_help_says_what_a_reader_must_know(name):
 
 
 def test_cited_keys_are_in_the_bibliography():
-    library = (DATA.parent / "references.bib").read_text(encoding="utf-8")
+    library = (DATA / "references.bib").read_text(encoding="utf-8")
     for name, function in FORMULAS.items():
         for key in re.findall(r"\[(\w+)\]_", inspect.getdoc(function)):
             assert f"{{{key}," in library, f"{name} cites {key}"

@@ -37,7 +37,7 @@ def test_names_are_those_of_the_other_tables(runs):
 
 
 def test_sources_are_in_the_bibliography(runs):
-    library = set(parse_file(tables.DATA.parent / "references.bib").entries)
+    library = set(parse_file(tables.DATA / "references.bib").entries)
     assert set(runs["source"]) <= library
 
 

@@ -179,7 +179,9 @@ def test_a_copy_does_not_straddle_servers():
 
 def test_what_is_given_is_certain_and_what_is_not_is_listed():
     least = plan("llama-3.1-70b", "h100-sxm", 1e7, batch=64)
-    keys = set(re.findall(r"^@\w+\{(\S+),", (BOOK / "references.bib").read_text(encoding="utf-8"), re.MULTILINE))
+    keys = set(
+        re.findall(r"^@\w+\{(\S+),", (BOOK / "data" / "references.bib").read_text(encoding="utf-8"), re.MULTILINE)
+    )
     for one in least.assumptions:
         assert one.source == "convention" or set(one.source.split(";")) <= keys, one
         assert one.note

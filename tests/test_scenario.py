@@ -18,7 +18,7 @@ def printed(path):
 
 
 def test_the_example_publishes_a_book_for_somebody_elses_machines(copy):
-    done = copy.llmpower("build", "-f", "scenarios/example.yml", "--out", "example")
+    done = copy.llmpower("build", "-f", "chapters/example.yml", "--out", "example")
     assert done.returncode == 0, done.stderr
     for page, sentences in OWN.items():
         text, reference = copy.page(page, out="example"), printed(copy.folder / f"{page}.ipynb")

@@ -11,19 +11,20 @@ import time
 import yaml
 
 from llmpower.book import fresh, pages, pdf, run, take_home
-from llmpower.book.files import PACKAGE, BookError, contents, read_json, read_yaml
+from llmpower.book.files import PACKAGE, BookError, contents, page_file, read_json, read_yaml
 from llmpower.book.scenario import ask
 
+_LIBRARY = "data/references.bib"
 _NOTICE = "Run with a reader's own parameters: each chapter ends with the ones it used."
 
 
 def missing_parts(book):
     """Files that a book needs and this one lacks, one line each."""
-    needed = ["_config.yml", "references.bib", "_static", "requirements.lock", *pages.NEEDED]
+    needed = ["_config.yml", _LIBRARY, "_static", "requirements.lock", *pages.NEEDED]
     problems = [f"{name} is missing in {book}" for name in needed if not (book / name).exists()]
     for page in contents(book):
-        if page not in pages.GENERATED and not any((book / f"{page}.{kind}").is_file() for kind in ("md", "ipynb")):
-            problems.append(f"_toc.yml names {page}, but there is no {page}.md or {page}.ipynb")
+        if page not in pages.GENERATED and not page_file(book, page):
+            problems.append(f"_toc.yml names {page}, but there is no {page}.ipynb, {page}.md or pages/{page}.md")
     return problems
 
 
@@ -36,8 +37,9 @@ def _stage(book, folders, title, changed, stage):
         if page in pages.GENERATED:
             target.write_text(pages.page(page, book, folders), encoding="utf-8")
         else:
-            shutil.copyfile(folders[name] / "executed.ipynb" if name in folders else book / f"{page}.md", target)
-    for name in ("_toc.yml", "references.bib"):
+            shutil.copyfile(folders[name] / "executed.ipynb" if name in folders else page_file(book, page), target)
+    (stage / _LIBRARY).parent.mkdir()
+    for name in ("_toc.yml", _LIBRARY):
         shutil.copyfile(book / name, stage / name)
     shutil.copytree(book / "_static", stage / "_static")
     config = read_yaml(book / "_config.yml")

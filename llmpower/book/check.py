@@ -5,7 +5,7 @@ import re
 
 from llmpower.book import run
 from llmpower.book.build import missing_parts
-from llmpower.book.files import ChapterError, chapters, contents, read_notebook
+from llmpower.book.files import ChapterError, chapters, contents, page_file, read_notebook
 from llmpower.book.parameters import comment, parameters, parameters_cell
 from llmpower.facts import catalog, tables
 from llmpower.facts.claims import claims
@@ -33,7 +33,7 @@ def typed_numbers(text):
 def facts_problems(book):
     """Broken rows, unknown sources and values from the future in ``data/``."""
     problems = []
-    library = (book / "references.bib").read_text(encoding="utf-8")
+    library = (book / "data" / "references.bib").read_text(encoding="utf-8")
     keys = set(re.findall(r"^@\w+\{([^,\s]+),", library, re.MULTILINE))
 
     def sources(table):
@@ -106,10 +106,10 @@ def check(book):
     if missing := missing_parts(book):
         return missing
     problems = facts_problems(book)
-    texts = {page: (book / f"{page}.md") for page in contents(book)}
-    texts = {page: path.read_text(encoding="utf-8") for page, path in texts.items() if path.is_file()}
-    for page, text in texts.items():
-        problems += [f"{page}.md: typed number {found!r}; glue it from a chapter" for found in typed_numbers(text)]
+    written = [path for page in contents(book) if (path := page_file(book, page)) and path.suffix == ".md"]
+    texts = {path.name: path.read_text(encoding="utf-8") for path in written}
+    for name, text in texts.items():
+        problems += [f"{name}: typed number {found!r}; glue it from a chapter" for found in typed_numbers(text)]
     notebooks = chapters(book)
     everything = "\n".join([*texts.values(), *(path.read_text(encoding="utf-8") for path in notebooks.values())])
     for path in notebooks.values():

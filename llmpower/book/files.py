@@ -113,6 +113,12 @@ def contents(book):
         raise BookError(f"_toc.yml: {error}") from None
 
 
+def page_file(book, page):
+    """File in which a page of the table of contents is written, or None; what is no chapter lies in ``pages/``."""
+    places = (book / f"{page}.ipynb", book / f"{page}.md", book / "pages" / f"{page}.md")
+    return next((path for path in places if path.is_file()), None)
+
+
 def chapters(book):
     """Notebooks of the table of contents by name."""
     found = [book / f"{page}.ipynb" for page in contents(book)]

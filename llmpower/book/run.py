@@ -196,7 +196,7 @@ def python(*arguments):
     """
     own = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "IPYTHON"))}
     figures = pathlib.Path(importlib.util.find_spec("matplotlib").origin).parent
-    with tempfile.TemporaryDirectory() as nowhere:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as nowhere:
         own |= {
             "PYTHONPATH": str(PACKAGE.parent), "PYTHONSAFEPATH": "1", "PYTHONUTF8": "1",
             # What follows the order of a set is then the same in every build.

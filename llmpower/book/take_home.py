@@ -107,7 +107,7 @@ def _known(stage, executed, pages):
             labels = re.findall(r"^`{3,}\{math\}\n:label: ([\w-]+)$", text, re.MULTILINE)
             eq |= {label: number for number, label in enumerate(labels, start=1)}
     ref["contents"] = [ref[page] for page in pages[1:] if pathlib.Path(page).name in executed]
-    return {"glue": glue, "cite": _citations(stage / "references.bib"), "ref": ref, "eq": eq}
+    return {"glue": glue, "cite": _citations(stage / "data" / "references.bib"), "ref": ref, "eq": eq}
 
 
 def _text(notebook):

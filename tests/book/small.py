@@ -62,9 +62,12 @@ def small_book(folder):
     """Copy the package, the data and the settings of the book, and write three pages of its own."""
     copy = copy_book(folder, pages=False)
     (folder / "_toc.yml").write_text(_TOC)
-    (folder / "glossary.md").write_text(_GLOSSARY)
+    (folder / "pages").mkdir()
+    (folder / "pages" / "glossary.md").write_text(_GLOSSARY)
     # The whole bibliography takes longer to read than all the rest.
-    (folder / "references.bib").write_text("@misc{nobody, author = {Nobody}, title = {Nothing}, year = {2030}}\n")
+    (folder / "data" / "references.bib").write_text(
+        "@misc{nobody, author = {Nobody}, title = {Nothing}, year = {2030}}\n"
+    )
     times = {"date": "2030-01-31", "python": "3.11", "cores": 2, "run_s": {"index": 1.0, "board": 1.0, "step": 1.0}}
     _notebook(
         folder / CHAPTER,

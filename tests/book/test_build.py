@@ -16,7 +16,7 @@ from llmpower.book.files import chapters
 from llmpower.book.scenario import ask
 from tests.book.small import CHAPTER, LATER, small_book
 
-GLOSSARY = ("glossary.md", "One pass through the network", "A single pass through the network")
+GLOSSARY = ("pages/glossary.md", "One pass through the network", "A single pass through the network")
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +201,7 @@ def test_a_chapter_that_fails_names_cell_and_error_and_leaves_nothing(copy):
 def test_a_broken_reference_stops_the_build_and_keeps_the_former_site(copy):
     copy.built()
     before = copy.page("glossary")
-    copy.replace("glossary.md", "# Glossary", "# Glossary\n\nSee {ref}`nowhere-at-all`.")
+    copy.replace("pages/glossary.md", "# Glossary", "# Glossary\n\nSee {ref}`nowhere-at-all`.")
     done = copy.llmpower("build")
     assert done.returncode == 1 and "nowhere-at-all" in done.stderr and "glossary.md" in done.stderr
     assert copy.page("glossary") == before
@@ -252,7 +252,18 @@ def test_stopping_leaves_no_half_page_and_no_kernel(copy):
 
 def test_nbval_sees_a_changed_constant_and_renew_names_what_moved(copy):
     def nbval():
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--nbval", "-q", CHAPTER]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "llmpower.book.renew",
+            "--nbval",
+            "-q",
+            CHAPTER,
+        ]
         environment = {**os.environ, "PYTHONPATH": str(copy.folder)}
         return subprocess.run(command, cwd=copy.folder, env=environment, capture_output=True, text=True, check=False)
 
