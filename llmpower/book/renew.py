@@ -8,7 +8,7 @@ import tempfile
 
 import nbformat
 
-from llmpower.book import run
+from llmpower.book import records, run
 from llmpower.book.changes import moved
 from llmpower.book.files import chapters, read_json, write_json
 from llmpower.book.pages import RUN_TIMES
@@ -18,7 +18,7 @@ def _strip(notebook):
     """Drop what belongs to a run and not to the source: pictures, the tables behind them, the parameters used."""
     notebook.cells = [cell for cell in notebook.cells if cell.id != "parameters-used"]
     for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
-        output.get("metadata", {}).get("scrapbook", {}).pop("csv", None)
+        output.get("metadata", {}).pop(records.FIGURES, None)
         for kind in ("image/png", "image/svg+xml", "image/jpeg"):
             output.get("data", {}).pop(kind, None)
             output.get("metadata", {}).pop(kind, None)
@@ -40,7 +40,7 @@ def renew(book, jobs=None, say=print):
             before = nbformat.read(path, as_version=4)
             after = nbformat.read(folders[name] / "executed.ipynb", as_version=4)
             _strip(after)
-            lines = moved(run.shown(before), run.shown(after))
+            lines = moved(records.shown(before), records.shown(after))
             nbformat.write(after, path)
             say(f"{name}: {len(lines)} numbers moved" if lines else f"{name}: no number moved")
             for number, old, new in lines:
