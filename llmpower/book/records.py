@@ -29,9 +29,8 @@ def raw_line(value, unit):
 
 
 def _json(value):
-    if isinstance(value, Number) and not isinstance(value, int):
-        value = float(value) if math.isfinite(value) else None
-    return json.dumps(value, ensure_ascii=False)
+    held = not isinstance(value, Number) or math.isfinite(value)
+    return json.dumps(value if held else None, default=float, ensure_ascii=False)
 
 
 def raw(line):
