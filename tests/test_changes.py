@@ -7,15 +7,27 @@ import pytest
 
 from llmpower import cli
 from llmpower.arguments import ParameterError
+from llmpower.book import records
 from llmpower.book.changes import changes, edition_numbers
 
 
-def store(book, name, numbers):
+def record(numbers):
+    """The output of a cell that showed numbers: name -> (printed text, raw value, unit)."""
+    texts = {name: text for name, (text, _, _) in numbers.items()}
+    raw = {name: records.raw_line(value, unit) for name, (_, value, unit) in numbers.items()}
+    return [nbformat.v4.new_output("display_data", {records.NUMBERS: texts}, metadata={records.NUMBERS: raw})]
+
+
+def former_records(numbers):
+    """What it had before the first release, an output for each number."""
+    for name, (text, value, unit) in numbers.items():
+        marks = {"scrapbook": {"name": name, "llmpower": {"value": value, "unit": unit, "text": text}}}
+        yield nbformat.v4.new_output("display_data", {}, metadata=marks)
+
+
+def store(book, name, numbers, record=record):
     """Commit-ready chapter that showed numbers: name -> (printed text, raw value, unit)."""
-    cell = nbformat.v4.new_code_cell("pass", id="one")
-    for key, (text, value, unit) in numbers.items():
-        record = {"name": key, "llmpower": {"value": value, "unit": unit, "text": text}}
-        cell.outputs.append(nbformat.v4.new_output("display_data", {}, metadata={"scrapbook": record}))
+    cell = nbformat.v4.new_code_cell("pass", id="one", outputs=list(record(numbers)) if numbers else [])
     (book / "chapters").mkdir(parents=True, exist_ok=True)
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), book / "chapters" / f"{name}.ipynb")
     chapters = "".join(f"  - file: chapters/{path.stem}\n" for path in sorted((book / "chapters").glob("*.ipynb")))
@@ -59,9 +71,9 @@ def test_a_tag_against_the_folder(book):
     assert found.splitlines() == [
         "| chapter | number | was | is | change |",
         "|:--|:--|--:|--:|:--|",
+        "| decode | `digits` | 0.0418 s | 41.8 ms | printed differently |",
         "| decode | `energy` | 22.4 J | 28.0 J | +25.00 % |",
         "| decode | `old` | 3 |  | no longer shown |",
-        "| decode | `digits` | 0.0418 s | 41.8 ms | printed differently |",
         "",
         "New numbers: decode (1).",
         "",
@@ -71,6 +83,15 @@ def test_a_tag_against_the_folder(book):
 
 def test_an_edition_against_itself(book):
     assert changes(edition_numbers(book, "v1"), edition_numbers(book, "HEAD")) == "No number changed.\n"
+
+
+def test_editions_with_one_output_a_number_are_read(book):
+    numbers = {"energy": ("28.0 J", 28.0, "J"), "name": ("H100", "H100", "")}
+    store(book, "decode", numbers, former_records)
+    before = edition_numbers(book, book)
+    store(book, "decode", numbers)
+    assert before["decode"] == edition_numbers(book, book)["decode"]
+    assert before["decode"]["energy"] == {"value": 28.0, "unit": "J", "text": "28.0 J"}
 
 
 def test_what_is_no_edition_is_named(book):

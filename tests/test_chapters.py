@@ -85,9 +85,12 @@ def test_power_without_a_source_is_called_an_estimate_on_every_page(execute):
 def test_a_page_counts_copies_of_heads_once_and_everywhere(execute, monkeypatch):
     shown = {}
     show = report.show
-    monkeypatch.setattr(
-        report, "show", lambda name, value, *unit: (shown.update({name: value}), show(name, value, *unit))
-    )
+
+    def seen(name, *value, **numbers):
+        shown.update(numbers or {name: value[0]})
+        show(name, *value, **numbers)
+
+    monkeypatch.setattr(report, "show", seen)
     said = execute("decode-breakdown", accelerator="h200-sxm", n_accelerators=16, batch=32)
     # Sixteen boards share eight heads: two copies of 32 x 32,768 tokens x 327,680 B = 343.6 GB, beside 141.1 GB of
     # weights, of which a step reads 139.0 GB. 826.2 GB from 16 x 4.8 TB/s take 10.76 ms for 32 tokens.

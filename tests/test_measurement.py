@@ -1,6 +1,5 @@
 """The estimator against measurements: roof, held-out predictions, tables, and what the chapter says of them."""
 
-import json
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 
 import llmpower
+from llmpower.book import files, records
 from llmpower.estimate import held
 from llmpower.evidence import exam, fit, watts
 from llmpower.facts import catalog
@@ -286,18 +286,8 @@ def test_figures_draw_every_point_they_are_given():
     plt.close()
 
 
-def _shown(notebook):
-    found = {}
-    for cell in notebook["cells"]:
-        for output in cell.get("outputs", []):
-            record = output.get("metadata", {}).get("scrapbook", {})
-            if "llmpower" in record:
-                found[record["name"]] = record["llmpower"]
-    return found
-
-
 def test_the_committed_chapter_shows_what_the_code_finds():
-    numbers = _shown(json.loads(CHAPTER.read_text(encoding="utf-8")))
+    numbers = records.shown(files.read_notebook(CHAPTER))
     clean = exam.held_out()
     clean = clean[clean["anomaly"] == ""]
     assert numbers["middle"]["value"] == pytest.approx(clean["energy_error"].abs().median())

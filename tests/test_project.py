@@ -9,7 +9,7 @@ import tomllib
 import pytest
 import yaml
 
-from llmpower.book import pages, sizes
+from llmpower.book import files, pages, records, sizes
 from llmpower.facts import catalog
 from tests.conftest import BOOK
 
@@ -126,6 +126,17 @@ def test_committed_chapters_hold_outputs_but_no_pictures_or_run_times():
             assert "execution" not in cell.metadata and "papermill" not in cell.metadata
             for output in cell.get("outputs", []):
                 assert not [kind for kind in output.get("data", {}) if kind.startswith("image/")]
+
+
+def test_committed_notebooks_are_short_enough_to_be_read_as_a_difference():
+    """A change detector: one record a cell, a line or two a number."""
+    paths = [*(BOOK / "chapters").glob("*.ipynb"), BOOK / "index.ipynb"]
+    assert len(paths) == 8
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in paths) <= 18_000
+    for path in paths:
+        for cell in files.read_notebook(path).cells:
+            kinds = [kind for output in cell.get("outputs", []) for kind in output.get("data", {})]
+            assert kinds.count(records.NUMBERS) <= 1, f"{path.name}, {cell.id}"
 
 
 def test_imports_keep_the_contracts():

@@ -7,7 +7,7 @@ import re
 import nbformat
 import pytest
 
-from llmpower.book import files, pages, run
+from llmpower.book import files, pages, records, run
 from llmpower.book.scenario import ask
 from tests.conftest import BOOK
 
@@ -73,7 +73,7 @@ def test_every_number_shown_reaches_a_page(site):
     everything = " ".join(" ".join(body(page(site, name)).split()) for name in PAGES)
     for name, path in files.chapters(BOOK).items():
         sources = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
-        numbers = run.shown(nbformat.read(path, as_version=4))
+        numbers = records.shown(nbformat.read(path, as_version=4))
         assert numbers
         # A number that only another branch of the prose uses need not be on the page.
         always = [key for key in numbers if sources.count(f"`{key}`") and "report.say" not in _cell_using(path, key)]

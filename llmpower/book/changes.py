@@ -9,8 +9,8 @@ import zipfile
 from numbers import Number
 
 from llmpower.arguments import ParameterError
-from llmpower.book import run
 from llmpower.book.files import chapters, filled, read_notebook
+from llmpower.book.records import shown
 
 
 def moved(before, after):
@@ -20,14 +20,20 @@ def moved(before, after):
     return [(name, old, new) for name, old, new in pairs if not (old and new and old["text"] == new["text"])]
 
 
+def _numbers(notebook):
+    # Until the first release also in the former form, one output a number, so that older commits can be compared.
+    marks = [out.get("metadata", {}).get("scrapbook", {}) for cell in notebook.cells for out in cell.get("outputs", [])]
+    return shown(notebook) or {mark.name: dict(mark.llmpower) for mark in marks if "llmpower" in mark}
+
+
 def edition_numbers(book, place):
     """Numbers of one edition: chapter -> what it showed.
 
     place: a folder with a book, or a commit or tag of the given one.
     """
     if (pathlib.Path(place) / "_toc.yml").is_file():
-        numbers = {name: run.shown(read_notebook(path)) for name, path in chapters(pathlib.Path(place)).items()}
-        if silent := [name for name, shown in numbers.items() if not shown]:
+        numbers = {name: _numbers(read_notebook(path)) for name, path in chapters(pathlib.Path(place)).items()}
+        if silent := [name for name, found in numbers.items() if not found]:
             raise ParameterError([f"{place}: stored without outputs: {', '.join(silent)}; it is no edition"])
         return numbers
     done = subprocess.run(["git", "archive", "--format=zip", str(place)], cwd=book, capture_output=True, check=False)

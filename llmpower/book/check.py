@@ -1,12 +1,13 @@
 """What an author can get wrong without any page failing to build."""
 
 import ast
+import contextlib
 import re
 
-from llmpower.book import run
 from llmpower.book.build import missing_parts
 from llmpower.book.files import ChapterError, chapters, contents, page_file, read_notebook
 from llmpower.book.parameters import comment, parameters, parameters_cell
+from llmpower.book.records import shown
 from llmpower.facts import catalog, tables
 from llmpower.facts.claims import claims
 from llmpower.facts.quantities import quantities
@@ -17,8 +18,6 @@ _TYPED = re.compile(rf"(?<![\w.])\d[\d.,]*\s?(?:{_UNIT})(?![\w-])")
 _NOT_PROSE = re.compile(r"```.*?```|`[^`]*`|“[^”]*”|\]\([^)]*\)|\$[^$]*\$", re.DOTALL)
 # In an f-string the braces are doubled.
 _GLUED = re.compile(r"\{\{?glue:text\}\}?`([\w-]+)`")
-_SHOWN = re.compile(r"""\bshow\(\s*["']([\w-]+)["']""")
-_ALT = re.compile(r"""\balt\(\s*["']([\w-]+)["']""")
 
 
 def typed_numbers(text):
@@ -62,11 +61,11 @@ def chapter_problems(path, others=""):
     notebook, where = read_notebook(path), path.name
     sources = "\n".join(cell.source for cell in notebook.cells)
     elsewhere = set(re.findall(rf"\{{glue:text\}}\}}?`(?:[\w-]+/)?{re.escape(where)}::([\w-]+)", others))
-    used, given = set(_GLUED.findall(sources)) | elsewhere, _SHOWN.findall(sources)
+    used, given = set(_GLUED.findall(sources)) | elsewhere, _named(notebook, "show")
     problems = [f"{where}: {key} is shown but no text uses it" for key in given if key not in used]
     problems += [f"{where}: the text uses {key}, which nothing shows" for key in sorted(used - set(given))]
     problems += [f"{where}: {key} is shown twice" for key in sorted({key for key in given if given.count(key) > 1})]
-    alts = _ALT.findall(sources)
+    alts = _named(notebook, "alt")
     for number, cell in enumerate(notebook.cells, start=1):
         problems += [f"{where}, cell {number}: {problem}" for problem in _cell_problems(cell, alts)]
     lines = parameters_cell(notebook).source.splitlines()
@@ -74,16 +73,30 @@ def chapter_problems(path, others=""):
         line = next(line for line in lines if line.startswith(f"{one.name}:"))
         if f"# {comment(one)}" not in line:
             problems.append(f"{where}: the comment of {one.name} should read `# {comment(one)}`")
-    if not run.shown(notebook):
+    if not shown(notebook):
         problems.append(f"{where}: no stored outputs; run `llmpower renew`")
     return problems
+
+
+def _named(notebook, function):
+    """Names that calls of a function of `report` give: by keywords, or as the first argument."""
+    found = []
+    for source in (cell.source for cell in notebook.cells if cell.cell_type == "code"):
+        # What is no Python is told with its cell.
+        with contextlib.suppress(SyntaxError):
+            for call in ast.walk(ast.parse(source)):
+                if isinstance(call, ast.Call) and ast.unparse(call.func).rpartition(".")[2] == function:
+                    first = [one.value for one in call.args[:1] if isinstance(one, ast.Constant)]
+                    found += [one.arg for one in call.keywords if one.arg] if call.keywords else first
+    return found
 
 
 def _cell_problems(cell, alts):
     """What is wrong with one cell; alts: figures of the chapter with an alternative text."""
     strings = cell.source
     if cell.cell_type == "code":
-        strings = "\n".join(re.findall(r'"([^"\n]*)"', cell.source))
+        # Two lines apart, or a "1" before a "W" would read as one watt.
+        strings = "\n\n".join(re.findall(r'"([^"\n]*)"', cell.source))
         try:
             ast.parse(cell.source)
         except SyntaxError as error:

@@ -10,6 +10,7 @@ import nbformat
 
 from llmpower.arguments import ParameterError
 from llmpower.book.files import BookError, filled
+from llmpower.book.records import glued
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 _UNFINISHED = "not yet typeset"
@@ -34,7 +35,7 @@ def stage_for_paper(stage):
             # The contents stand in front.
             cell.source = re.sub(r"```\{tableofcontents\}\n```\n?", "", cell.source)
             cell.metadata["tags"] = [tag.replace("hide-input", "remove-input") for tag in cell.metadata.get("tags", [])]
-        nbformat.write(notebook, path)
+        nbformat.write(glued(notebook), path)
     sources = stage / "sources.md"
     if sources.is_file():
         summary = sources.read_text(encoding="utf-8").partition("\n## ")[0]

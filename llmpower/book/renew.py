@@ -6,7 +6,7 @@ import platform
 
 import nbformat
 
-from llmpower.book import fresh, run
+from llmpower.book import fresh, records, run
 from llmpower.book.changes import moved
 from llmpower.book.files import BookError, chapters, json_text, read_json, read_notebook, replace
 from llmpower.book.pages import RUN_TIMES
@@ -16,7 +16,7 @@ def _strip(notebook):
     """Drop what belongs to a run and not to the source: pictures, the tables behind them, the parameters used."""
     notebook.cells = [cell for cell in notebook.cells if cell.id != "parameters-used"]
     for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
-        output.get("metadata", {}).get("scrapbook", {}).pop("csv", None)
+        output.get("metadata", {}).pop(records.FIGURES, None)
         for kind in ("image/png", "image/svg+xml", "image/jpeg"):
             output.get("data", {}).pop(kind, None)
             output.get("metadata", {}).pop(kind, None)
@@ -41,7 +41,7 @@ def renew(book, jobs=None, say=print):
             before = read_notebook(path)
             after = nbformat.read(folders[name] / "executed.ipynb", as_version=4)
             _strip(after)
-            lines = moved(run.shown(before), run.shown(after))
+            lines = moved(records.shown(before), records.shown(after))
             written[path] = nbformat.writes(after) + "\n"
             told.append(f"{name}: {len(lines)} numbers moved" if lines else f"{name}: no number moved")
             for number, old, new in lines:

@@ -4,25 +4,25 @@ Everything a chapter prints passes through here, so that a change of book
 software touches one file.
 """
 
-import math
 import re
 from numbers import Number
 
 import tabulate
+from IPython import get_ipython
 from IPython.display import Markdown, display
 
 from llmpower import symbolic
+from llmpower.book import records
 from llmpower.facts.claims import claim, claims
 from llmpower.facts.quantities import quantities
 from llmpower.figures import style
 from llmpower.ranges import Range
 from llmpower.text import text, unit_text
 
-# myst-nb takes a hidden output with this prefix as a glued value.
-_GLUE = "application/papermill.record/"
-
 # What names stand for in a plain Jupyter; None in the book, where MyST knows.
 _known = None
+# What the running cell has shown: name -> printed text and raw value.
+_of_cell = {}
 _NUMBER = re.compile(r"[-−+×÷<>≤≥]? ?\d|∞")
 
 
@@ -43,39 +43,40 @@ def _print(text):
     display(Markdown(text))
 
 
-def show(name, value, unit="1"):
+def show(name, value=None, unit="1", /, **numbers):
     """Make a number, range or name of something available to the text as ``{glue:text}`name```.
+
+    Several of one unit take one call, ``show("W", idle=70, rated=700)``, which begins with the unit.
 
     name: unique in the chapter.
     unit: as for `text`.
     """
-    shown = text(value, unit) if isinstance(value, (Number, Range)) else str(value)
-    if _known is not None:
-        _known["glue"][name] = shown
-        return
-    raw = {"value": _json(value), "unit": unit}
-    if isinstance(value, Range):
-        raw = {"value": _json(value.central), "low": _json(value.low), "high": _json(value.high), "unit": unit}
-    # The raw value travels in the metadata, from where the runner collects it.
-    _hide(name, _tied(repr(shown)), llmpower={**raw, "text": shown})
+    if (value is None) is not bool(numbers):
+        raise TypeError(f"show({name!r}, …) takes a name, what it stands for and its unit, or a unit and name=value, …")
+    numbers, unit = (numbers, name) if numbers else ({name: value}, unit)
+    for name, value in numbers.items():
+        shown = text(value, unit) if isinstance(value, (Number, Range)) else str(value)
+        if _known is not None:
+            _known["glue"][name] = shown
+        else:
+            # A text without a unit is its own raw value.
+            _of_cell[name] = shown, records.raw_line(value, unit) if unit or shown != value else None
 
 
-def _hide(name, text, **record):
-    """Put a hidden output into the notebook, which myst-nb and the runner find by its record."""
-    metadata = {"scrapbook": {"name": name, "mime_prefix": _GLUE, **record}}
-    display({f"{_GLUE}text/plain": text}, raw=True, metadata=metadata)
+def _store(result):
+    """Put what a cell showed into the notebook when it is through; a cell that failed showed nothing."""
+    if _of_cell and result.success:
+        texts = {name: text for name, (text, _) in _of_cell.items()}
+        _hide(records.NUMBERS, texts, {name: raw for name, (_, raw) in _of_cell.items() if raw})
+    _of_cell.clear()
 
 
-def _tied(text):
-    """Text in which no line can end between a number and its unit."""
-    return re.sub(r"(?<=\d) (?=[^\d(])(?!to )", "\u00a0", text)
+def _hide(kind, texts, behind):
+    display({kind: texts}, raw=True, metadata={kind: behind})
 
 
-def _json(value):
-    """Value for results.json, which knows no infinity."""
-    if isinstance(value, Number) and not isinstance(value, int):
-        return float(value) if math.isfinite(value) else None
-    return value
+if get_ipython():
+    get_ipython().events.register("post_run_cell", _store)
 
 
 def say(*sentences):
@@ -95,7 +96,7 @@ def alt(figure, text):
     # The table behind the figure travels along, for readers who want the numbers.
     table = style.take_data()
     if _known is None:
-        _hide(f"alt-{figure}", repr(text), alt=figure, csv=table)
+        _hide(records.FIGURES, {figure: text}, {figure: table})
 
 
 def equations(*formulas):
@@ -117,7 +118,7 @@ def equations(*formulas):
 
 def table(columns, rows):
     """Print a table of cells that are formatted already; the first column names the rows, and roles resolve."""
-    rows = [[_tied(cell) if _NUMBER.match(cell) else cell for cell in row] for row in rows]
+    rows = [[records.tied(cell) if _NUMBER.match(cell) else cell for cell in row] for row in rows]
     _print(tabulate.tabulate(rows, columns, tablefmt="pipe", disable_numparse=True, colalign=alignment(rows)))
 
 

@@ -16,6 +16,7 @@ import nbformat
 from llmpower.book import files, fresh
 from llmpower.book.files import PACKAGE, ChapterError, read_notebook, write_json
 from llmpower.book.parameters import used, used_table
+from llmpower.book.records import shown
 
 # Saving the whole notebook after each cell takes longer than most cells.
 _SETTINGS = {
@@ -30,28 +31,8 @@ print(json.dumps([sorted(name for name in sys.modules if name.partition(".")[0] 
                   sorted(tables_read)]))"""
 
 
-def shown(notebook):
-    """Numbers that an executed chapter showed, in its order: name -> value, unit, range and printed text."""
-    marks = [output.metadata.scrapbook for output in glued(notebook)]
-    return {mark.name: dict(mark.llmpower) for mark in marks if "llmpower" in mark}
-
-
-def glued(notebook):
-    """Hidden outputs of a notebook, which carry its numbers and the texts of its figures."""
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            if "scrapbook" in output.get("metadata", {}):
-                yield output
-
-
 def _dress(notebook, path, values):
-    """Give the executed chapter what a page needs: alternative texts and the parameters used."""
-    alts = {out.metadata.scrapbook.alt: out for out in glued(notebook) if "alt" in out.metadata.scrapbook}
-    for cell in notebook.cells:
-        figure = cell.metadata.get("mystnb", {}).get("figure", {}).get("name")
-        if figure in alts:
-            (text,) = alts[figure].data.values()
-            cell.metadata.mystnb["image"] = {**cell.metadata.mystnb.get("image", {}), "alt": text[1:-1]}
+    """Give the executed chapter what a page needs besides: the parameters used."""
     text = f"## Parameters used\n\n{used_table(path, values)}"
     notebook.cells.append(nbformat.v4.new_markdown_cell(text, id="parameters-used"))
 

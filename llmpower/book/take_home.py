@@ -9,7 +9,7 @@ import zipfile
 import nbformat
 
 from llmpower import __version__
-from llmpower.book import fresh, run
+from llmpower.book import fresh, records
 from llmpower.book.files import filled
 from llmpower.facts import catalog
 
@@ -49,7 +49,7 @@ def link(stage, pages, folders, site):
             offers = _link_figures(notebook, name, up) | (site if page == pages[0] else {})
             text = filled("templates/downloads.md.j2", folder=up, name=name, offers=offers)
             notebook.cells.append(nbformat.v4.new_markdown_cell(text, id="downloads"))
-            nbformat.write(notebook, stage / f"{page}.ipynb")
+            nbformat.write(records.glued(notebook), stage / f"{page}.ipynb")
 
 
 def _link_figures(notebook, name, up):
@@ -65,8 +65,7 @@ def _link_figures(notebook, name, up):
 
 def tables(notebook):
     """The table behind each figure of an executed chapter: name of the figure -> CSV."""
-    marks = [output.metadata.scrapbook for output in run.glued(notebook)]
-    return {mark.alt: mark.csv for mark in marks if mark.get("csv")}
+    return {name: table for name, _, table in records.entries(notebook.cells, records.FIGURES) if table}
 
 
 def _figure(cell):
@@ -103,7 +102,7 @@ def _known(stage, executed, pages):
         if notebook:
             figures = filter(None, map(_figure, notebook.cells))
             ref |= {figure.name: (f"Figure “{figure.caption}”", "") for figure in figures}
-            glue |= {f"{page}.ipynb::{key}": one["text"] for key, one in run.shown(notebook).items()}
+            glue |= {f"{page}.ipynb::{key}": one["text"] for key, one in records.shown(notebook).items()}
             labels = re.findall(r"^`{3,}\{math\}\n:label: ([\w-]+)$", text, re.MULTILINE)
             eq |= {label: number for number, label in enumerate(labels, start=1)}
     ref["contents"] = [ref[page] for page in pages[1:] if pathlib.Path(page).name in executed]
@@ -145,7 +144,7 @@ def _for_plain_jupyter(notebook, known, head):
     setup.metadata["jupyter"] = {"source_hidden": True}
     cells = [nbformat.v4.new_markdown_cell(head), setup]
     # Inside a chapter its own numbers need no prefix.
-    own = {key: one["text"] for key, one in run.shown(notebook).items()}
+    own = {key: one["text"] for key, one in records.shown(notebook).items()}
     known = {**known, "glue": known["glue"] | own}
     for cell in notebook.cells:
         cells += _text_cells(cell.source, known) if cell.cell_type == "markdown" else _code_cells(cell, known)
@@ -173,7 +172,7 @@ def _text_cells(source, known):
 
 def _code_cells(cell, known):
     """A code cell with what it printed, and the caption of its figure."""
-    outputs = [nbformat.from_dict(output) for output in cell.outputs if "scrapbook" not in output.get("metadata", {})]
+    outputs = [nbformat.from_dict(output) for output in records.visible(cell)]
     for output in outputs:
         if "text/markdown" in output.get("data", {}):
             output.data["text/markdown"] = plain_markdown(output.data["text/markdown"], known)
