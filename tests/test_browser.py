@@ -1,6 +1,8 @@
 """The built site as its readers meet it: in a browser, without a network."""
 
+import collections
 import contextlib
+import gzip
 import io
 import os
 import pathlib
@@ -12,7 +14,6 @@ import numpy
 import pytest
 from PIL import Image
 
-from benchmarks import weight
 from tests.browser import CHROMIUM, Quiet, chromium, pages, serve, settle
 
 pytestmark = pytest.mark.skipif(
@@ -94,6 +95,13 @@ ON_PAPER = """() => {
   }
   for (const one of document.querySelectorAll(".solution.toggle-hidden")) found.push(`still folded: ${one.id}`);
   return found;
+}"""
+
+# What axe finds by all its rules, or by some; how it would name an element takes longer than to find it.
+AUDIT = """async rules => {
+  const some = rules ? { runOnly: rules } : {};
+  const found = await axe.run({ resultTypes: ["violations"], selectors: false, preload: false, ...some });
+  return found.violations;
 }"""
 
 # Rows, entries, paragraphs, words of code and formulas are made alike: of each kind in one place ten stay, since all
@@ -332,9 +340,10 @@ def test_no_serious_problem_for_assistive_software(browser, site, address):
         reader.page.evaluate(THIN)
         for pixels in (DESKTOP, PHONE):
             reader.width(pixels)
-            for theme in ("light", "dark"):
+            # The themes differ in colours, and in nothing else.
+            for theme, rules in (("light", None), ("dark", ["color-contrast", "link-in-text-block"])):
                 reader.theme(theme)
-                for one in reader.page.evaluate("() => axe.run({ resultTypes: ['violations'] })")["violations"]:
+                for one in reader.page.evaluate(AUDIT, rules):
                     if one["impact"] in ("serious", "critical"):
                         nodes = "; ".join(node["html"][:100] for node in one["nodes"][:3])
                         wrong.append(f"{name}, {theme}, {pixels}: {one['id']} ({len(one['nodes'])}): {nodes}")
@@ -355,14 +364,56 @@ def test_the_print_view_has_no_navigation_and_loses_nothing(browser, site, addre
     tell(wrong)
 
 
-def test_a_first_visit_of_a_chapter_is_light(browser, site):
-    with serve(site, weight.Host) as address:
-        visits = {
-            name: weight.first_visit(browser, f"{address}/{name}")
-            for name in pages(site)
-            if name.startswith("chapters/")
-        }
-    tell(f"{name}: {visit.total():,} bytes" for name, visit in visits.items() if visit.total() > weight.LIMIT_BYTES)
+LIMIT_BYTES = 2_000_000
+TEXT = (".html", ".css", ".js", ".json", ".svg", ".ipynb", ".md", ".csv", ".txt")
+
+
+class Host(Quiet):
+    """A server that compresses text, as a static host does."""
+
+    def do_GET(self):
+        """Send a file, compressed if it is text."""
+        path = pathlib.Path(self.translate_path(self.path))
+        if not path.name.endswith(TEXT) or not path.is_file():
+            return super().do_GET()
+        content = gzip.compress(path.read_bytes())
+        self.send_response(200)
+        self.send_header("Content-Type", self.guess_type(str(path)))
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+def first_visit(browser, url):
+    """Bytes that a page and all it asks for transfer into an empty cache, heads included: address -> bytes."""
+    context, requests = browser.new_context(viewport={"width": DESKTOP, "height": 900}), []
+    page = context.new_page()
+    page.on("requestfinished", lambda request: requests.append(request))
+    page.goto(url)
+    settle(page)
+    # Pictures may wait until somebody scrolls to them.
+    page.evaluate("() => document.querySelectorAll('img').forEach(one => { one.loading = 'eager'; })")
+    page.wait_for_load_state("networkidle")
+    found = collections.Counter()
+    for request in requests:
+        sizes = request.sizes()
+        found[urllib.parse.urlsplit(request.url).path] += sizes["responseHeadersSize"] + sizes["responseBodySize"]
+    context.close()
+    return found
+
+
+def test_a_first_visit_is_light(browser, site):
+    """With ``-s`` it prints the table of ``benchmarks/README.md``."""
+    names, heavy = [FRONT, *(name for name in pages(site) if name.startswith("chapters/"))], []
+    print("\n| page | transferred (kB) | files | the largest (kB) |\n|:--|--:|--:|:--|")
+    with serve(site, Host) as address:
+        for name in names:
+            visit = first_visit(browser, f"{address}/{name}")
+            largest = (f"{path.rpartition('/')[2][-24:]} {size / 1e3:.0f}" for path, size in visit.most_common(3))
+            print(f"| {name} | {visit.total() / 1e3:,.0f} | {len(visit)} | {', '.join(largest)} |")
+            heavy += [f"{name}: {visit.total():,} bytes"] if visit.total() > LIMIT_BYTES else []
+    tell(heavy)
 
 
 @pytest.mark.parametrize("place", ["served", "from disk"])

@@ -1,7 +1,6 @@
 """The bill of a service against the article, published figures and itself."""
 
 import functools
-import json
 import math
 
 import pytest
@@ -270,26 +269,3 @@ def test_ends_of_the_tornado_hold_the_readers_own_values():
     own = {**DEFAULTS, "tokens_per_s_per_accelerator": 5.0, "pue": 3.0}
     for name, (low, high) in service.spans(own).items():
         assert low <= own[name] <= high
-
-
-def test_the_prose_takes_the_branch_that_is_true(copy):
-    pairs = (
-        "tokens_per_s_per_accelerator=5",
-        "site_mw=1",
-        "rack_kw=5",
-        "training_gwh=90000",
-        "grid_water_l_per_kwh=0",
-        "accelerator=tpu-v5e",
-    )
-    options = [part for pair in pairs for part in ("-p", pair)]
-    done = copy.llmpower("run", "datacenter-scale", *options, "--out", "odd")
-    assert done.returncode == 0, done.stdout + done.stderr
-    page = copy.page("chapters/datacenter-scale", "odd")
-    assert "That is not enough for the service above." in page and "That is enough for" not in page
-    assert "A rack of that power feeds no server of this kind" in page
-    assert "the rate you gave" in page and "what the estimator expects" not in page
-    assert "A year of answers takes less energy than the training" in page
-    assert "Most of the water is used on the site" in page
-    assert "No source gives the rating of" in page and "The estimator expects" not in page
-    shown = json.loads((copy.folder / "odd" / "results.json").read_text(encoding="utf-8"))["numbers"]
-    assert shown["rate"]["value"] == 5

@@ -1,7 +1,5 @@
 """Scaling rules against published statements, real processors by hand, and the chapter's other branches."""
 
-import json
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -125,35 +123,3 @@ def test_leakage_of_ten_times_more_or_less_moves_the_crossing():
             start * transistors.leakage(dennard.total_scale(1.4142, count), 0.35, 1.3, 358)[1] for count in range(8)
         ]
         assert next(count for count, watts in enumerate(power) if watts > 115) == crossing
-
-
-def test_the_chapter_takes_the_branch_that_is_true(copy):
-    options = [
-        "rule=constant_field",
-        "generations=3",
-        "temperature_k=300",
-        "body_factor=1",
-        "off_current_a=1e-12",
-        "cooling_ratio=2",
-    ]
-    done = copy.llmpower(
-        "run", "dennard-collapse", *(part for pair in options for part in ("-p", pair)), "--out", "cool"
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    page = copy.page("chapters/dennard-collapse", out="cool")
-    assert "no silicon need be dark" in page and "of the chip must be dark after" not in page
-    assert "and that was the gift" in page and "times the power it drew before" not in page
-    assert "so nothing is added to the floor" in page and "A real gate shares control" not in page
-    shown = json.loads((copy.folder / "cool" / "results.json").read_text(encoding="utf-8"))["numbers"]
-    assert shown["dark"]["value"] == 0
-    assert "the assumption is low" in page and shown["below_from"]["value"] == "65 nm"
-    # 169e6 x 1e-12 A x 1.5 V = 0.2535 mW; kT/q ln 10 at 300 K = 59.526 mV.
-    assert shown["leaking"]["value"] == pytest.approx(2.535e-4)
-    assert shown["floor"]["value"] == pytest.approx(0.0595264, rel=1e-5)
-
-    done = copy.llmpower("run", "dennard-collapse", "-p", "off_current_a=1e-6", "--out", "hot")
-    assert done.returncode == 0, done.stdout + done.stderr
-    page = copy.page("chapters/dennard-collapse", out="hot")
-    assert "such a transistor cannot be built into this chip" in page and "in generation" not in page
-    assert "of the chip must be dark after" in page
-    assert "with a tenth of it" not in page and "the assumption is not low" in page

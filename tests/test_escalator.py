@@ -1,7 +1,6 @@
 """The escalator: reference values from outside, properties, and the branches of the chapter."""
 
 import itertools
-import json
 import math
 
 import pytest
@@ -140,35 +139,3 @@ def test_a_missing_peak_falls_back_and_says_so():
     assert generations.gains("h100-sxm", "h100-sxm", "bf16").direction == "none"
     assert generations.gains("h100-pcie", "h100-sxm", "bf16").direction == "apart"
     assert generations.gains("b200", "v100-sxm2-32gb", "bf16").direction == "down"
-
-
-def test_the_text_of_the_chapter_takes_its_other_branches(copy):
-    pairs = "first_accelerator=h100-pcie", "last_accelerator=m2-ultra", "metric=fp4", "power_budget_w=1000"
-    options = [part for one in pairs for part in ("-p", one)]
-    done = copy.llmpower("run", "tdp-escalator", *options, "--out", "odd")
-    assert done.returncode == 0, done.stdout + done.stderr
-    page = copy.page("chapters/tdp-escalator", out="odd")
-    assert "No source for the power of" in page  # of the M2 Ultra; the B200 stands in
-    assert "a part of the factor below is a change of definition" in page
-    assert "Efficiency explains" in page
-    shown = json.loads((copy.folder / "odd" / "results.json").read_text(encoding="utf-8"))["numbers"]
-    # The H100 has no 4-bit numbers, so its 8-bit peak counts: 9000/1515 = 5.941 over 1000/350 = 2.857 is 2.079.
-    assert shown["site_gain"]["value"] == pytest.approx(2.0792, rel=1e-4)
-    # What the article said does not follow the reader's pair.
-    assert shown["share_printed"]["value"] == pytest.approx(0.5981, abs=1e-4)
-
-
-def test_a_smaller_machine_is_told_as_one(copy):
-    pairs = "first_accelerator=gb200-nvl72", "last_accelerator=m4", "metric=bf16", "power_budget_w=1000"
-    done = copy.llmpower("run", "tdp-escalator", *(part for one in pairs for part in ("-p", one)), "--out", "small")
-    assert done.returncode == 0, done.stdout + done.stderr
-    page = copy.page("chapters/tdp-escalator", out="small")
-    assert "The supply does not feed even one whole" in page
-    assert (
-        "Both fell: the second of the two is the smaller machine" in page
-        or "Efficiency and power did not both rise" in page
-    )
-    assert (
-        "Efficiency explains <strong"
-        not in page.partition("Measured, the gain")[0].partition("Your pair of accelerators")[2]
-    )

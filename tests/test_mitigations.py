@@ -1,7 +1,5 @@
 """Savings: reference values from outside the code, properties, and a chapter that changes its mind."""
 
-import json
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -159,25 +157,3 @@ def test_idle_is_that_of_the_accelerator_where_a_source_says_it():
 def test_an_unknown_measure_is_refused():
     with pytest.raises(llmpower.catalog.UnknownName):
         joined.published("warp-drive")
-
-
-def test_the_chapter_changes_its_mind(copy):
-    pairs = (
-        "model=llama-3.1-70b",
-        "batch=4096",
-        "context_tokens=0",
-        "measures=sparse_attention,moe,photonic,analog",
-        "constants=article",
-        "accelerator=mi355x",
-    )
-    options = [word for pair in pairs for word in ("-p", pair)]
-    done = copy.llmpower("run", "three-layer-mitigations", *options, "--out", "busy")
-    assert done.returncode == 0, done.stdout + done.stderr
-    page = copy.page("chapters/three-layer-mitigations", out="busy")
-    assert "Here arithmetic sets the time:" in page
-    assert "Saving arithmetic alone saves none of the static energy" not in page
-    assert "what the mixture still saves is arithmetic, hardly a byte" in page
-    assert "No source gives the idle power of" in page and "an estimate stands in" in page
-    assert (
-        "nan" not in json.loads((copy.folder / "busy" / "results.json").read_text(encoding="utf-8")).__repr__().lower()
-    )

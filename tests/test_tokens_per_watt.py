@@ -1,6 +1,5 @@
 """Tokens per joule: values from outside the code, properties, and a chapter that changes its mind."""
 
-import json
 import math
 
 import numpy
@@ -146,29 +145,3 @@ def test_arrays_and_a_cap_below_idle():
     speeds = spill.split_speed(numpy.array([4e9, 8e9, 16e9]), 8e9, 256e9, DDR5)
     assert list(speeds) == sorted(speeds, reverse=True) and speeds[0] == pytest.approx(64)
     assert deliver("qwen3-4b", "h100-sxm", weight_format="q4_k_m").capped_time_s(35.0) == math.inf
-
-
-def test_the_chapter_says_that_nothing_is_split_when_all_fits(copy):
-    pairs = (
-        "devices=rtx-4090,H200",
-        "models=qwen3-4b",
-        "batches=4",
-        "context_tokens=0",
-        "power_cap_w=20",
-        "idle_hours=0",
-        "system_memory_bandwidth=2000",
-    )
-    options = [part for pair in pairs for part in ("-p", pair)]
-    done = copy.llmpower("run", "tokens-per-watt", *options, "--out", "fits")
-    assert done.returncode == 0, done.stdout + done.stderr
-    page = copy.page("chapters/tokens-per-watt", out="fits")
-    assert "Every model of the list fits beside every processor of the list" in page
-    assert "are split between two memories" not in page
-    assert "not every line bends down" in page and "Nothing is spent waiting" in page
-    assert "slows" in page and "costs <strong>" not in page
-    shown = json.loads((copy.folder / "fits" / "results.json").read_text(encoding="utf-8"))["numbers"]
-    # 4 tokens over (params x 4.8944/8 B at 4.8 TB/s), at 700 W.
-    per_step = catalog.model("qwen3-4b").params_shared * 4.8944 / 8 / 4.8e12
-    assert shown["eta_first"]["value"] == pytest.approx(4 / per_step / 700, rel=1e-6)
-    committed = (copy.folder / CHAPTER).read_text(encoding="utf-8")
-    assert "are split between two memories" in committed and "bends down where the model outgrows it" in committed

@@ -1,0 +1,60 @@
+"""What a chapter says with parameters of one's own, without a kernel, a page or a second to wait."""
+
+import contextlib
+import io
+from dataclasses import dataclass
+from numbers import Number
+
+import matplotlib
+import matplotlib.pyplot as plt
+import nbformat
+import pytest
+from IPython.display import Markdown
+
+from llmpower.book import files, report
+from llmpower.book.take_home import plain_markdown
+from llmpower.ranges import Range
+from tests.conftest import BOOK, run_cells
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Text of a chapter as plain Markdown with its numbers in place, what its cells said alone, and raw values."""
+
+    text: str
+    said: str
+    numbers: dict
+
+
+def read(chapter, **parameters):
+    """Execute a chapter's own code in this process; parameters take the place of its own."""
+    cells = nbformat.read(files.chapters(BOOK)[chapter], as_version=4).cells
+    printed = [cell.source for cell in cells if cell.cell_type == "markdown"]
+    said, texts, numbers = [], {}, {}
+    show, say, backend = report.show, report.say, matplotlib.get_backend()
+
+    def showing(name, value=None, unit="1", /, **several):
+        for key, given in (several or {name: value}).items():
+            known = isinstance(given, (Number, Range))
+            texts[key] = report.text(given, name if several else unit) if known else str(given)
+            numbers[key] = getattr(given, "central", given)
+        show(name, value, unit, **several)
+
+    def saying(*parts):
+        said.extend(filter(None, parts))
+        say(*parts)
+
+    def displaying(shown, **more):
+        printed.extend([shown.data] if isinstance(shown, Markdown) else [])
+
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()):
+        patch.setattr(report, "show", showing)
+        patch.setattr(report, "say", saying)
+        patch.setattr(report, "display", displaying)
+        patch.setattr(plt, "show", lambda: plt.close("all"))
+        matplotlib.use("agg")
+        run_cells(chapter, **parameters)
+    plt.close("all")
+    matplotlib.use(backend)
+    known = {"glue": texts, "cite": {}, "ref": {}, "eq": {}}
+    return Reading(plain_markdown("\n\n".join(printed), known), " ".join(said), numbers)
