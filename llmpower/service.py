@@ -271,8 +271,8 @@ def spans(own):
     """
 
     def both(entity, quantity):
-        one = _fact(entity, quantity)
-        return one.low, one.high
+        low, _, high = _fact(entity, quantity).ends
+        return low, high
 
     price, share = "electricity_price_usd_per_j", "provisioned_power_share"
     rates = measured_tokens_per_s().values()

@@ -1,6 +1,7 @@
-"""Copies of the book that a test may break, and commands run in them."""
+"""Copies of the book and of its facts that a test may break, and commands run in them."""
 
 import contextlib
+import functools
 import os
 import pathlib
 import shlex
@@ -13,7 +14,8 @@ import nbformat
 import pytest
 
 from llmpower import cli
-from llmpower.book import build, files
+from llmpower.book import build, check, files
+from llmpower.facts import tables
 
 BOOK = pathlib.Path(__file__).parent.parent
 # A busy machine is no fault of a formula.
@@ -36,6 +38,32 @@ def run_cells(chapter, **parameters):
             exec(compile(cell.source, chapter, "exec"), names)
             if "parameters" in cell.metadata.get("tags", ()):
                 names |= parameters
+
+
+@functools.cache
+def _contents():
+    return files.contents(BOOK)
+
+
+def forget():
+    """Clear what the package remembers of its tables."""
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "llmpower":
+            for one in list(vars(module).values()):
+                getattr(one, "cache_clear", int)()
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """A copy of the tables of facts, which the package reads until the test ends."""
+    folder, pages = tmp_path / "data", _contents()
+    shutil.copytree(tables.DATA, folder)
+    monkeypatch.setattr(tables, "DATA", folder)
+    # The pages stay as they are, and YAML takes its time.
+    monkeypatch.setattr(check, "contents", lambda book: pages)
+    forget()
+    yield folder
+    forget()
 
 
 class Copy:

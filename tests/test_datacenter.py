@@ -225,7 +225,7 @@ def test_boards_without_a_sourced_rating_say_so():
 
 
 def test_an_unknown_fact():
-    with pytest.raises(UnknownName, match="no pue of 'nowhere'"):
+    with pytest.raises(UnknownName, match="data/datacenter.csv has no nowhere"):
         fact("nowhere", "pue")
 
 

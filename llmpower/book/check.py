@@ -2,15 +2,19 @@
 
 import ast
 import contextlib
+import datetime
+import functools
 import re
 
 from llmpower.book.build import missing_parts
+from llmpower.book.coverage import coverage
 from llmpower.book.files import ChapterError, chapters, contents, page_file, read_notebook
 from llmpower.book.parameters import comment, parameters, parameters_cell
 from llmpower.book.records import shown
-from llmpower.facts import catalog, tables
+from llmpower.facts import catalog, runs, tables
 from llmpower.facts.claims import claims
 from llmpower.facts.quantities import quantities
+from llmpower.step import constants
 
 _UNIT = r"[kMGT]?(?:Wh?|B|J|FLOP)(?:/\w+)?|[mµnp]J|pJ/\w+|GiB|%|percent|tokens?/s|nm|mm2|watts?|joules?|(?:giga)?bytes?"
 _TYPED = re.compile(rf"(?<![\w.])\d[\d.,]*\s?(?:{_UNIT})(?![\w-])")
@@ -18,6 +22,8 @@ _TYPED = re.compile(rf"(?<![\w.])\d[\d.,]*\s?(?:{_UNIT})(?![\w-])")
 _NOT_PROSE = re.compile(r"```.*?```|`[^`]*`|“[^”]*”|\]\([^)]*\)|\$[^$]*\$", re.DOTALL)
 # In an f-string the braces are doubled.
 _GLUED = re.compile(r"\{\{?glue:text\}\}?`([\w-]+)`")
+# Columns, or quantities of a tidy table, that name a thing of the catalog, by its kind.
+_NAMES = {"model": ("model", "network"), "accelerator": ("accelerator", "machine"), "format": ("weight_format",)}
 
 
 def typed_numbers(text):
@@ -30,27 +36,51 @@ def typed_numbers(text):
 
 
 def facts_problems(book):
-    """Broken rows, unknown sources and values from the future in ``data/``."""
-    problems = []
-    library = (book / "data" / "references.bib").read_text(encoding="utf-8")
-    keys = set(re.findall(r"^@\w+\{([^,\s]+),", library, re.MULTILINE))
-
-    def sources(table):
-        for cells in tables.rows(table):
-            for source in filter(None, cells.row.get("source", "").split(";")):
-                if source not in keys:
-                    place = f"data/{table}, line {cells.line}, column source"
-                    problems.append(f"{place}: {source} is not in references.bib")
-
-    jobs = [(sources, path.name) for path in sorted(tables.DATA.glob("*.csv"))]
-    jobs += [(quantities,), *((catalog.facts, table) for table in catalog.tidy_tables()), (catalog.models,)]
-    jobs += [*((catalog.spellings, kind) for kind in catalog.NAMED), (catalog.constant_sets,), (claims,)]
-    for load, *names in jobs:
+    """Tables that are missing or unknown, broken rows, unknown names and days of the future in ``data/``."""
+    files = sorted(path.name for path in tables.DATA.glob("*.csv"))
+    problems = [f"data/{name}: no table has this name" for name in files if name not in tables.TABLES]
+    jobs = [(quantities,), *((catalog.facts, table) for table in catalog.tidy_tables()), (catalog.models,)]
+    jobs += [*((catalog.spellings, kind) for kind in catalog.NAMED), (catalog.constant_sets,), (claims,), (coverage,)]
+    jobs += [*((runs.measurements, f"{name}.csv") for name in ("measurements", "validation")), (constants.constants,)]
+    jobs += [(tables.numbers, f"{name}.csv") for name in ("accuracy", "predictions", "studies")]
+    jobs += [(constants.exam_errors, kind, moe) for kind in constants.EXAMS for moe in (False, True)]
+    jobs += [(_name_problems, table, book, problems) for table in tables.TABLES]
+    for load, *given in jobs:
         try:
-            load(*names)
-        except tables.FactError as error:
+            load(*given)
+        except (tables.FactError, tables.UnknownName) as error:
             problems.append(str(error))
     return list(dict.fromkeys(problems))
+
+
+@functools.cache
+def _known(book):
+    """What a column, or a quantity of a tidy table, may name: where such names stand, and the names."""
+    library = (book / "data" / "references.bib").read_text(encoding="utf-8")
+    catalogs = {kind: (f"the catalog's {kind}s", set(catalog.names(kind))) for kind in _NAMES}
+    return {name: catalogs[kind] for kind, names in _NAMES.items() for name in names} | {
+        "source": ("data/references.bib", set(re.findall(r"^@\w+\{([^,\s]+),", library, re.MULTILINE))),
+        "chapter": ("_toc.yml", set(chapters(book))),
+        "held_out": ("what can be held out", {"architecture", "accelerator"}),
+        "page": ("_toc.yml", set(contents(book))),
+        "predictions.csv": ("data/measurements.csv", {cells.row["id"] for cells in tables.rows("measurements.csv")}),
+    }
+
+
+def _name_problems(table, book, problems):
+    """Note names in a table that stand nowhere else, and days that are still to come."""
+    known, today = _known(book), datetime.date.today().isoformat()
+    for cells in tables.rows(table):
+        asked = {column: column for column in known if column in cells.row}
+        asked |= {"value": cells.row.get("quantity"), "id": table}
+        if cells.row.get("power_w") == "":
+            # Without its power a run is predicted by nobody, so its machine need not be known.
+            del asked["accelerator"]
+        for column, (where, names) in ((column, known[name]) for column, name in asked.items() if name in known):
+            unknown = set(filter(None, cells.row[column].split(";"))) - names
+            problems += [f"{cells.place(column)}: {one} is not in {where}" for one in sorted(unknown)]
+        if cells.row.get("verified", "") > today:
+            problems.append(str(cells.wrong("verified", "no day of the future")))
 
 
 def chapter_problems(path, others=""):
@@ -128,6 +158,6 @@ def check(book):
     for path in notebooks.values():
         try:
             problems += chapter_problems(path, everything)
-        except ChapterError as error:
+        except (ChapterError, tables.FactError) as error:
             problems.append(str(error))
     return problems

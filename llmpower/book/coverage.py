@@ -21,7 +21,8 @@ class Block:
 def coverage():
     """Where the book treats each part of the article, in the order of its lines."""
     blocks = []
-    for cells in rows("coverage.csv", [*Block.__dataclass_fields__]):
-        first, last = (int(cells.number(column)) for column in ("first_line", "last_line"))
+    for cells in rows("coverage.csv"):
+        first, last = (cells.whole(column) for column in ("first_line", "last_line"))
+        cells.key("page")
         blocks.append(Block(first, last, *(cells.text(column) for column in ("block", "page", "section"))))
     return tuple(blocks)

@@ -10,11 +10,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sphinx_external_toc.parsing import MalformedError, parse_toc_data
 
 from llmpower.arguments import ParameterError, hint
+from llmpower.book.escape import filled_in
 
 HERE = pathlib.Path(__file__).parent
 PACKAGE = HERE.parent
 _LOADER = FileSystemLoader(HERE)
-_TEMPLATES = Environment(loader=_LOADER, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
+_FORM = {"undefined": StrictUndefined, "trim_blocks": True, "keep_trailing_newline": True}
+_TEMPLATES = Environment(loader=_LOADER, finalize=filled_in, autoescape=lambda name: name.endswith(".md.j2"), **_FORM)
 
 
 class BookError(RuntimeError):

@@ -7,7 +7,6 @@ from llmpower.book import coverage as where
 from llmpower.book.files import chapters, filled, read_json, read_notebook, read_yaml
 from llmpower.book.fresh import tables_read
 from llmpower.book.parameters import used_table
-from llmpower.book.report import escaped
 from llmpower.facts import catalog, tables
 from llmpower.facts import claims as article
 from llmpower.facts.quantities import quantities
@@ -22,7 +21,7 @@ NEEDED = (RUN_TIMES, "CHANGELOG.md", "CITATION.cff")
 
 def page(name, book, runs):
     """MyST Markdown of a generated page; runs: chapter -> folder of its run."""
-    helpers = {"escaped": escaped, "unit_text": unit_text, "ranged": _ranged, "version": importlib.metadata.version}
+    helpers = {"unit_text": unit_text, "ranged": _ranged, "version": importlib.metadata.version}
     return filled(f"templates/{name}.md.j2", **helpers, **GENERATED[name](book, runs))
 
 

@@ -13,6 +13,7 @@ from IPython.display import Markdown, display
 
 from llmpower import symbolic
 from llmpower.book import records
+from llmpower.book.escape import escaped
 from llmpower.facts.claims import claim, claims
 from llmpower.facts.quantities import quantities
 from llmpower.figures import style
@@ -111,7 +112,7 @@ def equations(*formulas):
         for name in (formula.__name__, *symbolic.symbols(formula)):
             one = quantities()[name]
             unit = "" if one.unit == "1" else f" [{unit_text(one.unit)}]"
-            meanings.setdefault(one.symbol, f"${one.symbol}$ {one.help}{unit}")
+            meanings.setdefault(one.symbol, f"${one.symbol}$ {escaped(one.help)}{unit}")
     parts.append(f"with {'; '.join(meanings.values())}.")
     _print("\n\n".join(parts))
 
@@ -140,7 +141,7 @@ def _numeric(cells):
 def quote(id):
     """The article's words, such as of ``"C01"``, with the line they stand in."""
     one = claim(id)
-    return f"“{_words(one)}” ({{cite:t}}`plasmon2026power`, line {one.line})"
+    return f"“{escaped(_words(one))}” ({{cite:t}}`plasmon2026power`, line {one.line})"
 
 
 def claims_of(chapter):
@@ -157,11 +158,6 @@ def claims_of(chapter):
 def _words(one):
     """Quotation of a claim; quotation marks inside it become single ones."""
     return one.quote.replace('"', "'")
-
-
-def escaped(words):
-    """Text of the data that stands in a table: no role, no column, no emphasis of its own."""
-    return re.sub(r"([\\|*_`$<\[])", r"\\\1", words)
 
 
 def cite(source):

@@ -10,6 +10,7 @@ import nbformat
 
 from llmpower import __version__
 from llmpower.book import fresh, records
+from llmpower.book.escape import escaped
 from llmpower.book.files import filled
 from llmpower.facts import catalog
 
@@ -208,7 +209,7 @@ def _role(name, content, known):
     if name in ("glue:text", "glue"):
         # A name of another chapter, with "::", may end in a format such as ":s".
         key = re.sub(r"(?<!:):\w+$", "", content)
-        shown = known["glue"].get(key, key)
+        shown = escaped(known["glue"].get(key, key))
         return f"**{shown}**" if name == "glue:text" else shown
     if name in ("cite", "cite:t"):
         return _citation(content.split(","), name == "cite:t", known)

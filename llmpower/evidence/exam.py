@@ -63,9 +63,9 @@ def held_out(what="architecture"):
     A table with a run a row, those marked ``anomaly`` included: what was measured, `predicted_j_per_token`,
     `predicted_tokens_per_s`, and `energy_error` and `speed_error`, predicted over measured less one.
     """
-    found = pandas.DataFrame([cells.row for cells in tables.rows("predictions.csv")])
-    found = found[found["held_out"] == what].astype({"predicted_j_per_token": float, "predicted_tokens_per_s": float})
-    table = _frame(fit.serving_runs(anomalies=True)).merge(found.drop(columns="held_out"), on="id", validate="1:1")
+    predicted = tables.numbers("predictions.csv").items()
+    found = pandas.DataFrame([{"id": id, **numbers} for (id, held_out), numbers in predicted if held_out == what])
+    table = _frame(fit.serving_runs(anomalies=True)).merge(found, on="id", validate="1:1")
     return _with_errors(table)
 
 
@@ -263,8 +263,7 @@ def measured_points():
 def write_predictions(say=print):
     """Make ``data/predictions.csv`` and ``data/studies.csv`` again; takes minutes, and tells `say` about it."""
     say("predictions with architectures and accelerators held out")
-    rows = [*predict_held_out("architecture"), *predict_held_out("accelerator")]
-    tables.write("predictions.csv", [["id", "held_out", "predicted_j_per_token", "predicted_tokens_per_s"], *rows])
+    tables.write("predictions.csv", [*predict_held_out("architecture"), *predict_held_out("accelerator")])
     runs, rows = fit.serving_runs(), []
     more = len(constants.gaps()) - 1
     tried = [(f"{len(names) + more} constants", runs, names) for names in LADDER]
@@ -274,5 +273,5 @@ def write_predictions(say=print):
         say(f"held out: {label}")
         energy, speed, _ = fit.held_out_errors(some, names=names)
         rows += fit.accuracy_rows(label, some, energy, speed)
-    tables.write("studies.csv", [constants.ACCURACY, *rows])
+    tables.write("studies.csv", rows)
     held_out.cache_clear(), constants.errors.cache_clear()

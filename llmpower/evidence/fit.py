@@ -12,16 +12,11 @@ from llmpower.facts import catalog, tables
 from llmpower.facts.quantities import quantities
 from llmpower.facts.runs import measurements
 from llmpower.step import constants, served
-from llmpower.step.constants import ACCURACY, EXAMS, PER_ACCELERATOR
+from llmpower.step.constants import EXAMS, PER_ACCELERATOR, TERMS
 from llmpower.step.work import network
 
 # One network under several names is held out as one.
 ARCHITECTURES = {"llama-3.3-70b": "llama-3.1-70b", "qwen3-coder-30b-a3b": "qwen3-30b-a3b"}
-TERMS = (
-    "layer_time_s", "sequence_time_s", "sum_time_s", "block_scaling_time_s", "expert_flop_share",
-    "expert_prompt_flop_share", "recurrent_prompt_factor", "imbalance", "padding_rows", "static_tdp_share",
-    "compute_tdp_share", "weight_energy_j_per_byte", "cache_energy_j_per_byte", "operation_tdp_share",
-)  # fmt: skip
 # What a constant is when its term is left out; a name: the same as that constant.
 LEFT_OUT = {
     "sequence_time_s": 0.0, "sum_time_s": 0.0, "block_scaling_time_s": 0.0, "expert_flop_share": "dense_flop_share",
@@ -292,7 +287,7 @@ def calibrate(say=print, today=None):
     ends = spread(runs, say=say)
     accuracy = validate(runs, say)
     old = [cells.row for cells in tables.rows("calibration.csv")]
-    lines = [list(old[0]), *[list(row.values()) for row in old if row["entity"] == "set"]]
+    lines = [list(row.values()) for row in old if row["entity"] == "set"]
     notes = dict.fromkeys(TERMS, "") | {row["quantity"]: row["note"] for row in old}
     for key, value in values.items():
         entity, _, name = key.rpartition(":")
@@ -303,7 +298,7 @@ def calibrate(say=print, today=None):
         # Nobody can have seen it in the source: it is worked out here.
         lines.append([entity or "fitted", name, *cells, unit, "derived", "mlenergy2025", where, "", notes[name]])
     tables.write("calibration.csv", lines)
-    tables.write("accuracy.csv", [ACCURACY, *accuracy])
+    tables.write("accuracy.csv", accuracy)
     stale = [catalog.facts, catalog.records, constants.fixed, constants.gaps]
     for one in [*stale, constants.for_machine, constants.errors]:
         one.cache_clear()

@@ -9,20 +9,11 @@ import functools
 from dataclasses import dataclass, field
 
 from llmpower.facts.quantities import quantities
-from llmpower.facts.tables import DATA, FactError, rows
+from llmpower.facts.tables import TABLES, TIDY, FactError, Named, UnknownAttribute, UnknownName, rows
 from llmpower.facts.units import UNITS
 
 KINDS = ("datasheet", "measurement", "paper", "industry_report", "estimate", "derived", "convention")
-_TIDY = "entity,quantity,value,low,high,unit,kind,source,where,verified,note".split(",")
-_SETS = "entity,quantity,constant,note".split(",")
 _MODEL_TEXT = ("entity", "name", "aliases", "tied_embeddings", "source", "where", "verified", "note")
-
-
-class UnknownName(KeyError):
-    """A name the catalog does not hold; the message lists the nearest ones."""
-
-    def __str__(self):
-        return self.args[0]
 
 
 @dataclass(frozen=True)
@@ -52,7 +43,7 @@ def _fact(cells):
     row, quantity = cells.row, quantities()[cells.one_of("quantity", quantities(), "a name of data/quantities.csv")]
     cells.one_of("unit", UNITS, "a known unit")
     cells.one_of("kind", KINDS, "a kind of evidence")
-    cells.text("entity"), cells.text("value"), cells.date("verified")
+    cells.text("entity"), cells.text("value"), cells.date("verified"), cells.key("entity"), cells.key("source")
     if row["kind"] != "convention":
         cells.text("source")
     if row["verified"]:
@@ -60,7 +51,7 @@ def _fact(cells):
     unit, factor = UNITS[row["unit"]]
     if unit != quantity.unit:
         raise cells.wrong("unit", f"a unit of {quantity.name}, which is in {quantity.unit}")
-    value, low, high, printed = row["value"], None, None, row["value"]
+    value, low, high, printed = cells.plain("value"), None, None, cells.plain("value")
     if factor is not None:
         value, low, high = (cells.number(column, empty=column != "value") for column in ("value", "low", "high"))
         if low is not None and low > value:
@@ -68,10 +59,11 @@ def _fact(cells):
         if high is not None and high < value:
             raise cells.wrong("high", f"at least the value {row['value']}")
         value, low, high = (None if number is None else number * factor for number in (value, low, high))
-        if not (quantity.low or value) <= value <= (quantity.high or value):
-            raise cells.wrong("value", f"{quantity.low:g} to {quantity.high:g} {quantity.unit}")
+        for column, number in (("value", value), ("low", low), ("high", high)):
+            quantity.checked(cells, column, number)
         printed = f"{row['value']} {row['unit']}"
-    rest = {name: row[name] for name in ("entity", "quantity", "kind", "source", "where", "verified", "note")}
+    rest = {name: row[name] for name in ("entity", "quantity", "kind", "source", "verified")}
+    rest |= {name: cells.plain(name) for name in ("where", "note")}
     return Fact(value=value, low=low, high=high, unit=unit, printed=printed, **rest)
 
 
@@ -81,22 +73,12 @@ def facts(table):
 
     A malformed row is a `FactError` that names file, line, column and what was expected.
     """
-    found, lines = [], {}
-    for cells in rows(table, _TIDY):
-        fact = _fact(cells)
-        key = fact.entity, fact.quantity
-        if key in lines:
-            place = f"data/{table}, line {cells.line}, column quantity"
-            raise FactError(f"{place}: {fact.entity} has {fact.quantity} in line {lines[key]} already")
-        lines[key] = cells.line
-        found.append(fact)
-    return tuple(found)
+    return tuple(map(_fact, rows(table)))
 
 
 def tidy_tables():
     """Names of all tables of ``data/`` with one value a row."""
-    heading = ",".join(_TIDY) + "\n"
-    return [path.name for path in sorted(DATA.glob("*.csv")) if path.read_text(encoding="utf-8").startswith(heading)]
+    return [table for table, columns in TABLES.items() if columns == TIDY]
 
 
 # One entity is one object, so that results for it can be kept.
@@ -110,9 +92,10 @@ class Record:
     def __getattr__(self, quantity):
         if quantity.startswith("__") or quantity == "facts":
             raise AttributeError(quantity)
-        if quantity in self.facts:
+        try:
             return self.value(quantity)
-        raise AttributeError(f"{self.entity} has no {quantity} in data/; it has {', '.join(self.facts)}")
+        except KeyError as error:
+            raise UnknownAttribute(*error.args) from None
 
     def value(self, quantity):
         """Value of a quantity that it has."""
@@ -131,8 +114,8 @@ def records(table):
     """Everything in one tidy table of ``data/``: entity -> `Record`, in the order of the file."""
     grouped = {}
     for fact in facts(table):
-        grouped.setdefault(fact.entity, {})[fact.quantity] = fact
-    return {entity: Record(entity, found) for entity, found in grouped.items()}
+        grouped.setdefault(fact.entity, Named(f"data/{table}: {fact.entity}"))[fact.quantity] = fact
+    return Named(f"data/{table}", {entity: Record(entity, found) for entity, found in grouped.items()})
 
 
 def fact(table, entity, quantity):
@@ -141,10 +124,7 @@ def fact(table, entity, quantity):
     >>> fact("datacenter.csv", "gpt-4-training", "training_energy_j").printed
     '42 GWh'
     """
-    record = records(table).get(entity)
-    if record is None or quantity not in record.facts:
-        raise UnknownName(f"data/{table} has no {quantity} of {entity!r}")
-    return record[quantity]
+    return records(table)[entity][quantity]
 
 
 class Model(Record):
@@ -168,28 +148,22 @@ class Model(Record):
 @functools.cache
 def models():
     """All networks of ``data/models.csv`` by name; a malformed row is a `FactError`."""
-    found = {}
+    found = Named("data/models.csv")
     for cells in rows("models.csv"):
         row = cells.row
-        missing = [column for column in _MODEL_TEXT if column not in row]
-        if missing:
-            raise FactError(f"data/models.csv, line 1: expected also the columns {', '.join(missing)}")
-        if cells.text("entity") in found:
-            raise cells.wrong("entity", "a model not given before")
-        cells.text("name"), cells.text("source"), cells.text("where"), cells.date("verified")
+        cells.text("entity"), cells.text("name"), cells.text("source"), cells.text("where"), cells.date("verified")
+        cells.key("entity"), cells.key("source")
         tied = {"tied_embeddings": cells.one_of("tied_embeddings", ("yes", "no"), "an answer") == "yes"}
         dimensions = {column: _dimension(cells, column) for column in row if column not in _MODEL_TEXT}
-        found[row["entity"]] = Model(row["entity"], {name: row[name] for name in _MODEL_TEXT} | tied | dimensions)
+        facts = {name: row[name] for name in _MODEL_TEXT} | {"name": cells.plain("name")} | tied | dimensions
+        found[row["entity"]] = Model(row["entity"], Named(f"data/models.csv: {row['entity']}", facts))
     return found
 
 
 def _dimension(cells, column):
     if column not in quantities():
         raise cells.wrong(column, "a column named in data/quantities.csv")
-    value = cells.number(column, empty=column == "params_published")
-    if value is not None and (value < 0 or value != int(value)):
-        raise cells.wrong(column, "a whole number, 0 where it does not apply")
-    return None if value is None else int(value)
+    return quantities()[column].checked(cells, column, cells.whole(column, empty=column == "params_published"))
 
 
 NAMED = {
@@ -213,12 +187,12 @@ def _plain(name):
 @functools.cache
 def spellings(kind):
     """Every spelling people type -> entity."""
-    found = {}
-    for entity, record in NAMED[kind]().items():
+    found, table = {}, NAMED[kind]()
+    for entity, record in table.items():
         for alias in (entity, *filter(None, record.get("aliases", "").split(";"))):
             other = found.setdefault(_plain(alias), entity)
             if other != entity:
-                raise FactError(f"{kind} alias {alias!r} stands for both {other} and {entity}")
+                raise FactError(f"{table.place}: {kind} alias {alias!r} stands for both {other} and {entity}")
     return found
 
 
@@ -237,7 +211,9 @@ def find(kind, name):
     near = difflib.get_close_matches(plain, known, n=9, cutoff=0.5)
     nearest = list(dict.fromkeys(known[spelling] for spelling in near))[:3]
     hint = f"did you mean {' or '.join(nearest)}?" if nearest else f"there are {', '.join(names(kind))}"
-    raise UnknownName(f"no {kind} is called {name!r}; {hint}")
+    # Readers type names of the first three; the code asks for the others, so whoever renamed one is told where.
+    where = f" in {NAMED[kind]().place}" if kind not in list(NAMED)[:3] else ""
+    raise UnknownName(f"no {kind} is called {name!r}{where}; {hint}")
 
 
 def look_up(kind, name):
@@ -297,11 +273,13 @@ def constant_sets():
 
     ``low``, ``typical`` and ``high`` name the movement share they lead to.
     """
-    sets, wanted = {}, {"memory_energy_j_per_byte": "energy_j_per_byte", "flop_energy_j_per_flop": "energy_j_per_flop"}
-    for cells in rows("constant_sets.csv", _SETS):
+    wanted = {"memory_energy_j_per_byte": "energy_j_per_byte", "flop_energy_j_per_flop": "energy_j_per_flop"}
+    sets = Named("data/constant_sets.csv")
+    for cells in rows("constant_sets.csv"):
         record = records("energy_constants.csv").get(cells.row["constant"])
         if record is None:
             raise cells.wrong("constant", "an entity of data/energy_constants.csv")
         quantity = cells.one_of("quantity", wanted, "a constant of the decode step")
-        sets.setdefault(cells.row["entity"], {})[quantity] = record[wanted[quantity]]
+        entity = cells.text("entity")
+        sets.setdefault(entity, Named(f"data/constant_sets.csv: {entity}"))[quantity] = record[wanted[quantity]]
     return sets

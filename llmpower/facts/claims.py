@@ -3,9 +3,8 @@
 import functools
 from dataclasses import dataclass
 
-from llmpower.facts.catalog import UnknownName
-from llmpower.facts.tables import rows
-from llmpower.facts.units import to_si
+from llmpower.facts.tables import Named, UnknownName, rows
+from llmpower.facts.units import UNITS, to_si
 
 # The set-up the article describes: its 70B at 16 bit, alone, on one H100, at 32K.
 ARTICLE_CASE = {
@@ -16,7 +15,6 @@ VERDICTS = (
     "reproduces", "arithmetic slip", "unit slip", "inconsistent with itself",
     "contradicted by source", "outdated", "unsupported", "definition needed",
 )  # fmt: skip
-_COLUMNS = "id,line,quote,value,low,high,unit,chapter,verdict,recomputed,source,verified,note".split(",")
 _MOST_WORDS = 12
 
 
@@ -50,25 +48,28 @@ class Claim:
 
     @property
     def sources(self):
-        """Keys of ``references.bib``."""
+        """Keys of ``data/references.bib``."""
         return tuple(filter(None, self.source.split(";")))
 
 
 def _claim(cells):
     cells.one_of("verdict", VERDICTS, "a verdict")
-    for column in ("id", "quote", "unit", "chapter", "recomputed"):
+    for column in ("id", "chapter", "source"):
+        cells.key(column)
+    for column in ("id", "quote", "chapter", "recomputed"):
         cells.text(column)
     cells.date("verified")
     if len(cells.row["quote"].split()) > _MOST_WORDS:
         raise cells.wrong("quote", f"at most {_MOST_WORDS} words")
-    numbers = {column: cells.number(column, empty=True) for column in ("value", "low", "high")}
-    return Claim(**{**cells.row, **numbers, "line": int(cells.number("line"))})
+    said_in_words = cells.one_of("unit", UNITS, "a known unit") == "text"
+    numbers = {end: cells.number(end, empty=end != "value" or said_in_words) for end in ("value", "low", "high")}
+    return Claim(**{**cells.row, **numbers, "line": cells.whole("line")})
 
 
 @functools.cache
 def claims():
     """All statements of the article by id, in the order of its lines; a malformed row is a `FactError`."""
-    return {cells.row["id"]: _claim(cells) for cells in rows("claims.csv", _COLUMNS)}
+    return Named("data/claims.csv", {cells.row["id"]: _claim(cells) for cells in rows("claims.csv")})
 
 
 def claim(id):

@@ -3,9 +3,10 @@
 import functools
 from dataclasses import dataclass
 
-from llmpower.facts.tables import rows
+from llmpower.facts.tables import Named, rows
+from llmpower.facts.units import UNITS
 
-_COLUMNS = "name,symbol,unit,type,low,high,choices,help".split(",")
+_TYPES = ("int", "float", "text", "choice", "model", "accelerator", "format")
 
 
 @dataclass(frozen=True)
@@ -21,16 +22,26 @@ class Quantity:
     choices: tuple
     help: str
 
+    def checked(self, cells, column, value):
+        """A number of a table, once it is known to lie in the range."""
+        if self.low is not None and value is not None and not self.low <= value <= self.high:
+            raise cells.wrong(column, f"{self.low:g} to {self.high:g} {self.unit}")
+        return value
+
 
 @functools.cache
 def quantities():
     """All quantities by name; a malformed row is a `FactError`."""
-    table = {}
-    for cells in rows("quantities.csv", _COLUMNS):
-        name, row = cells.text("name"), cells.row
-        if name in table:
-            raise cells.wrong("name", "a name not given before")
-        ends = (cells.number(end, empty=True) for end in ("low", "high"))
+    table = Named("data/quantities.csv")
+    for cells in rows("quantities.csv"):
+        name, row = cells.key("name"), cells.row
+        if set(row["symbol"]) & set("$<>|`"):
+            raise cells.wrong("symbol", "mathematics without $, <, >, | and `")
+        cells.one_of("type", [*_TYPES, *(f"{kind} list" for kind in _TYPES)], "a type")
+        cells.one_of("unit", ("", *UNITS, *(unit for unit, _ in UNITS.values())), "a known unit")
+        low, high = (cells.number(end, empty=True) for end in ("low", "high"))
+        if (low is None) != (high is None) or (high is not None and low > high):
+            raise cells.wrong("high", "an end at least as high as low, or no end at all")
         choices = tuple(filter(None, row["choices"].split(";")))
-        table[name] = Quantity(name, row["symbol"], row["unit"], cells.text("type"), *ends, choices, cells.text("help"))
+        table[name] = Quantity(name, row["symbol"], row["unit"], row["type"], low, high, choices, cells.text("help"))
     return table

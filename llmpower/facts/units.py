@@ -15,6 +15,7 @@ UNITS = {
     "lb/kWh": ("kg/J", 0.45359237 / 3.6e6), "usd/kWh": ("usd/J", 1 / 3.6e6), "cent/kWh": ("usd/J", 0.01 / 3.6e6),
     "tokens/s": ("1/s", 1), "tokens/J": ("1/J", 1), "W/mm2": ("W/mm2", 1),
     "K": ("K", 1), "J/K": ("J/K", 1), "C": ("C", 1),
+    "A": ("A", 1), "F": ("F", 1), "B/J": ("B/J", 1), "FLOP/J": ("FLOP/J", 1), "1/J": ("1/J", 1), "1/mm2": ("1/mm2", 1),
     "usd": ("usd", 1), "usd/h": ("usd/s", 1 / 3600),
 }  # fmt: skip
 

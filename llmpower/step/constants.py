@@ -10,12 +10,17 @@ from types import SimpleNamespace
 
 from llmpower.facts.catalog import constant_sets, energy_constant, names, records
 from llmpower.facts.claims import claim
-from llmpower.facts.tables import rows
+from llmpower.facts.tables import numbers
 
 PER_ACCELERATOR = "layer_time_s"
+TERMS = (
+    "layer_time_s", "sequence_time_s", "sum_time_s", "block_scaling_time_s", "expert_flop_share",
+    "expert_prompt_flop_share", "recurrent_prompt_factor", "imbalance", "padding_rows", "static_tdp_share",
+    "compute_tdp_share", "weight_energy_j_per_byte", "cache_energy_j_per_byte", "operation_tdp_share",
+)  # fmt: skip
+_SET = "reached_bandwidth_share dense_flop_share plateau_tdp_share overlap computed_prompt_share prompt_layer_time_s"
 # The exam whose spread is the range of an estimate: by whether its machine was fitted.
 EXAMS = {"fitted": "architectures, terms chosen in each fold", "scaled": "accelerators"}
-ACCURACY = "split,runs,quantity,n,median_pct,mean_pct,p90_pct,low_ratio,high_ratio".split(",")
 
 
 def constants():
@@ -28,10 +33,16 @@ def constants():
     return {**sets, "article": (claim("C29").si, claim("C33").si)}
 
 
+def _calibrated(entity):
+    """Facts of ``data/calibration.csv`` by name, all of which must be there; entity: ``"set"`` or ``"fitted"``."""
+    names = _SET.split() if entity == "set" else [name for name in TERMS if name != PER_ACCELERATOR]
+    return {name: records("calibration.csv")[entity][name] for name in names}
+
+
 @functools.cache
 def fixed():
     """Constants that are set, not fitted, by name."""
-    found = {name: fact.value for name, fact in records("calibration.csv")["set"].facts.items()}
+    found = {name: fact.value for name, fact in _calibrated("set").items()}
     return found | {"link_energy_j_per_byte": energy_constant("nvlink-4").energy_j_per_byte}
 
 
@@ -52,7 +63,7 @@ def for_machine(machine):
     The kind is ``"fitted"``, or ``"scaled"``: the mean gap per layer of the fitted machines, and energy per byte with
     the memory device of this machine.
     """
-    shared = {name: fact.value for name, fact in records("calibration.csv")["fitted"].facts.items()}
+    shared = {name: fact.value for name, fact in _calibrated("fitted").items()}
     if machine.entity in gaps():
         return SimpleNamespace(**fixed(), **shared, layer_time_s=gaps()[machine.entity].value), "fitted"
     known = [device_energy_j_per_byte(records("accelerators.csv")[name]) for name in gaps()]
@@ -69,7 +80,7 @@ def intervals(machine, constants):
     constants: namespace; one that was scaled takes its interval along.
     The gap per layer of a machine that was not fitted spans those of the machines that were.
     """
-    found = dict(records("calibration.csv")["fitted"].facts)
+    found = _calibrated("fitted")
     if machine.entity in gaps():
         found[PER_ACCELERATOR] = gaps()[machine.entity]
     ends = {
@@ -92,10 +103,7 @@ def device_energy_j_per_byte(machine):
 @functools.cache
 def errors(table="accuracy.csv"):
     """Rows of a table of errors: (split, runs, quantity) -> numbers by column."""
-    return {
-        tuple(cells.row[name] for name in ACCURACY[:3]): {name: cells.number(name) for name in ACCURACY[3:]}
-        for cells in rows(table, ACCURACY)
-    }
+    return numbers(table)
 
 
 @functools.cache
