@@ -190,6 +190,11 @@ def site(built):
     return built[0].parent
 
 
+def pytest_xdist_auto_num_workers(config):
+    """One process more than there are cores: tests wait for kernels and for the browser."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_terminal_summary(terminalreporter):
     """Say why tests were skipped: pytest -q only counts them."""
     reasons = {

@@ -28,13 +28,6 @@ def run(*command):
     return done.stdout + done.stderr if done.returncode else ""
 
 
-def test_conda_environment_is_in_step():
-    environment = yaml.safe_load((BOOK / "environment.yml").read_text(encoding="utf-8"))
-    python, _, pip = environment["dependencies"]
-    assert python == f"python{PROJECT['requires-python']}"
-    assert sorted(pip["pip"]) == sorted(REQUIREMENTS)
-
-
 def test_lock_file_pins_every_dependency_with_hashes_and_no_address():
     pinned = dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", LOCK, re.MULTILINE))
     assert {name_of(requirement) for requirement in REQUIREMENTS} <= set(pinned)

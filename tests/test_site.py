@@ -34,8 +34,8 @@ def runs():
 def title(name):
     if name in pages.GENERATED:
         source = pages.page(name, BOOK, runs())
-    elif (BOOK / f"{name}.md").is_file():
-        source = (BOOK / f"{name}.md").read_text(encoding="utf-8")
+    elif (path := files.page_file(BOOK, name)).suffix == ".md":
+        source = path.read_text(encoding="utf-8")
     else:
         cells = nbformat.read(BOOK / f"{name}.ipynb", as_version=4).cells
         source = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -31,7 +32,7 @@ def test_nothing_is_done_twice(copy):
     assert "executing: nothing to do, 3 chapters" in told and "publishing: nothing to do" in told
 
 
-def sleeping(copy, name, seconds=3):
+def sleeping(copy, name, seconds=2):
     """Let a chapter say when it has begun, by a file, and then take its time."""
     begun = copy.folder / "begun"
     begun.unlink(missing_ok=True)
@@ -56,32 +57,62 @@ def while_it_runs(begun, change):
     return thread
 
 
-@pytest.mark.parametrize(
-    ("changed", "old", "new", "shown"),
-    [
-        ("data/accelerators.csv", "h100-sxm,tdp_w,700,", "h100-sxm,tdp_w,640,", "640 W"),
-        (CHAPTER, "batch: int = 2", "batch: int = 77", "77"),
-    ],
-)
-def test_what_is_saved_while_a_chapter_runs_is_on_the_page(copy, changed, old, new, shown):
+def test_what_is_saved_while_a_chapter_runs_is_on_the_page(copy):
     """It was hashed when the chapter had ended: the old result then counted as that of the new file for ever."""
     begun = sleeping(copy, CHAPTER)
-    thread = while_it_runs(begun, lambda: copy.replace(changed, old, new))
+
+    def save():
+        copy.replace("data/accelerators.csv", "h100-sxm,tdp_w,700,", "h100-sxm,tdp_w,640,")
+        copy.replace(CHAPTER, "batch: int = 2", "batch: int = 77")
+        copy.replace("llmpower/book/speed.py", "gc.disable()", "gc.disable() ")
+
+    thread = while_it_runs(begun, save)
     told = copy.built()
     thread.join()
     assert "board in vain" in told and "since what they read changed meanwhile" in told
-    assert shown in copy.page("chapters/board")
-    assert shown in (copy.folder / "_build" / "html" / "downloads" / "board.executed.ipynb").read_text()
-    assert "executing: nothing to do" in copy.built()
+    page = copy.page("chapters/board")
+    assert "640 W" in page and "77" in page
+    assert "640 W" in (copy.folder / "_build" / "html" / "downloads" / "board.executed.ipynb").read_text()
+    # The former module was at work, so the pages are made again.
+    told = copy.built()
+    assert "executing: nothing to do" in told and "publishing with" in told
 
 
-def test_a_run_whose_inputs_moved_is_not_stored(copy, tmp_path):
+@pytest.mark.parametrize(
+    ("file", "old", "new", "moved"),
+    [
+        (CHAPTER, "batch: int = 2", "batch: int = 3", "code"),
+        (CHAPTER, "Its rating", "The rating", "text"),
+        ("data/accelerators.csv", "h100-sxm,tdp_w,700,", "h100-sxm,tdp_w,640,", "table:accelerators.csv"),
+        ("llmpower/figures/style.py", "WIDTH = 5.2", "WIDTH = 5.3", "module:llmpower.figures.style"),
+        ("llmpower/figures/style.mplstyle", "lines.linewidth: 2", "lines.linewidth: 3", "style"),
+        ("requirements.lock", "papermill==", "# another edition\npapermill==", "packages"),
+        ("llmpower/figures/decode.py", '"""', '"""Not loaded. ', None),
+        ("data/cpus.csv", "intel-", "untel-", None),
+    ],
+)
+def test_a_run_whose_inputs_moved_is_not_stored(copy, monkeypatch, file, old, new, moved):
+    monkeypatch.setattr(fresh, "PACKAGE", copy.folder / "llmpower")
+    monkeypatch.setattr(fresh, "DATA", copy.folder / "data")
+    path, used = copy.folder / CHAPTER, (["llmpower.figures.style"], ["accelerators.csv"])
+    begun = fresh.before(path)
+    copy.replace(file, old, new)
+    if moved is None:
+        assert fresh.run_inputs(path, *used, begun)
+        return
+    with pytest.raises(fresh.Moved, match=f"board is not stored: while it ran, its {re.escape(moved)} changed"):
+        fresh.run_inputs(path, *used, begun)
+
+
+def test_a_run_that_moved_leaves_the_former_one(copy, tmp_path):
     path = copy.folder / CHAPTER
     begun = fresh.before(path)
     copy.replace(CHAPTER, "batch: int = 2", "batch: int = 3")
-    with pytest.raises(fresh.Moved, match="board is not stored: while it ran, its code changed"):
+    (tmp_path / "stored").mkdir()
+    (tmp_path / "stored" / "results.json").write_text("former")
+    with pytest.raises(fresh.Moved):
         run.execute(path, {}, tmp_path / "stored", begun)
-    assert not (tmp_path / "stored").exists()
+    assert [one.read_text() for one in (tmp_path / "stored").iterdir()] == ["former"]
 
 
 def test_what_never_rests_is_told(copy, monkeypatch):
@@ -249,14 +280,6 @@ def test_another_version_is_on_the_pages(copy):
     told = copy.built()
     assert "publishing with" in told
     assert "edition 9." in (copy.folder / "_build" / "html" / "downloads" / "board.ipynb").read_text()
-
-
-def test_a_module_of_the_room_saved_while_chapters_run_publishes_again(copy):
-    begun = sleeping(copy, LATER, 2)
-    thread = while_it_runs(begun, lambda: copy.replace("llmpower/book/speed.py", "gc.disable()", "gc.disable() "))
-    copy.built()
-    thread.join()
-    assert "publishing with" in copy.built()
 
 
 def test_no_note_of_sphinx_is_published(copy):
