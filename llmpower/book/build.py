@@ -58,6 +58,8 @@ def _card(folder, title, path):
     code = [fresh.digest(PACKAGE / "figures" / name) for name in ("index.py", "style.py", "style.mplstyle")]
     kept = folder / f"card-{fresh.hashed([title, *code])[:12]}.png"
     if not kept.exists():
+        # Here, too, none of the caller's: one that needs a screen would stop.
+        os.environ["MPLBACKEND"] = "agg"
         from llmpower.facts.claims import claim
         from llmpower.figures.index import card
         from llmpower.ranges import Range
@@ -111,7 +113,9 @@ def _render(stage, made, builder="html"):
     program = "from jupyter_book.cli.main import main; main()"
     # -n: a broken reference is a warning; -W: a warning is an error; --keep-going: show all of them.
     options = ["--path-output", str(made), "-n", "-W", "--keep-going", "-q", "--builder", builder]
-    done = run.python("-c", program, "build", str(stage), *options)
+    nowhere = stage.parent / "nowhere"
+    nowhere.mkdir(exist_ok=True)
+    done = run.python(nowhere, "-c", program, "build", str(stage), *options)
     made = made / "_build" / builder
     if done.returncode or not (made / "index.html").is_file():
         output = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr).replace(f"{stage}{os.sep}", "")

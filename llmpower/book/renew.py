@@ -1,4 +1,4 @@
-"""The reference edition: committed notebooks with their outputs, images stripped."""
+"""The reference edition: committed notebooks with their outputs, images stripped but for the one of the README."""
 
 import datetime
 import os
@@ -10,6 +10,15 @@ from llmpower.book import fresh, records, run
 from llmpower.book.changes import moved
 from llmpower.book.files import BookError, chapters, json_text, read_json, read_notebook, replace
 from llmpower.book.pages import RUN_TIMES
+
+# The first figure of the front page, which the README shows.
+PICTURE = "pages/finding.svg"
+
+
+def pictures(notebook):
+    """Drawings that an executed chapter left, in its order."""
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
+    return [output.data["image/svg+xml"] for output in outputs if "image/svg+xml" in output.get("data", {})]
 
 
 def _strip(notebook):
@@ -40,6 +49,8 @@ def renew(book, jobs=None, say=print):
         for name, path in notebooks.items():
             before = read_notebook(path)
             after = nbformat.read(folders[name] / "executed.ipynb", as_version=4)
+            if path.parent == book and (drawn := pictures(after)):
+                written[book / PICTURE] = drawn[0]
             _strip(after)
             lines = moved(records.shown(before), records.shown(after))
             written[path] = nbformat.writes(after) + "\n"

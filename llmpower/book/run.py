@@ -8,7 +8,6 @@ import pathlib
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 
 import nbformat
@@ -53,9 +52,6 @@ def execute(path, values, folder, begun=None):
         work.mkdir()
         executed = _papermill(path, values, place)
         modules, tables = json.loads(executed.cells.pop().outputs[0].text)
-        # This process dresses the page, outside the kernel.
-        here = [module for module in sys.modules if module.partition(".")[0] == "llmpower"]
-        inputs = fresh.run_inputs(path, sorted({*modules, *here, __spec__.name}), tables, begun)
         write_json(work / "run-time.json", {"run_s": executed.metadata.papermill.duration})
         _clean(executed)
         _look_at(path, executed)
@@ -63,6 +59,9 @@ def execute(path, values, folder, begun=None):
         _dress(executed, path, values)
         nbformat.write(executed, work / "executed.ipynb")
         write_json(work / "results.json", results)
+        # This process dresses the page, outside the kernel.
+        here = [module for module in sys.modules if module.partition(".")[0] == "llmpower"]
+        inputs = fresh.run_inputs(path, sorted({*modules, *here, __spec__.name}), tables, begun)
         write_json(work / "inputs.json", inputs | fresh.results(work))
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(work, folder)
@@ -149,10 +148,9 @@ def _execute_all(chapters, workers, say):
         waiting = {pool.submit(_execute_apart, *chapter): name for name, chapter in chapters.items()}
         try:
             for number, future in enumerate(concurrent.futures.as_completed(waiting), start=1):
-                code, told = future.result()
-                state = "done" if code == 0 else "in vain" if code == fresh.Moved.exit_code else "failed"
+                state, told = future.result()
                 say(f"  [{number}/{len(chapters)}] {waiting[future]} {state} after {time.monotonic() - begun:.0f} s")
-                say(f"    {told}") if state == "in vain" else failures.append(told) if state == "failed" else None
+                failures += [told] if state == "failed" else []
         except KeyboardInterrupt:
             # The running chapters got the signal, too, and end by themselves.
             pool.shutdown(wait=True, cancel_futures=True)
@@ -162,31 +160,39 @@ def _execute_all(chapters, workers, say):
 
 
 def _execute_apart(path, values, folder):
-    """Execute in a process of its own; returns its exit code and what it told."""
-    job = {"path": str(path), "values": values, "folder": str(folder), "begun": fresh.before(path)}
-    done = python("-m", "llmpower.book.run", json.dumps(job))
+    """Execute in a process of its own; returns "done", "in vain" or "failed", and what it told."""
+    begun = fresh.before(path)
+    job = {"path": str(path.resolve()), "values": values, "folder": str(folder.resolve()), "begun": begun}
+    with fresh.own_work(folder.parent, ".running-") as place:
+        done = python(place, "-m", "llmpower.book.run", json.dumps(job))
+    if done.returncode == 0:
+        return "done", ""
+    # What fails while an author saves may well run now.
+    if done.returncode == fresh.Moved.exit_code or fresh.before(path) != begun:
+        return "in vain", done.stdout.strip()
     told = done.stdout.strip() or "\n".join(done.stderr.strip().splitlines()[-3:])
-    return done.returncode, told or f"{path.stem} stopped with code {done.returncode}"
+    return "failed", told or f"{path.stem} stopped with code {done.returncode}"
 
 
-def python(*arguments):
+def python(place, *arguments):
     """Run another Python with this package, as its kernels do; returns the finished process and what it told.
 
-    It works in an empty folder, imports nothing from where the caller happens to be, and knows none of the caller's
-    own settings: Python's, IPython's start-up files, the style and the backend of the figures.
+    place: an empty folder, in which it works.
+
+    It imports nothing from where the caller happens to be, and knows none of the caller's own settings: Python's,
+    IPython's start-up files, the style and the backend of the figures.
     """
     own = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "IPYTHON"))}
     figures = pathlib.Path(importlib.util.find_spec("matplotlib").origin).parent
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as nowhere:
-        own |= {
-            "PYTHONPATH": str(PACKAGE.parent), "PYTHONSAFEPATH": "1", "PYTHONUTF8": "1",
-            # What follows the order of a set is then the same in every build.
-            "PYTHONHASHSEED": "0",
-            "IPYTHONDIR": nowhere, "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-            "MATPLOTLIBRC": str(figures / "mpl-data" / "matplotlibrc"), "JUPYTER_PATH": "",
-        }  # fmt: skip
-        options = {"capture_output": True, "encoding": "utf-8", "errors": "replace", "check": False}
-        return subprocess.run([sys.executable, *arguments], cwd=nowhere, env=own, **options)
+    own |= {
+        "PYTHONPATH": str(PACKAGE.parent), "PYTHONSAFEPATH": "1", "PYTHONUTF8": "1",
+        # What follows the order of a set is then the same in every build.
+        "PYTHONHASHSEED": "0",
+        "IPYTHONDIR": str(place), "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "MATPLOTLIBRC": str(figures / "mpl-data" / "matplotlibrc"), "JUPYTER_PATH": "",
+    }  # fmt: skip
+    options = {"capture_output": True, "encoding": "utf-8", "errors": "replace", "check": False}
+    return subprocess.run([sys.executable, *arguments], cwd=place, env=own, **options)
 
 
 if __name__ == "__main__":
