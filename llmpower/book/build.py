@@ -172,6 +172,7 @@ def build(book, out=None, scenario=None, jobs=None, say=print, also=()):
         pdf.browser()
     out, changed = fresh.own_folder(book / "_build" if out is None else out), any(scenario.values.values())
     folders = run.execute_stale(book, scenario.values, book / "_build" / "runs", jobs, say)
+    fresh.forget()
     fresh.remove_left(out / ".publishing")
     with fresh.own_work(out, ".staging-") as place:
         stage = place / "book"

@@ -19,7 +19,8 @@ What a chapter will load and read is known when it is through, but by then an au
 everything that could become an input is hashed before the kernel starts, and once more at the end: a run whose inputs
 moved meanwhile is not stored (`Moved`).  It is not fresh then, and runs again in the same build.
 
-What else could reach a chapter is kept from it: see `llmpower.book.run.python`.
+What else could reach a chapter is kept from it: see `llmpower.book.run.python`.  And when chapters are through, the
+process that publishes them reads everything again (`forget`), so that no page tells what chapters no longer ran with.
 
 **A site** has a seal beside it, ``.html-inputs``, which also marks the folder as ours to replace.  It holds two hashes:
 
@@ -168,6 +169,13 @@ def _take_text(path, folder):
     with own_work(folder.parent, ".running-") as work:
         nbformat.write(executed, work / "executed.ipynb")
         os.replace(work / "executed.ipynb", folder / "executed.ipynb")
+
+
+def forget():
+    """Let this process read tables and notebooks again: what it keeps may be older than what chapters ran with."""
+    for module in [one for name, one in sys.modules.items() if name.partition(".")[0] == "llmpower"]:
+        for kept in list(vars(module).values()):
+            getattr(kept, "cache_clear", int)()
 
 
 def publisher(book):

@@ -71,7 +71,7 @@ def test_what_is_saved_while_a_chapter_runs_is_on_the_page(copy):
     thread.join()
     assert "board in vain" in told and "since what they read changed meanwhile" in told
     page = copy.page("chapters/board")
-    assert "640 W" in page and "77" in page
+    assert "640 W" in page and "77" in page and ">77<" in copy.page("parameters-used")
     assert "640 W" in (copy.folder / "_build" / "html" / "downloads" / "board.executed.ipynb").read_text()
     # The former module was at work, so the pages are made again.
     told = copy.built()
