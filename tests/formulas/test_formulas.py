@@ -14,7 +14,7 @@ from llmpower import symbolic
 from llmpower.facts.quantities import quantities
 from llmpower.facts.tables import DATA, FactError
 from llmpower.formulas import documented
-from tests.units import quantity, si
+from tests.formulas.units import quantity, si
 
 MODULES = [
     importlib.import_module(f"llmpower.formulas.{m.name}")
@@ -27,12 +27,12 @@ FORMULAS = {
     for name, function in inspect.getmembers(module, inspect.isfunction)
     if function.__module__ == module.__name__
 }
-# Each formula's hand calculation stands in tests/cases_<module>.py: arguments with units of everyday
+# Each formula's hand calculation stands in tests/formulas/cases_<module>.py: arguments with units of everyday
 # size, and the result worked out on paper.
 CASES = {
     f"{name}.{formula}": case
     for name in (module.__name__.rpartition(".")[2] for module in MODULES)
-    for formula, case in importlib.import_module(f"tests.cases_{name}").CASES.items()
+    for formula, case in importlib.import_module(f"tests.formulas.cases_{name}").CASES.items()
 }
 
 

@@ -14,7 +14,7 @@ import numpy
 import pytest
 from PIL import Image
 
-from tests.browser import CHROMIUM, Quiet, chromium, pages, serve, settle
+from tests.book.browser import CHROMIUM, Quiet, chromium, pages, serve, settle
 
 pytestmark = pytest.mark.skipif(
     not CHROMIUM and not os.environ.get("CI"),

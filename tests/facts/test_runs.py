@@ -9,7 +9,7 @@ from pybtex.database import parse_file
 
 from llmpower.facts import catalog, tables
 from llmpower.facts.runs import measurements
-from tests.serving_window import serving_window
+from tests.evidence.serving_window import serving_window
 
 TABLES = ["measurements.csv", "validation.csv"]
 

@@ -145,7 +145,7 @@ def test_idle_is_that_of_the_accelerator_where_a_source_says_it():
     for machine, watts in (("h100-sxm", 69.0), ("m4", 4.0)):
         fact, name = joined.static_power("idle", machine)
         assert fact.value == watts and fact.kind != "estimate" and "estimated" not in name
-    # No source gives that of an MI300X; what stands in is worked out in tests/test_power.py.
+    # No source gives that of an MI300X; what stands in is worked out in tests/facts/test_power.py.
     fact, name = joined.static_power("idle", "mi300x")
     assert (
         fact == power(llmpower.accelerator("mi300x"), "idle_w")

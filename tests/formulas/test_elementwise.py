@@ -7,7 +7,7 @@ import pytest
 import sympy
 
 from llmpower.formulas import elementwise
-from tests.units import registry
+from tests.formulas.units import registry
 
 ONE = {"exp": math.exp, "log": math.log, "sqrt": math.sqrt}
 
