@@ -1,4 +1,4 @@
-"""The estimator against calculations on paper, its properties, its messages and its speed."""
+"""The estimator against calculations on paper, its properties and its messages."""
 
 import importlib
 import math
@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmpower import estimate, ranges
+from llmpower import estimate
 from llmpower.arguments import ParameterError
-from llmpower.evidence import exam, fit
+from llmpower.estimate import held
 from llmpower.facts import catalog
 from llmpower.facts.quantities import quantities
-from llmpower.step import constants, served
+from llmpower.step import constants
+from llmpower.step.case import case
+from llmpower.step.work import fewest
 
 estimator = importlib.import_module("llmpower.estimate")
 # Round numbers instead of fitted ones, so that a step can be worked out on paper.
@@ -247,56 +249,6 @@ def test_arrays_hold_what_floats_give(model, kind):
         assert together.bound[place] == alone.bound
 
 
-@pytest.mark.parametrize("shape", ["list", "grid"])
-def test_pieces_make_the_whole(monkeypatch, shape):
-    random = numpy.random.default_rng(0)
-    batch, prompt = random.integers(1, 300, 1000), random.integers(0, 2, 1000) * 400
-    context, counts = random.uniform(0, 9000, 1000 if shape == "list" else (7, 1)), random.choice([1, 2, 4, 8], 1000)
-
-    def run():
-        found = estimate("qwen3-30b-a3b", "h100-sxm", counts, batch, prompt, 500, context, parallelism="ep")
-        return found.j_per_token, found.tokens_per_s, found.energy_by_part["interconnect"]
-
-    whole = run()
-    monkeypatch.setattr(served, "_PIECE", 64)
-    for one, other in zip(whole, run()):
-        assert one.shape == {"list": (1000,), "grid": (7, 1000)}[shape]
-        numpy.testing.assert_allclose(one, other, rtol=1e-12)
-
-
-def test_an_estimate_leaves_nothing_behind_for_a_fit():
-    estimate("llama-3.1-70b", "h100-sxm", 4), estimate("qwen3-30b-a3b", "h200-sxm")
-    assert math.isnan(
-        served.machine(catalog.accelerator("h200-sxm"), catalog.number_format("bf16")).reached_bf16_flop_per_s
-    )
-    assert len(fit.Runs("validation.csv")) > 0
-
-
-def test_fits_and_estimates_compute_alike():
-    """The arrays that constants are fitted and checked with, against one `estimate` after the other."""
-    runs = fit.Runs("validation.csv")
-    c, table = runs.columns, exam.other_runs().set_index("id")
-    compared = 0
-    for row in range(0, len(runs), 7):
-        one = estimate(
-            c["model"][row],
-            c["accelerator"][row],
-            c["n_accelerators"][row : row + 1],
-            c["batch"][row],
-            runs.prompt[row],
-            runs.output[row],
-            runs.context[row],
-            c["weight_format"][row],
-            parallelism="ep" if c["expert_parallel"][row] > 1 else "tp",
-        )
-        by_arrays = table.loc[c["id"][row]]
-        if one.fits[0]:
-            assert one.j_per_token[0] == pytest.approx(by_arrays["predicted_j_per_token"], rel=1e-9)
-            assert one.tokens_per_s[0] == pytest.approx(by_arrays["predicted_tokens_per_s"], rel=1e-9)
-            compared += 1
-    assert compared > len(runs) / 14
-
-
 # Properties
 
 runs = st.fixed_dictionaries(
@@ -340,89 +292,6 @@ def test_what_never_hurts(run, factor):
         assert found.vary(**{name: factor * found.inputs[name]}).j_per_token >= found.j_per_token * (1 - 1e-12), name
     larger = found.vary(batch=factor * run["batch"])
     assert larger.tokens_per_s >= found.tokens_per_s * (1 - 1e-12) and larger.step_s >= found.step_s * (1 - 1e-12)
-
-
-# Sensitivity
-
-BUSY = {
-    "dense": {"model": "llama-3.1-70b", "accelerator": "h100-sxm", "n_accelerators": 4, "batch": 64.0,
-              "context_tokens": 900.0},
-    "experts": {"model": "qwen3-30b-a3b", "accelerator": "b200", "n_accelerators": 2, "batch": 200.0,
-                "context_tokens": 3000.0, "weight_format": "fp8", "parallelism": "ep", "boundary": "facility"},
-    "recurrent": {"model": "nemotron-nano-9b-v2", "accelerator": "a100-sxm-80gb", "batch": 30.0,
-                  "context_tokens": 700.0},
-    "plateau": {"model": "llama-3.1-8b", "accelerator": "h100-sxm", "batch": 256.0, "context_tokens": 100.0,
-                "prompt_tokens": 3000.0, "output_tokens": 50.0},
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("case", BUSY)
-def test_elasticities_agree_with_differences_of_estimate(case, monkeypatch):
-    run = {"prompt_tokens": 500.0, "output_tokens": 600.0, **BUSY[case]}
-    found = estimate(**run)
-    assert (found.bound == "power") == (case == "plateau")
-    unit, fitted, kind = estimator._unit(found.case.accelerator, found.case.weight_format)
-
-    def at(name, value):
-        """The estimate with one input changed from outside."""
-        if name in run:
-            return estimate(**{**run, name: value})
-        spaces = [SimpleNamespace(**vars(space)) for space in (unit, fitted)]
-        setattr(spaces[name not in served.RATES], name, value)
-        with monkeypatch.context() as patch:
-            patch.setattr(estimator, "_unit", lambda *records: (*spaces, kind))
-            return estimate(**run)
-
-    for quantity in ("j_per_token", "tokens_per_s"):
-        symbolic = ranges.elasticities(found, quantity)
-        step = 1e-4
-        for name, value in found.inputs.items():
-            low, high = (getattr(at(name, value * (1 + sign * step)), quantity) for sign in (-1, 1))
-            by_difference = (high - low) / (2 * step) / getattr(found, quantity)
-            assert symbolic.get(name, 0.0) == pytest.approx(by_difference, abs=1e-6), (quantity, name)
-        assert list(map(abs, symbolic.values())) == sorted(map(abs, symbolic.values()), reverse=True)
-
-
-def test_elasticities_that_must_be():
-    # Twice the rating at the same speed: twice what is in proportion to it; rating and board energies together are all.
-    found = estimate(**BUSY["dense"])
-    energy = ranges.elasticities(found)
-    assert energy["tdp_w"] + energy["weight_energy_j_per_byte"] + energy["cache_energy_j_per_byte"] + energy[
-        "link_energy_j_per_byte"
-    ] == pytest.approx(1)
-    at_the_plateau = ranges.elasticities(estimate(**BUSY["plateau"]))
-    assert at_the_plateau["tdp_w"] == at_the_plateau["plateau_tdp_share"] == pytest.approx(1)
-    assert "weight_energy_j_per_byte" not in at_the_plateau
-
-
-def test_monte_carlo_of_a_product():
-    # The logarithm of a product of two spreads by the root of the sum of squares: 1.2^sqrt(2), 5 and 95 %.
-    found = ranges.monte_carlo(lambda a, b: a * b, {"a": 2.0, "b": 5.0}, {"a": (2 / 1.2, 2.4), "b": (5 / 1.2, 6.0)})
-    assert found.central == 10
-    assert found.high == pytest.approx(10 * 1.2 ** math.sqrt(2), rel=2e-3)
-    assert found.low == pytest.approx(10 / 1.2 ** math.sqrt(2), rel=2e-3)
-    again = ranges.monte_carlo(lambda a, b: a * b, {"a": 2.0, "b": 5.0}, {"a": (2 / 1.2, 2.4), "b": (5 / 1.2, 6.0)})
-    assert again == found
-
-
-def test_monte_carlo_and_tornado_of_an_estimate():
-    found = estimate(**BUSY["dense"])
-    share, gap = found.inputs["static_tdp_share"], found.inputs["layer_time_s"]
-    ends = {"static_tdp_share": (0.9 * share, 1.1 * share), "layer_time_s": (0.9 * gap, 1.1 * gap)}
-    calls = []
-
-    def energy(**inputs):
-        calls.append(inputs)
-        return found.vary(**inputs).j_per_token
-
-    drawn = ranges.monte_carlo(energy, found.inputs, ends, draws=100_000)
-    # Central, and all draws in one call.
-    assert len(calls) == 2 and drawn.central == pytest.approx(found.j_per_token)
-    bars = ranges.tornado(energy, found.inputs, ends)
-    assert [name for name, *_ in bars] == ["static_tdp_share", "layer_time_s"]
-    # Close to linear here: the widths of the bars add up by squares.
-    width = math.hypot(*(high - low for _, low, high in bars))
-    assert drawn.high - drawn.low == pytest.approx(width, rel=0.02)
 
 
 def test_a_varied_run_says_what_it_is():
@@ -537,3 +406,19 @@ def test_one_error_with_every_problem():
     assert sorted(line.partition(":")[0] for line in lines) == sorted(
         ["model", "accelerator", "weight_format", "kv_format", "parallelism", "boundary", *NUMBERS]
     )
+
+
+ONE = {"model": "llama-3.1-70b", "accelerator": "h100-sxm", "n_accelerators": 1, "batch": 32, "context_tokens": 4096}
+
+
+def test_enough_is_the_fewest_that_fit():
+    # 141 GB of weights and 32 x 4096 tokens x 0.328 MB = 43 GB of caches: two H100 with 80 GB are too few.
+    assert fewest(case(**ONE)) == held(case(**ONE)).n_accelerators == 3
+    assert held(case(**ONE | {"n_accelerators": 4})).n_accelerators == 4
+    assert held(case("llama-3.1-70b", "m4")) is None
+    # 24 sequences keep 32.2 GB at 16 bit and 16.1 GB at 8, where two boards leave 19.
+    found = [held(case(**ONE | {"batch": 24}, kv_format=cache)) for cache in ("bf16", "fp8")]
+    assert [one.n_accelerators for one in found] == [3, 2]
+    # One board needs no link to others, of which the catalog knows none here.
+    assert held(case("llama-3.1-8b", "rtx-4090", context_tokens=1000)).n_accelerators == 1
+    assert held(case("llama-3.1-70b", "rtx-4090", context_tokens=1000)) is None

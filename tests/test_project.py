@@ -9,8 +9,7 @@ import tomllib
 import pytest
 import yaml
 
-from llmpower.book import files, pages, records, sizes
-from llmpower.facts import catalog
+from llmpower.book import files, records
 from tests.conftest import BOOK
 
 PROJECT = tomllib.loads((BOOK / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -70,45 +69,6 @@ def test_the_project_is_clean_by_its_own_check():
     assert run("-m", "llmpower", "check") == ""
 
 
-SOURCE = '''"""What it is.
-
-Two lines more.
-"""
-
-import math  # counts
-
-
-def area(r):
-    """Area. [m2]"""
-    # A comment.
-    text = """
-
-    three lines of a string, of which one is blank"""
-    return math.pi * r**2, text
-'''
-
-
-def test_sizes_count_code_without_blanks_comments_and_docstrings(tmp_path):
-    package = tmp_path / "llmpower"
-    for place in ("facts/a", "facts/deeper/b", "estimate", "cli"):
-        (package / place).parent.mkdir(parents=True, exist_ok=True)
-        (package / f"{place}.py").write_text(SOURCE)
-    assert sizes.against_budget(tmp_path) == ([], [])
-    (tmp_path / "pyproject.toml").write_text(
-        "[tool.llmpower.budget]\nfacts = [30, 9]\ncli = [15, 5]\nspine = [44, 99]\n"
-    )
-    lines, problems = sizes.against_budget(tmp_path)
-    assert [line.split()[:2] for line in lines] == [
-        ["cli", "15"],
-        ["estimate", "15"],
-        ["facts", "30"],
-        ["spine", "45"],
-        ["package", "60"],
-    ]
-    assert [problem.partition(",")[0] for problem in problems] == ["facts: 30 lines", "spine: 45 lines"]
-    assert "10 of code" in problems[0]
-
-
 def test_committed_chapters_hold_outputs_but_no_pictures_or_run_times():
     import nbformat
 
@@ -164,14 +124,6 @@ def test_no_module_reaches_into_the_private_names_of_another():
     paths = (BOOK / "llmpower").rglob("*.py")
     found = {path.relative_to(BOOK).as_posix(): private_names(path.read_text(encoding="utf-8")) for path in paths}
     assert {path: names for path, names in found.items() if names} == {}
-
-
-def test_every_table_of_facts_has_a_title_in_the_appendix():
-    page = pages.page("sources", BOOK, {})
-    assert page.count("\n## ") == len(catalog.tidy_tables()) + len(["unseen", "models", "documents"])
-    unseen = page.partition("## What nobody has seen")[2].partition("## Accelerators")[0]
-    assert "unverified" in unseen
-    assert "llama-3.1-70b" in page and "gh200-hbm" in page
 
 
 def test_github_pages_get_what_the_two_commands_make():

@@ -9,6 +9,7 @@ import yaml
 
 from llmpower.book import pages
 from llmpower.book.parameters import used, used_table
+from llmpower.facts import catalog
 from tests.conftest import BOOK
 
 CHAPTER = BOOK / "chapters" / "decode-breakdown.ipynb"
@@ -79,3 +80,11 @@ def test_people_with_two_names_are_cited_family_name_first():
     authors = [{"family-names": "Dennard", "given-names": "Robert"}, {"name": "The others"}]
     entry = pages.bibtex({"title": "Watts", "version": "1.0", "authors": authors, "url": "https://example.org"})
     assert "author = {Dennard, Robert and {The others}}" in entry and "url = {https://example.org}" in entry
+
+
+def test_every_table_of_facts_has_a_title_in_the_appendix():
+    page = pages.page("sources", BOOK, {})
+    assert page.count("\n## ") == len(catalog.tidy_tables()) + len(["unseen", "models", "documents"])
+    unseen = page.partition("## What nobody has seen")[2].partition("## Accelerators")[0]
+    assert "unverified" in unseen
+    assert "llama-3.1-70b" in page and "gh200-hbm" in page

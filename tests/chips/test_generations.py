@@ -1,19 +1,15 @@
-"""The escalator: reference values from outside, properties, and the branches of the chapter."""
+"""Generations of accelerators: gains by hand, as the ledger of claims has them, and what has no answer."""
 
 import itertools
 import math
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from llmpower.chips import generations
 from llmpower.facts import catalog
 from llmpower.facts.claims import claim
-from llmpower.formulas import dennard, escalator
+from llmpower.formulas import escalator
 
-grown = st.floats(1.001, 1e4)
-amount = st.floats(1e-3, 1e9)
 RATED = [name for name in catalog.names("accelerator") if catalog.accelerator(name).get("tdp_w")]
 
 
@@ -46,14 +42,6 @@ def test_ratings_from_v100_to_b200_as_the_ledger_of_claims_has_them():
         assert found.performance.low <= found.performance.central <= found.performance.high
 
 
-def test_watts_per_transistor_by_hand():
-    # 300 / 21.1e9 = 14.22 nW and 1000 / 208e9 = 4.81 nW: 0.338, as C19 has it.
-    pair = [catalog.accelerator(name) for name in ("v100-sxm2-32gb", "b200")]
-    first, last = (dennard.chip_w_per_transistor(one.tdp_w, one.transistors) for one in pair)
-    assert first == pytest.approx(14.22e-9, rel=1e-3)
-    assert last / first == pytest.approx(0.338, rel=1e-3)
-
-
 def test_measured_gain_as_the_ledger_of_claims_has_it():
     # C23: 1.05 at batch 8, 1.11 at 32, 1.98 at the best of each.
     found = {label: one.gain for label, one in generations.measured_gains().items()}
@@ -78,42 +66,6 @@ def test_powers_that_are_no_ratings_are_told_apart():
     apart = {name for name, one in found.items() if not one.vendor_power}
     assert {"tpu-v4", "gh200", "rubin"} <= apart and not apart & set(generations.ARTICLE_SERIES)
     assert (found["gh200"].low_w, found["gh200"].high_w) == (700, 900)
-
-
-@given(grown, grown)
-def test_shares_in_logarithms_do_not_depend_on_the_order(efficiency, power):
-    share = escalator.efficiency_share(efficiency, power)
-    assert 0 < share < 1
-    assert share + escalator.efficiency_share(power, efficiency) == pytest.approx(1)
-
-
-@given(grown, grown)
-def test_shares_of_added_steps_do(efficiency, power):
-    whole = efficiency * power
-    first = escalator.step_share(efficiency, whole)
-    last = 1 - escalator.step_share(power, whole)
-    assert first <= escalator.efficiency_share(efficiency, power) + 1e-9 <= last + 2e-9
-
-
-@given(grown, grown, grown)
-def test_two_steps_in_a_row_multiply(first, second, power):
-    one, other = escalator.efficiency_gain(first, power), escalator.efficiency_gain(second, 1 / power)
-    assert one * other == pytest.approx(escalator.efficiency_gain(first * second, 1))
-
-
-@given(grown, st.floats(0.5, 50))
-def test_growth_compounds(gain, years):
-    assert (1 + escalator.annual_growth(gain, years)) ** years == pytest.approx(gain, rel=1e-6)
-
-
-@given(amount, amount, amount, st.floats(1.1, 100))
-def test_at_a_fixed_budget_the_rating_of_one_board_cancels(budget, rate, tdp, factor):
-    count = escalator.budget_accelerators(budget, tdp)
-    together = escalator.budget_flop_per_s(budget, escalator.peak_flop_per_j(rate, tdp))
-    assert together == pytest.approx(count * rate)
-    assert escalator.budget_flop_per_s(budget, escalator.peak_flop_per_j(factor * rate, factor * tdp)) == pytest.approx(
-        together
-    )
 
 
 def test_every_pair_and_metric_has_an_answer():

@@ -1,4 +1,4 @@
-"""Scaling rules against published statements, real processors by hand, and the chapter's other branches."""
+"""Scaling rules against published statements, and real processors by hand."""
 
 import pytest
 from hypothesis import given
@@ -75,13 +75,6 @@ def test_half_of_dennards_fall_in_voltage_is_enough_at_a_flat_clock(scale):
     assert transistors.Shrink(scale, -0.5, 0).power_density == pytest.approx(1)
 
 
-@given(st.floats(0.1, 1e3), st.floats(1e-3, 1e6), st.floats(1.0, 10))
-def test_dark_share_is_a_share_and_falls_with_cooling(cooling, density, more):
-    dark = dennard.dark_share(cooling, density)
-    assert 0 <= dark < 1
-    assert dennard.dark_share(cooling * more, density) <= dark
-
-
 @given(st.floats(0.0, 1.0), st.floats(0.0, 0.2), st.floats(1, 3), st.floats(50, 500))
 def test_leakage_grows_by_a_factor_per_step(threshold, drop, body, kelvin):
     volts = transistors.thermal_voltage(kelvin)
@@ -96,23 +89,6 @@ def test_nothing_shrunk_nothing_changed():
     for rule in transistors.rules():
         assert transistors.shrink_by(rule, 1.0).power_density == 1
         assert dennard.dark_share(1, transistors.shrink_by(rule, 1.0).power_density) == 0
-
-
-def test_a_shrink_and_its_generations():
-    assert dennard.observed_exponent(dennard.total_scale(1.4142, 5), 1.4142) == pytest.approx(5)
-
-
-def test_what_the_chapter_says_of_real_processors():
-    cpu = records("cpus.csv")
-    # Intel to 1993: 1.7 W / 103 mm2 (80386DX) is the least, 3.3 W / 47 mm2 (80286) the most.
-    early = [transistors.w_per_mm2(one) for name, one in cpu.items() if name.startswith("intel-") and one.year <= 1993]
-    assert (min(early), max(early)) == (pytest.approx(1.7 / 103), pytest.approx(3.3 / 47))
-    assert transistors.ratios(cpu["intel-80386dx"], cpu["intel-pentium-60"])["power_density"] > 2
-    # From 65 nm on every point is below a flat clock at fixed voltage from the Pentium on; at 90 nm none is.
-    line = transistors.w_per_mm2(cpu["intel-pentium-60"])
-    for one in cpu.values():
-        if one.node_nm < 100e-9:
-            assert (transistors.w_per_mm2(one) < line * 800e-9 / one.node_nm) == (one.node_nm < 80e-9)
 
 
 def test_leakage_of_ten_times_more_or_less_moves_the_crossing():

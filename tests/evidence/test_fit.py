@@ -1,14 +1,12 @@
-"""The fit of the estimator's constants: it finds what is there, keeps to its rules, and the table is its result."""
-
-import re
+"""The fit of the estimator's constants: it finds what is there and keeps to its rules."""
 
 import numpy
 import pytest
 
+from llmpower import estimate
+from llmpower.evidence import exam
 from llmpower.evidence import fit as fitting
 from llmpower.evidence.fit import TERMS, fit, serving_runs
-from llmpower.facts import catalog
-from llmpower.facts.quantities import quantities
 from llmpower.step import constants
 
 
@@ -44,38 +42,12 @@ def test_the_fit_recovers_constants_that_are_known(runs):
         assert found[name] == pytest.approx(value, rel=0.05), name
 
 
-def test_the_table_holds_what_the_fit_gives(runs):
-    """A change detector: run `llmpower calibrate` after a change of the forecast or of the runs."""
-    values = fitting._flat(fit(runs))
-    for key, value in values.items():
-        entity, _, name = key.rpartition(":")
-        assert catalog.fact("calibration.csv", entity or "fitted", name).value == pytest.approx(value, rel=0.005), key
-
-
-def test_constants_are_few_bounded_and_explained():
-    facts = catalog.facts("calibration.csv")
-    assert len(facts) <= 25
-    for accelerator in constants.gaps():
-        assert sum(fact.entity == accelerator for fact in facts) <= 10
-    for fact in facts:
-        quantity = quantities()[fact.quantity]
-        assert quantity.low <= fact.value <= quantity.high and quantity.help
-        if fact.entity != "set":
-            assert fact.low <= fact.value <= fact.high
-            assert re.search(r"\d{4}-\d\d-\d\d", fact.where), "the fit's date"
-
-
-def test_nothing_is_fitted_for_a_model_or_a_family():
-    assert {fact.entity for fact in catalog.facts("calibration.csv")} == {"set", "fitted", "h100-sxm", "b200"}
-
-
 def test_one_network_under_two_names_is_held_out_as_one(runs):
     names = runs.columns["model"]
     for pair in (("llama-3.1-70b", "llama-3.3-70b"), ("qwen3-30b-a3b", "qwen3-coder-30b-a3b")):
         found = {str(group) for group, name in zip(runs.architecture, names) if name in pair}
         assert len(found) == 1
         assert {name for name in names if name in pair} == set(pair)
-    assert len(set(runs.architecture)) == len(set(names)) - 2
 
 
 def test_the_fit_does_not_see_what_is_held_out(runs):
@@ -97,23 +69,32 @@ def test_leaving_a_term_out_sets_its_neutral_value(runs):
     assert set(fitting.LEFT_OUT) | set(fitting.ALWAYS) == set(TERMS)
 
 
-def test_a_machine_without_a_fit_gets_scaled_constants():
-    a100, kind = constants.for_machine(catalog.accelerator("a100-sxm-80gb"))
-    assert kind == "scaled"
-    gaps = [constants.gaps()[name].value for name in ("h100-sxm", "b200")]
-    assert a100.layer_time_s == pytest.approx((gaps[0] * gaps[1]) ** 0.5)
-    # GDDR6X takes 7.25 pJ/bit in the device, HBM3 3.92 and HBM3E 3.44: 7.25 - sqrt(3.92 x 3.44) = 3.578 pJ/bit more.
-    gddr, _ = constants.for_machine(catalog.accelerator("rtx-4090"))
-    fitted = catalog.fact("calibration.csv", "fitted", "weight_energy_j_per_byte").value
-    assert gddr.weight_energy_j_per_byte - fitted == pytest.approx(3.578 * 8e-12, rel=1e-3)
-
-
 def test_summary_of_errors():
     # Absolute values 1, 2, 3, 4, 10 %: median 3, mean 4, 90 % of the way from rank 1 to 5 lies at 4.6:
     # 4 + 0.6 x 6 = 7.6.
     assert fitting.summary(numpy.array([0.01, -0.02, 0.03, -0.04, 0.10])) == pytest.approx((3, 4, 7.6))
 
 
-def test_accuracy_has_every_split():
-    splits = {split for split, _, _ in constants.errors()}
-    assert splits == {"architectures", "architectures, terms chosen in each fold", "accelerators"}
+def test_fits_and_estimates_compute_alike():
+    """The arrays that constants are fitted and checked with, against one `estimate` after the other."""
+    runs = fitting.Runs("validation.csv")
+    c, table = runs.columns, exam.other_runs().set_index("id")
+    compared = 0
+    for row in range(0, len(runs), 7):
+        one = estimate(
+            c["model"][row],
+            c["accelerator"][row],
+            c["n_accelerators"][row : row + 1],
+            c["batch"][row],
+            runs.prompt[row],
+            runs.output[row],
+            runs.context[row],
+            c["weight_format"][row],
+            parallelism="ep" if c["expert_parallel"][row] > 1 else "tp",
+        )
+        by_arrays = table.loc[c["id"][row]]
+        if one.fits[0]:
+            assert one.j_per_token[0] == pytest.approx(by_arrays["predicted_j_per_token"], rel=1e-9)
+            assert one.tokens_per_s[0] == pytest.approx(by_arrays["predicted_tokens_per_s"], rel=1e-9)
+            compared += 1
+    assert compared > len(runs) / 14

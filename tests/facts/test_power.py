@@ -94,3 +94,12 @@ def test_everyone_takes_the_same_idle_power():
     # At 300 operations a byte: 93.44 + 300 x 0.52 = 249.44 pJ, within the rating less what flows idle.
     ceiling = roof.roof(MI355X, numpy.array([300.0])).power.central[0]
     assert ceiling == pytest.approx(300 * (1400 - idle.value) / 249.44e-12)
+
+
+def test_boards_without_a_sourced_rating_say_so():
+    h100, tpu = (
+        [power(catalog.accelerator(name), quantity) for quantity in ("tdp_w", "idle_w")]
+        for name in ("h100-sxm", "tpu-v5e")
+    )
+    assert all(one.kind != "estimate" for one in h100)
+    assert all(one.kind == "estimate" for one in tpu) and tpu[1].value < tpu[0].value

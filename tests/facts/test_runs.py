@@ -1,4 +1,4 @@
-"""Measured runs: their contract, and the derived columns made again."""
+"""Measured runs: their contract, and rows read again in their sources."""
 
 import datetime
 import re
@@ -9,7 +9,6 @@ from pybtex.database import parse_file
 
 from llmpower.facts import catalog, tables
 from llmpower.facts.runs import measurements
-from tests.evidence.serving_window import serving_window
 
 TABLES = ["measurements.csv", "validation.csv"]
 
@@ -63,65 +62,6 @@ def test_held_out_runs_were_seen_and_are_not_fitted_to():
     assert all(datetime.date.fromisoformat(day) <= today for day in held["verified"])
 
 
-@pytest.mark.parametrize(
-    ("table", "least"),
-    [
-        ("measurements.csv", {"mlenergy_v3": 411, "argonne": 16, "llamacpp": 15}),
-        ("validation.csv", {"mlenergy_hold": 154, "argonne_hold": 60, "mi300x_hold": 3}),
-    ],
-)
-def test_no_run_got_lost(table, least):
-    """Runs may be added, and odd ones are marked, never dropped."""
-    ids = measurements(table)["id"]
-    for laboratory, count in least.items():
-        assert sum(id.startswith(laboratory) for id in ids) >= count, laboratory
-
-
-def test_marks_and_split_experts_got_not_lost():
-    runs = measurements()
-    assert sum(runs["expert_parallel"] > 1) >= 156 and sum(map(bool, runs["anomaly"])) >= 42
-
-
-@pytest.mark.parametrize(
-    "row",
-    [
-        "mlenergy_v3-0010",
-        "mlenergy_v3-0159",
-        "mlenergy_v3-0315",
-        "mlenergy_hold-0040",
-        "mlenergy_hold-0080",
-        "mlenergy_hold-0143",
-    ],
-)
-def test_the_window_columns_are_made_again(row):
-    runs = measurements("validation.csv" if "hold" in row else "measurements.csv")
-    at = runs["id"].index(row)
-    one = {name: column[at] for name, column in runs.items()}
-    context, per_prompt = serving_window(
-        int(one["max_batch"]),
-        int(one["n_requests"]),
-        one["output_tokens"],
-        one["stationary_context_tokens"],
-        one["prompt_tokens"],
-    )
-    assert context == pytest.approx(one["window_context_tokens"], abs=0.1)
-    assert per_prompt == pytest.approx(one["output_tokens_per_prompt"], abs=0.1)
-
-
-def test_an_endless_window_sees_the_stationary_context():
-    # Exponential lengths: mean square over twice the mean is the mean itself.
-    context, per_prompt = serving_window(16, 16000, 500, 500, 0)
-    assert context == pytest.approx(500, rel=0.05)
-    assert per_prompt == pytest.approx(500, rel=0.05)
-
-
-def test_equal_lengths_have_a_window_by_hand():
-    # Nearly equal answers of 1000 tokens, 10 at once, 21 requests: the window is the first answer, 0 to 1000 tokens.
-    context, per_prompt = serving_window(10, 21, 1000, 500.005, 0)
-    assert context == pytest.approx(500, rel=0.02)
-    assert per_prompt == pytest.approx(1000, rel=0.15)
-
-
 def test_a_number_that_is_none_is_named(tmp_path, monkeypatch):
     text = (tables.DATA / "measurements.csv").read_text()
     (tmp_path / "measurements.csv").write_text(re.sub(r"419\.171", "many", text, count=1))
@@ -168,20 +108,3 @@ def test_rows_read_again_in_their_source(run):
     rows = [row for row, key in enumerate(zip(*(runs[name] for name in columns))) if key == run]
     shown = [tuple(float(runs[name][row]) for name in ("power_w", "j_per_token", "tokens_per_s")) for row in rows]
     assert any(one == pytest.approx(SEEN[run], rel=1e-5) for one in shown)
-
-
-@pytest.mark.parametrize(
-    ("window_j", "j_per_token", "window", "rel"),
-    [
-        # gpt-oss-120b on two H100: 68434.7 J in the window, 1188 requests, at most 1024 at once.
-        (68434.666, 0.09540020, (1024, 1188, 1775.2, 1305, 224), 0.12),
-        # Qwen3-14B on one B200: 152443.9 J, 198 requests, at most 128 at once.
-        (152443.913, 0.18257543, (128, 198, 7327, 5129, 224), 0.12),
-    ],
-)
-def test_the_window_holds_as_many_tokens_as_published(window_j, j_per_token, window, rel):
-    # The energy of the window in the heads of two raw results; all but batch + 1 requests finish, each makes room for
-    # one.
-    batch, n_requests = window[:2]
-    _, per_prompt = serving_window(*window)
-    assert per_prompt * (n_requests - batch - 1) == pytest.approx(window_j / j_per_token, rel=rel)

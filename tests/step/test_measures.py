@@ -1,4 +1,4 @@
-"""Savings: reference values from outside the code, properties, and a chapter that changes its mind."""
+"""Savings of a whole step: reference values from outside the code, by hand, and properties."""
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,6 @@ from llmpower.formulas import mitigations
 from llmpower.step import measures as joined
 from llmpower.step.case import case
 
-share = st.floats(0, 1)
 MEASURES = ("process_shrink", "backside_power", "sparse_attention", "quantization", "moe", "pim", "photonic", "analog")
 PRICE = joined.prices("h100-idle", "h100-sxm")["typical"]
 
@@ -18,13 +17,6 @@ PRICE = joined.prices("h100-idle", "h100-sxm")["typical"]
 def bill(measures=(), model="mixtral-8x7b", batch=1, context=32768, quantized="q4_k_m", price=PRICE):
     run = case(model, "h100-sxm", batch=batch, context_tokens=context, weight_format=quantized)
     return joined.cost(run, measures, price)
-
-
-def test_the_articles_sixteenth_and_its_small_network():
-    # Lines 234 and 235: 1/4 x 1/4 = 1/16, 70 / 16 = 4.375 billion.
-    left = mitigations.weight_traffic_share(0.25, 0.5, 2)
-    assert left == 1 / 16
-    assert mitigations.equivalent_params(70e9, left) == 4.375e9
 
 
 def test_mixtral_touches_more_than_a_quarter():
@@ -79,33 +71,6 @@ def test_a_free_part_takes_its_time_with_it():
     assert now.freed("static").total_j == pytest.approx(now.dynamic_j)
     assert now.freed("arithmetic").step_time_s == now.step_time_s
     assert now.freed("cache").step_time_s == pytest.approx(bill(context=0).step_time_s)
-
-
-def test_the_number_of_accelerators_cancels():
-    counts = llmpower.counts("llama-3.1-70b", 1, 0)
-    times = [llmpower.step_bound(counts, 1, "h100-sxm", n).step_time_s for n in (2, 8)]
-    assert mitigations.static_energy_j(2 * 70.0, times[0]) == pytest.approx(
-        mitigations.static_energy_j(8 * 70.0, times[1])
-    )
-
-
-@given(share, share, share)
-def test_two_measures_on_one_part(a, first, second):
-    together = 1 - a + a * first * second
-    product = (1 - mitigations.total_saved_share(a, 1 - first)) * (1 - mitigations.total_saved_share(a, 1 - second))
-    assert mitigations.same_part_excess(a, first, second) == pytest.approx(together - product, abs=1e-12)
-    assert together >= product - 1e-12
-
-
-@given(st.floats(0, 0.5), st.floats(0, 0.5), share, share)
-def test_two_measures_on_different_parts_beat_their_product(a, b, first, second):
-    together = 1 - a * (1 - first) - b * (1 - second)
-    assert together <= (1 - a * (1 - first)) * (1 - b * (1 - second)) + 1e-12
-
-
-@given(st.floats(0, 0.999), share)
-def test_no_saving_beats_the_limit(affected, saved):
-    assert 1 / (1 - mitigations.total_saved_share(affected, saved)) <= mitigations.saving_limit(affected) * (1 + 1e-12)
 
 
 @given(
