@@ -118,6 +118,22 @@ def test_no_module_reaches_into_the_private_names_of_another():
     assert {path: names for path, names in found.items() if names} == {}
 
 
+@pytest.mark.parametrize(("folder", "other"), [("tests", "benchmarks"), ("benchmarks", "tests")])
+def test_tests_and_benchmarks_do_not_import_each_other(folder, other):
+    paths = [*(BOOK / folder).rglob("*.py")]
+    assert paths
+    for path in paths:
+        nodes = [*ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+        names = [one.name for node in nodes if isinstance(node, ast.Import) for one in node.names]
+        names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+        assert other not in {name.partition(".")[0] for name in names}, path
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (BOOK / "benchmarks").glob("*.py")))
+def test_a_benchmark_starts(name):
+    assert run("-m", f"benchmarks.{name}", "--help") == ""
+
+
 def test_github_pages_get_what_the_two_commands_make():
     workflow = yaml.safe_load((BOOK / ".github" / "workflows" / "pages.yml").read_text(encoding="utf-8"))
     build, publish = workflow["jobs"]["book"], workflow["jobs"]["publish"]
