@@ -9,8 +9,7 @@ import tomllib
 import pytest
 import yaml
 
-from llmpower.book import files, pages, records, sizes
-from llmpower.facts import catalog
+from llmpower.book import files, records
 from tests.conftest import BOOK
 
 PROJECT = tomllib.loads((BOOK / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -45,68 +44,21 @@ def test_lock_file_meets_the_bounds():
         assert requirement.specifier.contains(pinned[name_of(text)]), text
 
 
-def test_every_dependency_has_a_reason():
-    reasons = (BOOK / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    table = reasons.partition("## Dependencies")[2]
-    for requirement in REQUIREMENTS:
-        assert name_of(requirement) in table.lower(), requirement
-
-
 def test_readme_starts_with_the_two_commands():
     first_screen = (BOOK / "README.md").read_text(encoding="utf-8").splitlines()[:40]
     text = "\n".join(first_screen)
     assert "make book" in text and "make test" in text and "conda env create" in text and "Windows" in text
 
 
-def test_versions_agree():
+def test_the_citation_names_the_version_of_the_package():
     import llmpower
 
-    assert PROJECT["version"] == llmpower.__version__
     citation = yaml.safe_load((BOOK / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == llmpower.__version__
 
 
 def test_the_project_is_clean_by_its_own_check():
     assert run("-m", "llmpower", "check") == ""
-
-
-SOURCE = '''"""What it is.
-
-Two lines more.
-"""
-
-import math  # counts
-
-
-def area(r):
-    """Area. [m2]"""
-    # A comment.
-    text = """
-
-    three lines of a string, of which one is blank"""
-    return math.pi * r**2, text
-'''
-
-
-def test_sizes_count_code_without_blanks_comments_and_docstrings(tmp_path):
-    package = tmp_path / "llmpower"
-    for place in ("facts/a", "facts/deeper/b", "estimate", "cli"):
-        (package / place).parent.mkdir(parents=True, exist_ok=True)
-        (package / f"{place}.py").write_text(SOURCE)
-    assert sizes.against_budget(tmp_path) == ([], [])
-    (tmp_path / "pyproject.toml").write_text(
-        "[tool.llmpower.budget]\nfacts = [30, 9]\ncli = [15, 5]\nspine = [44, 99]\n"
-    )
-    lines, problems = sizes.against_budget(tmp_path)
-    assert [line.split()[:2] for line in lines] == [
-        ["cli", "15"],
-        ["estimate", "15"],
-        ["facts", "30"],
-        ["spine", "45"],
-        ["package", "60"],
-    ]
-    assert [problem.partition(",")[0] for problem in problems] == ["facts: 30 lines", "spine: 45 lines"]
-    assert "10 of code" in problems[0]
 
 
 def test_committed_chapters_hold_outputs_but_no_pictures_or_run_times():
@@ -166,12 +118,20 @@ def test_no_module_reaches_into_the_private_names_of_another():
     assert {path: names for path, names in found.items() if names} == {}
 
 
-def test_every_table_of_facts_has_a_title_in_the_appendix():
-    page = pages.page("sources", BOOK, {})
-    assert page.count("\n## ") == len(catalog.tidy_tables()) + len(["unseen", "models", "documents"])
-    unseen = page.partition("## What nobody has seen")[2].partition("## Accelerators")[0]
-    assert "unverified" in unseen
-    assert "llama-3.1-70b" in page and "gh200-hbm" in page
+@pytest.mark.parametrize(("folder", "other"), [("tests", "benchmarks"), ("benchmarks", "tests")])
+def test_tests_and_benchmarks_do_not_import_each_other(folder, other):
+    paths = [*(BOOK / folder).rglob("*.py")]
+    assert paths
+    for path in paths:
+        nodes = [*ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+        names = [one.name for node in nodes if isinstance(node, ast.Import) for one in node.names]
+        names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+        assert other not in {name.partition(".")[0] for name in names}, path
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (BOOK / "benchmarks").glob("*.py")))
+def test_a_benchmark_starts(name):
+    assert run("-m", f"benchmarks.{name}", "--help") == ""
 
 
 def test_github_pages_get_what_the_two_commands_make():

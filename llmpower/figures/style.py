@@ -14,7 +14,7 @@ from matplotlib.font_manager import fontManager
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullFormatter
 
-# Told apart with any colour vision, in grey, and inverted for the dark page: tests/test_style.py has the sums.
+# Told apart with any colour vision, in grey, and inverted for the dark page: tests/figures/test_style.py has the sums.
 BLUE, ORANGE, GREEN, RED, GREY, INK = "#103F8F", "#C47A00", "#00857A", "#B5301F", "#5B6168", "#22262B"
 PURPLE, SKY, PALE = "#9A4F96", "#3F8FC4", "#878F97"
 # Of the energy of a token, by what takes it.

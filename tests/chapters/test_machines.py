@@ -38,7 +38,7 @@ def test_every_chapter_takes_every_kind_of_machine(machine):
 
 def test_power_without_a_source_is_called_an_estimate_on_every_page():
     def stands_in(name, quantity):
-        # tests/test_power.py works such an estimate out.
+        # tests/facts/test_power.py works such an estimate out.
         found = power(catalog.accelerator(name), quantity)
         assert found.low < found.value < found.high and found.kind == "estimate"
         return f"an estimate stands in, {text(Range(*found.ends), 'W')}"

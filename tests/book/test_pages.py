@@ -1,0 +1,90 @@
+"""Pages made from what is known about this edition and its runs."""
+
+import json
+import re
+
+import pybtex.database
+import pytest
+import yaml
+
+from llmpower.book import pages
+from llmpower.book.parameters import used, used_table
+from llmpower.facts import catalog
+from tests.conftest import BOOK
+
+CHAPTER = BOOK / "chapters" / "decode-breakdown.ipynb"
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """A stored run of one chapter with two parameters changed, as the runner leaves it."""
+    values = {"batch": 64, "accelerator": "h200-sxm"}
+    (tmp_path / "results.json").write_text(
+        json.dumps({"parameters": used(CHAPTER, values), "numbers": {"a": {}, "b": {}}})
+    )
+    (tmp_path / "inputs.json").write_text(
+        json.dumps({"chapter": "", "table:accelerators.csv": "", "table:quantities.csv": ""})
+    )
+    return {"decode-breakdown": tmp_path}
+
+
+def test_parameters_used_tells_value_unit_and_who_set_it(runs):
+    page = pages.page("parameters-used", BOOK, runs)
+    assert "| `batch` | **64** | reader; default 1 |" in page
+    assert "| `accelerator` | **h200-sxm** | reader; default h100-sxm |" in page
+    assert "| `context_tokens` | 32768 | default |" in page
+    assert "## Decode: alone, a request pays for every weight" in page
+    rows = re.findall(r"^\| `(\w+)`", page, re.MULTILINE)
+    source = next(
+        cell for cell in json.loads(CHAPTER.read_text())["cells"] if "parameters" in cell["metadata"].get("tags", [])
+    )
+    assert rows == re.findall(r"^(\w+):", "".join(source["source"]), re.MULTILINE)
+
+
+def test_a_unit_stands_behind_its_value():
+    table = used_table(BOOK / "chapters" / "tdp-escalator.ipynb", {"power_budget_w": 2e6})
+    assert "| `power_budget_w` | **2000000.0 W** | reader; default 1000000 W |" in table
+
+
+def test_status_page_tells_run_time_facts_and_versions(runs, monkeypatch):
+    import platform
+
+    import numpy
+
+    recorded = json.loads((BOOK / pages.RUN_TIMES).read_text())
+    page = pages.page("status", BOOK, runs)
+    newest = max(re.findall(r",(20\d\d-\d\d-\d\d),", (BOOK / "data" / "accelerators.csv").read_text()))
+    time = f"{recorded['run_s']['decode-breakdown']:g}"
+    assert f"| [](chapters/decode-breakdown.ipynb) | {time} | 2 | 2 | {newest} |" in page
+    assert f"| numpy | {numpy.__version__} |" in page and f"| Python | {platform.python_version()} |" in page
+
+
+def test_every_chapter_has_a_run_time_in_the_reference_edition():
+    recorded = json.loads((BOOK / pages.RUN_TIMES).read_text())
+    assert set(recorded["run_s"]) == {"index", *(path.stem for path in (BOOK / "chapters").glob("*.ipynb"))}
+    assert all(time > 0 for time in recorded["run_s"].values())
+
+
+def test_how_to_cite_follows_the_citation_file():
+    citation = yaml.safe_load((BOOK / "CITATION.cff").read_text(encoding="utf-8"))
+    page = pages.page("citing", BOOK, {})
+    entry = pybtex.database.parse_string(page.partition("```bibtex\n")[2].partition("```")[0], "bibtex").entries[
+        "llmpower"
+    ]
+    assert entry.fields["title"] == f"{{{citation['title']}}}" and entry.fields["version"] == citation["version"]
+    assert [str(person) for person in entry.persons["author"]] == ["{The llmpower authors}"]
+    assert ("not yet released" in page) == ("date-released" not in citation)
+
+
+def test_people_with_two_names_are_cited_family_name_first():
+    authors = [{"family-names": "Dennard", "given-names": "Robert"}, {"name": "The others"}]
+    entry = pages.bibtex({"title": "Watts", "version": "1.0", "authors": authors, "url": "https://example.org"})
+    assert "author = {Dennard, Robert and {The others}}" in entry and "url = {https://example.org}" in entry
+
+
+def test_every_table_of_facts_has_a_title_in_the_appendix():
+    page = pages.page("sources", BOOK, {})
+    assert page.count("\n## ") == len(catalog.tidy_tables()) + len(["unseen", "models", "documents"])
+    unseen = page.partition("## What nobody has seen")[2].partition("## Accelerators")[0]
+    assert "unverified" in unseen
+    assert "llama-3.1-70b" in page and "gh200-hbm" in page

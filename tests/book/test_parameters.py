@@ -1,0 +1,64 @@
+"""The contract of a parameters cell, and what is refused."""
+
+import pytest
+
+from llmpower.arguments import ParameterError
+from llmpower.book import parameters
+from llmpower.book.files import chapters
+from tests.conftest import BOOK
+
+CHAPTER = BOOK / "chapters" / "decode-breakdown.ipynb"
+
+
+def problems_of(given):
+    with pytest.raises(ParameterError) as caught:
+        parameters.chosen(CHAPTER, given)
+    return caught.value.problems
+
+
+@pytest.mark.parametrize("path", chapters(BOOK).values(), ids=lambda path: path.stem)
+def test_every_default_is_valid_and_documented(path):
+    found = parameters.parameters(path)
+    assert parameters.chosen(path, {name: one.default for name, one in found.items()}) == {}
+    assert all(one.quantity.help for one in found.values())
+
+
+def test_text_of_the_command_line_becomes_numbers_and_canonical_names():
+    given = {"batch": "64", "model": "Qwen3-32B", "accelerator": "H200", "context_tokens": "4096"}
+    assert parameters.chosen(CHAPTER, given) == {
+        "batch": 64,
+        "model": "qwen3-32b",
+        "accelerator": "h200-sxm",
+        "context_tokens": 4096,
+    }
+
+
+def test_what_equals_the_default_changes_nothing():
+    assert parameters.chosen(CHAPTER, {"batch": 1, "model": "Llama-3.1-70B"}) == {}
+
+
+def test_all_problems_are_named_at_once():
+    given = {
+        "btach": 1,
+        "batch": 0,
+        "model": "llama-3.1-7b",
+        "context_tokens": "many",
+        "constants": "medium",
+        "kv_format": "fp7",
+    }
+    problems = "\n".join(problems_of(given))
+    assert "btach: no such parameter of decode-breakdown; did you mean batch?" in problems
+    assert "batch: got 0; allowed is a whole number from 1 to 1,000,000 [count]" in problems
+    assert "model: no model is called 'llama-3.1-7b'; did you mean llama-" in problems
+    assert "context_tokens: got 'many'" in problems
+    assert "constants: got 'medium'; allowed is one of low, typical, high, article" in problems
+    assert "kv_format: no format is called 'fp7'" in problems
+    assert len(problems.splitlines()) == 6
+
+
+@pytest.mark.parametrize("value", [-1, 0, 1.5, "nan", "inf", "", "1e9", True, None, [1], "64 "])
+def test_numbers_that_are_not_batches(value):
+    if value == "64 ":
+        assert parameters.chosen(CHAPTER, {"batch": value}) == {"batch": 64}
+    else:
+        assert len(problems_of({"batch": value})) == 1

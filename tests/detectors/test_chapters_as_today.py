@@ -1,0 +1,28 @@
+"""Numbers that committed chapters print, as today."""
+
+import nbformat
+import pytest
+
+from llmpower.book import files, records
+from llmpower.evidence import exam, watts
+from llmpower.step.case import case
+from tests.conftest import BOOK
+
+CHAPTER = BOOK / "chapters" / "model-against-measurement.ipynb"
+
+
+def test_the_committed_chapter_shows_what_the_code_finds():
+    numbers = records.shown(files.read_notebook(CHAPTER))
+    clean = exam.held_out()
+    clean = clean[clean["anomaly"] == ""]
+    assert numbers["middle"]["value"] == pytest.approx(clean["energy_error"].abs().median())
+    assert numbers["inside"]["value"] == pytest.approx((clean["energy_error"].abs() < 0.2).mean())
+    assert numbers["article_case"]["value"] == pytest.approx(
+        watts.measured_parts(case("llama-3.1-70b", "h100-sxm", n_accelerators=4))[1].central
+    )
+
+
+def test_the_numbers_of_the_committed_chapter_can_be_collected():
+    numbers = records.shown(nbformat.read(BOOK / "chapters" / "decode-breakdown.ipynb", as_version=4))
+    assert numbers["article_weights"]["text"] == "22.4 J"
+    assert numbers["cache_case"]["value"] == 10_737_418_240

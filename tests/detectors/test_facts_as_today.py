@@ -1,0 +1,73 @@
+"""How many facts and runs there are, what some rows say, and our verdicts, as today."""
+
+import collections
+
+import pytest
+
+from llmpower.chips import transistors
+from llmpower.evidence.exam import measured_points
+from llmpower.facts import catalog
+from llmpower.facts.catalog import records
+from llmpower.facts.claims import claims
+from llmpower.facts.runs import measurements
+
+
+def test_what_the_chapter_says_of_real_processors():
+    cpu = records("cpus.csv")
+    # Intel to 1993: 1.7 W / 103 mm2 (80386DX) is the least, 3.3 W / 47 mm2 (80286) the most.
+    early = [transistors.w_per_mm2(one) for name, one in cpu.items() if name.startswith("intel-") and one.year <= 1993]
+    assert (min(early), max(early)) == (pytest.approx(1.7 / 103), pytest.approx(3.3 / 47))
+    assert transistors.ratios(cpu["intel-80386dx"], cpu["intel-pentium-60"])["power_density"] > 2
+    # From 65 nm on every point is below a flat clock at fixed voltage from the Pentium on; at 90 nm none is.
+    line = transistors.w_per_mm2(cpu["intel-pentium-60"])
+    for one in cpu.values():
+        if one.node_nm < 100e-9:
+            assert (transistors.w_per_mm2(one) < line * 800e-9 / one.node_nm) == (one.node_nm < 80e-9)
+
+
+def test_lone_requests_read_a_few_gigabytes_per_joule_whatever_the_machine():
+    for name in (
+        "argonne-8b-h100-vllm-batch-1",
+        "splitwise-70b-a100x2-batch-1",
+        "geerling-8b-m4",
+        "substrate-8b-rtx-4060-laptop",
+    ):
+        one = measured_points()[name]
+        assert 2.5e9 < one.bytes_per_token * one.tokens_per_j < 6e9
+
+
+@pytest.mark.parametrize(
+    ("table", "least"),
+    [
+        ("measurements.csv", {"mlenergy_v3": 411, "argonne": 16, "llamacpp": 15}),
+        ("validation.csv", {"mlenergy_hold": 154, "argonne_hold": 60, "mi300x_hold": 3}),
+    ],
+)
+def test_no_run_got_lost(table, least):
+    """Runs may be added, and odd ones are marked, never dropped."""
+    ids = measurements(table)["id"]
+    for laboratory, count in least.items():
+        assert sum(id.startswith(laboratory) for id in ids) >= count, laboratory
+
+
+def test_marks_and_split_experts_got_not_lost():
+    runs = measurements()
+    assert sum(runs["expert_parallel"] > 1) >= 156 and sum(map(bool, runs["anomaly"])) >= 42
+
+
+def test_there_are_enough():
+    assert len(catalog.names("accelerator")) >= 12 and len(catalog.names("model")) >= 12
+
+
+def test_verdicts():
+    # A change of one of these is a change of the book's opinion and belongs into the changelog.
+    assert collections.Counter(one.verdict for one in claims().values()) == {
+        "reproduces": 49,
+        "contradicted by source": 20,
+        "definition needed": 21,
+        "inconsistent with itself": 7,
+        "unit slip": 6,
+        "unsupported": 7,
+        "outdated": 2,
+        "arithmetic slip": 1,
+    }

@@ -1,0 +1,110 @@
+"""Measured runs: their contract, and rows read again in their sources."""
+
+import datetime
+import re
+
+import numpy as np
+import pytest
+from pybtex.database import parse_file
+
+from llmpower.facts import catalog, tables
+from llmpower.facts.runs import measurements
+
+TABLES = ["measurements.csv", "validation.csv"]
+
+
+@pytest.fixture(scope="module", params=TABLES)
+def runs(request):
+    return measurements(request.param)
+
+
+def test_ids_are_unique(runs):
+    assert len(set(runs["id"])) == len(runs["id"])
+
+
+def test_power_is_energy_times_speed(runs):
+    given = np.isfinite(runs["power_w"]) & np.isfinite(runs["j_per_token"]) & np.isfinite(runs["tokens_per_s"])
+    assert given.any()
+    assert runs["power_w"][given] == pytest.approx((runs["j_per_token"] * runs["tokens_per_s"])[given], rel=0.01)
+
+
+def test_names_are_those_of_the_other_tables(runs):
+    assert set(runs["model"]) <= set(catalog.names("model"))
+    assert set(runs["weight_format"]) <= set(catalog.names("format"))
+    unknown = set(runs["accelerator"]) - set(catalog.names("accelerator"))
+    assert unknown <= {"rtx-6000-ada"}, "add them to data/accelerators.csv"
+
+
+def test_sources_are_in_the_bibliography(runs):
+    library = set(parse_file(tables.DATA / "references.bib").entries)
+    assert set(runs["source"]) <= library
+
+
+def test_splits_divide_the_accelerators(runs):
+    for way in ("tensor_parallel", "expert_parallel"):
+        assert all(runs["n_accelerators"] % runs[way] == 0)
+
+
+def test_power_stays_below_the_rating(runs):
+    # The roof of the estimator; measured sums may exceed it by the error of the sensor.
+    for name, watts, count in zip(runs["accelerator"], runs["power_w"], runs["n_accelerators"]):
+        if np.isfinite(watts):
+            assert 0.05 < watts / count / catalog.accelerator(name).tdp_w < 1.05
+
+
+def test_held_out_runs_were_seen_and_are_not_fitted_to():
+    fitted, held = measurements(), measurements("validation.csv")
+    assert not set(fitted["id"]) & set(held["id"])
+    points = [set(zip(one["model"], one["accelerator"], one["n_accelerators"])) for one in (fitted, held)]
+    assert not points[0] & points[1], "a network on a machine that the fit has seen"
+    assert all(held["verified"]) and all(held["where"]) and all(held["lacks"])
+    today = datetime.date.today()
+    assert all(datetime.date.fromisoformat(day) <= today for day in held["verified"])
+
+
+def test_a_number_that_is_none_is_named(tmp_path, monkeypatch):
+    text = (tables.DATA / "measurements.csv").read_text()
+    (tmp_path / "measurements.csv").write_text(re.sub(r"419\.171", "many", text, count=1))
+    monkeypatch.setattr(tables, "DATA", tmp_path)
+    with pytest.raises(tables.FactError, match="measurements.csv, line 2, column tokens_per_s: expected a number"):
+        measurements()
+
+
+# Read again in the leaderboard's pages and in Argonne's table: model, accelerators, max_batch -> W, J/token, tokens/s.
+SEEN = {
+    ("qwen3-8b", "h100-sxm", 1, "lm-arena-chat", 512): (615.5932690290543, 0.07212917800029628, 8534.59426678238),
+    ("qwen3-8b", "b200", 1, "lm-arena-chat", 8): (646.3385532103331, 0.43039510958494537, 1501.7330327791929),
+    ("llama-3.1-8b", "h100-sxm", 1, "lm-arena-chat", 128): (669.2439022030471, 0.09510991243206074, 7036.531577937304),
+    ("llama-3.1-70b", "h100-sxm", 4, "lm-arena-chat", 1024): (2547.51808188361, 0.3731420112064737, 6827.207887009997),
+    ("qwen3-235b-a22b", "h100-sxm", 8, "gpqa", 128): (3918.0969655339563, 1.3846291846315368, 2829.7084945357406),
+    ("gpt-oss-120b", "h100-sxm", 2, "gpqa", 1024): (1138.9522207481266, 0.09540020046199459, 11938.677437075836),
+    ("qwen3-coder-30b-a3b", "b200", 1, "sourcegraph-fim", 1024): (
+        964.9797751714376,
+        0.11189398044252594,
+        8624.054407172483,
+    ),
+    ("qwen3-coder-30b-a3b", "h100-sxm", 2, "sourcegraph-fim", 768): (
+        1188.195790433295,
+        0.2003523504187493,
+        5930.530827064866,
+    ),
+    ("gpt-oss-20b", "b200", 1, "gpqa", 2048): (646.0116180331404, 0.029096299281516816, 22202.53551088244),
+    ("qwen3-14b", "b200", 1, "lm-arena-chat", 1024): (932.265569899849, 0.06194408549009, 15050.114349480478),
+    ("llama-4-scout", "h100-sxm", 8, "lm-arena-chat", 96): (2932.5972254129206, 0.9636148081503074, 3043.329347586661),
+    ("llama-3.1-405b", "b200", 4, "lm-arena-chat", 512): (3883.077089471107, 1.1466946288350555, 3386.3218609613477),
+    ("qwen3-coder-480b-a35b", "b200", 4, "sourcegraph-fim", 64): (
+        3847.1798745797246,
+        5.333480642019776,
+        721.3263031780325,
+    ),
+}
+
+
+@pytest.mark.parametrize("run", SEEN, ids=lambda run: f"{run[0]}-{run[1]}-{run[4]}")
+def test_rows_read_again_in_their_source(run):
+    fitted, held = measurements(), measurements("validation.csv")
+    runs = {name: [*fitted[name], *held[name]] for name in fitted}
+    columns = ("model", "accelerator", "n_accelerators", "task", "max_batch")
+    rows = [row for row, key in enumerate(zip(*(runs[name] for name in columns))) if key == run]
+    shown = [tuple(float(runs[name][row]) for name in ("power_w", "j_per_token", "tokens_per_s")) for row in rows]
+    assert any(one == pytest.approx(SEEN[run], rel=1e-5) for one in shown)

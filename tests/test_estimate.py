@@ -1,0 +1,424 @@
+"""The estimator against calculations on paper, its properties and its messages."""
+
+import importlib
+import math
+from types import SimpleNamespace
+
+import numpy
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmpower import estimate
+from llmpower.arguments import ParameterError
+from llmpower.estimate import held
+from llmpower.facts import catalog
+from llmpower.facts.quantities import quantities
+from llmpower.step import constants
+from llmpower.step.case import case
+from llmpower.step.work import fewest
+
+estimator = importlib.import_module("llmpower.estimate")
+# Round numbers instead of fitted ones, so that a step can be worked out on paper.
+ROUND = {
+    "reached_bandwidth_share": 0.9, "dense_flop_share": 0.8, "overlap": 0.8, "plateau_tdp_share": 0.975,
+    "layer_time_s": 50e-6, "sequence_time_s": 40e-6, "sum_time_s": 10e-6, "block_scaling_time_s": 100e-6,
+    "expert_flop_share": 0.1, "expert_prompt_flop_share": 0.2, "recurrent_prompt_factor": 2.0, "imbalance": 1.0,
+    "padding_rows": 2.0, "static_tdp_share": 0.25, "compute_tdp_share": 0.8, "operation_tdp_share": 0.5,
+    "weight_energy_j_per_byte": 100e-12, "cache_energy_j_per_byte": 150e-12, "link_energy_j_per_byte": 10e-12,
+    "prompt_layer_time_s": 100e-6,
+}  # fmt: skip
+
+
+@pytest.fixture
+def paper(monkeypatch):
+    """`estimate` with the round constants; the machines stay those of the catalog."""
+    real = estimator._unit
+    monkeypatch.setattr(estimator, "_unit", lambda *records: (real(*records)[0], SimpleNamespace(**ROUND), "fitted"))
+    return estimate
+
+
+def test_a_dense_step_on_one_accelerator_by_hand(paper):
+    """Llama-3.1-8B on one H100, 8 sequences of 1,000 tokens, nothing prefilled."""
+    found = paper("llama-3.1-8b", "h100-sxm", batch=8, context_tokens=1000)
+    step = found.step
+    # 8,030,261,248 parameters less an input embedding of 128,256 x 4,096 = 525,336,576: 7,504,924,672, at 2 B
+    # 15,009,849,344 B; at 0.9 x 3.35 TB/s = 3.015 TB/s: 4.97839 ms.
+    # 2 x 7,504,924,672 x 8 = 120.0788 GFLOP at the measured 794.5 TFLOP/s: 0.151138 ms.
+    # They overlap: 4.97839 + 0.151138 - 0.8 x 4.97839 x 0.151138 / 5.129529 = 5.012181 ms.
+    assert step.dense_time_s == pytest.approx(5.012181e-3, rel=1e-6)
+    # 2 x 8 heads x 128 x 32 layers x 1,000 tokens x 2 B x 8 = 1,048,576,000 B: 0.347786 ms.
+    assert step.cache_time_s == pytest.approx(0.34778640e-3, rel=1e-7)
+    # 32 x 50 us + 8 x 40 us.
+    assert step.overhead_time_s == pytest.approx(1.92e-3)
+    assert step.expert_time_s == step.link_time_s == 0
+    # 5.012181 + 0.347786 + 1.92 = 7.279968 ms.
+    assert found.step_s == pytest.approx(7.279968e-3, rel=1e-6)
+    assert found.tokens_per_s == pytest.approx(1098.906, rel=1e-6)
+    assert found.tokens_per_s_per_user == pytest.approx(137.3632, rel=1e-6)
+    # Static: 0.25 x 700 W x 7.279968 ms = 1.273994 J. Weights: 15.009849 GB x 100 pJ/B = 1.500985 J.
+    # Caches: 1.048576 GB x 150 pJ/B = 0.157286 J. Arithmetic: 0.8 x 700 W x 0.151138 ms = 0.084637 J, and
+    # (120.0788 + 8 x 2 x 32 x 256 x 32,000 = 4.1943) GFLOP at 989 TFLOP/s = 0.125655 ms x 350 W = 0.043979 J.
+    by_hand = {"weights": 1.5009849, "kv": 0.1572864, "compute": 0.1286164, "interconnect": 0.0, "static": 1.2739943}
+    assert found.energy_by_part == pytest.approx({name: joules / 8 for name, joules in by_hand.items()}, rel=1e-6)
+    # 3.060882 J over 8 tokens; over 7.279968 ms.
+    assert found.j_per_token == pytest.approx(0.38261026, rel=1e-6)
+    assert found.power_w == pytest.approx(420.4527, rel=1e-6)
+    assert found.bound == "bandwidth" and found.prefill_j_per_token == 0
+    assert any("left out" in note for note in found.notes)
+
+
+def test_two_accelerators_exchange_sums(paper):
+    step = paper("llama-3.1-8b", "h100-sxm", 2, batch=8, context_tokens=1000).step
+    # 64 sums x 10 us, and 2 x 32 x 8 x 4,096 x 2 B = 4,194,304 B at 450 GB/s: 9.3207 us.
+    assert step.link_time_s == pytest.approx(649.3207e-6, rel=1e-6)
+    # Out of both: 8,388,608 B at 10 pJ/B.
+    assert step.interconnect_j == pytest.approx(83.88608e-6)
+    # Half the weights, half the caches each.
+    assert step.cache_time_s == pytest.approx(0.34778640e-3 / 2, rel=1e-7)
+
+
+def test_prompts_are_read_in_some_of_the_steps(paper):
+    run = {"model": "llama-3.1-8b", "accelerator": "h100-sxm", "batch": 8, "context_tokens": 500, "output_tokens": 400}
+    found = paper(**run, prompt_tokens=300)
+    # 8/400 of the steps carry a prompt of 300 tokens: 8 + 6 tokens a step, 2 x 7,504,924,672 x 14; each of the six
+    # sees 150 others in 32 layers, 2 x 32 heads x 256 x 4,800 = 78,643,200 operations: 210,609,750,016 over
+    # 794.5 TFLOP/s.
+    assert found.step.compute_time_s == pytest.approx(265.0846e-6, rel=1e-6)
+    for boundary in estimator.BOUNDARIES:
+        with_prompts, without = (paper(**run, prompt_tokens=tokens, boundary=boundary) for tokens in (300, 0))
+        assert with_prompts.prefill_j_per_token == pytest.approx(
+            with_prompts.j_per_token - without.j_per_token, rel=1e-9
+        )
+    assert any("nothing is prefilled" in note for note in without.notes)
+
+
+def test_steps_with_prompts_lose_time_in_layers_with_experts(paper):
+    run = {"model": "mixtral-8x7b", "accelerator": "h200-sxm", "batch": 8, "context_tokens": 500, "output_tokens": 400}
+    with_prompts, without = (paper(**run, prompt_tokens=tokens) for tokens in (300, 0))
+    # 8/400 of the steps, 32 layers, 100 us: 64 us.
+    assert with_prompts.step.overhead_time_s - without.step.overhead_time_s == pytest.approx(64e-6)
+
+
+def test_power_follows_the_work_of_all_not_of_the_busiest(paper):
+    cut, spread = (
+        paper("mixtral-8x7b", "h100-sxm", 8, batch=16, context_tokens=10, parallelism=kind) for kind in ("tp", "ep")
+    )
+    assert spread.step.compute_time_s > 1.2 * cut.step.compute_time_s
+    assert spread.step.compute_j == pytest.approx(cut.step.compute_j)
+
+
+def test_the_context_of_answers_of_one_length(paper):
+    found = paper("llama-3.1-8b", "h100-sxm", batch=8, prompt_tokens=300, output_tokens=400)
+    assert found.context_tokens == 500 and any("prompt + output / 2" in note for note in found.notes)
+
+
+def moved(found, part, energy_j_per_byte):
+    """Bytes that a part's energy stands for."""
+    assert found.step.energy_j == found.step.uncapped_j
+    return getattr(found.step, part) / energy_j_per_byte
+
+
+def test_a_mixture_reads_the_experts_it_touches(paper):
+    # Mixtral-8x7B at batch 4: 1 - (3/4)^4 = 175/256 of 45,097,156,608 routed parameters are 30,828,134,400; beside them
+    # 46,702,792,704 - 45,097,156,608 - 32,000 x 4,096 = 1,474,564,096. At 2 B: 64,605,396,992 B.
+    found = paper("mixtral-8x7b", "h200-sxm", batch=4, context_tokens=100)
+    assert moved(found, "weights_j", 100e-12) == pytest.approx(64_605_396_992)
+
+
+def test_spread_experts_wait_for_the_busiest(paper):
+    # One expert each on 8 accelerators at a batch that touches all: the largest of eight normal numbers is 1.42360 on
+    # average (Harter 1961), so 1 + 1.42360 x sqrt(8/8).
+    cut, spread = (
+        paper("mixtral-8x7b", "h100-sxm", 8, batch=512, context_tokens=10, parallelism=kind) for kind in ("tp", "ep")
+    )
+    assert spread.step.expert_time_s / cut.step.expert_time_s == pytest.approx(2.42360, rel=1e-4)
+    assert spread.step.dense_time_s == cut.step.dense_time_s
+
+
+def test_a_latent_cache_is_kept_by_every_accelerator(paper):
+    # (512 + 64) x 61 layers x 2 B = 70,272 B a token, 4 x 1,000 tokens, and eight copies: 2,248,704,000 B.
+    found = paper("deepseek-v3", "h200-sxm", 8, batch=4, context_tokens=1000, weight_format="fp8")
+    assert moved(found, "kv_j", 150e-12) == pytest.approx(2_248_704_000)
+
+
+def test_heads_are_shared_out_until_there_are_none_left(paper):
+    # 131,072 B a token x 1,000 x 8; 16 accelerators keep each of 8 heads twice.
+    for count, copies in ((1, 1), (8, 1), (16, 2)):
+        found = paper("llama-3.1-8b", "h100-sxm", count, batch=8, context_tokens=1000)
+        assert moved(found, "kv_j", 150e-12) == pytest.approx(copies * 1_048_576_000)
+
+
+def test_windows_bound_the_cache(paper):
+    # Gemma 3 27B: 2 x 16 x 128 x 2 B = 8,192 B a layer and token; 10 x 10,000 + 52 x 1,024 = 153,248 positions; two
+    # sequences.
+    found = paper("gemma-3-27b", "h100-sxm", batch=2, context_tokens=10_000)
+    assert moved(found, "kv_j", 150e-12) == pytest.approx(2_510_815_232)
+
+
+def test_a_recurrent_state_is_read_and_written_in_32_bits(paper):
+    # 36,716,544 values x 4 B x 2, and 4 layers x 2 x 8 x 128 values x 1,000 tokens x 2 B, or 1 B; two sequences.
+    for kv_format, by_hand in (("bf16", 620_232_704), ("fp8", 603_848_704)):
+        found = paper("nemotron-nano-9b-v2", "h100-sxm", batch=2, context_tokens=1000, kv_format=kv_format)
+        assert moved(found, "kv_j", 150e-12) == pytest.approx(by_hand)
+
+
+def test_a_busy_board_draws_its_plateau(paper):
+    found = paper("llama-3.1-8b", "h100-sxm", batch=256, context_tokens=10, prompt_tokens=3000, output_tokens=10)
+    assert found.bound == "power" and found.power_w == pytest.approx(0.975 * 700)
+    # Eight in ten runs drew up to some per cent more or less, but no board draws more than its rating for long.
+    assert found.power_w < found.high.power_w <= 700
+    assert sum(found.energy_by_part.values()) == pytest.approx(found.j_per_token)
+
+
+def test_boundaries_by_hand(paper):
+    run = {
+        "model": "llama-3.1-70b",
+        "accelerator": "h100-sxm",
+        "n_accelerators": 4,
+        "batch": 64,
+        "context_tokens": 1000,
+    }
+    board, server, facility = (paper(**run, boundary=boundary) for boundary in estimator.BOUNDARIES)
+    # Half of the 2,150 W of a server of eight; a site factor of 1.2.
+    assert server.power_w == pytest.approx(board.power_w + 1075)
+    assert facility.power_w == pytest.approx(1.2 * (board.power_w + 1075))
+    assert facility.tokens_per_s == board.tokens_per_s
+    parts = facility.energy_by_part
+    assert parts["host"] == pytest.approx(1075 / board.tokens_per_s) and sum(parts.values()) == pytest.approx(
+        facility.j_per_token
+    )
+    # Low and high: 1,000 and 2,800 W of eight, 1.1 and 1.3.
+    ratios = board.spans["j_per_token"]
+    assert facility.low.power_w == pytest.approx(1.1 * (ratios["low_ratio"] * board.power_w + 500))
+    assert facility.high.power_w == pytest.approx(1.3 * (ratios["high_ratio"] * board.power_w + 1400))
+
+
+def test_machines_without_runs_say_that_they_are_scaled():
+    fitted, scaled = estimate("llama-3.1-8b", "h100-sxm"), estimate("llama-3.1-8b", "a100-sxm-80gb")
+    assert fitted.calibration == "fitted" and not any("scaled" in note for note in fitted.notes)
+    assert scaled.calibration == "scaled" and any("scaled from b200 and h100-sxm" in note for note in scaled.notes)
+    # Two machines differ, and their errors are those of machines that were held out.
+    assert scaled.spans["j_per_token"] == constants.errors()["accelerators", "dense", "j_per_token"]
+    assert fitted.spans["j_per_token"] == constants.errors()[constants.EXAMS["fitted"], "dense", "j_per_token"]
+
+
+# What does not fit
+
+
+def problem(*given, **more):
+    """All lines of the one error that a call must give."""
+    with pytest.raises(ParameterError) as caught:
+        estimate(*given, **more)
+    return caught.value.problems
+
+
+def test_a_model_that_does_not_fit_says_by_how_much():
+    # 70,553,706,496 x 2 B = 141.1 GB, and 64 x 4,096 x 327,680 B = 85.9 GB: 227.0 GB over 80 GB each.
+    (told,) = problem("llama-3.1-70b", "h100-sxm", batch=64, context_tokens=4096)
+    assert "misses 147.0 GB" in told and "3 would do" in told
+    estimate("llama-3.1-70b", "h100-sxm", 3, batch=64, context_tokens=4096)
+    # Each of 8 heads' caches, 64 x 200,000 x 131,072 B / 8 = 209.7 GB, must lie on one H100.
+    (told,) = problem("llama-3.1-8b", "h100-sxm", batch=64, context_tokens=200_000)
+    assert "misses 1,613.8 GB" in told and "no number" in told
+
+
+def test_in_arrays_what_does_not_fit_is_not_a_number():
+    found = estimate("llama-3.1-70b", "h100-sxm", 2, batch=numpy.array([1, 32, 512]), context_tokens=1000)
+    # 18.9 GB are left for sequences of 0.33 GB each: 57.
+    assert list(found.fits) == [True, True, False]
+    for name in ("j_per_token", "tokens_per_s", "tokens_per_s_per_user", "power_w", "step_s", "prefill_j_per_token"):
+        assert list(numpy.isnan(getattr(found, name))) == [False, False, True], name
+    assert all(math.isnan(values[2]) for values in found.energy_by_part.values())
+    assert math.isnan(found.low.j_per_token[2]) and math.isnan(found.high.power_w[2])
+    # 141.1 GB and 512 x 0.32768 GB over 160 GB.
+    assert found.missing_bytes[2] == pytest.approx(148.9e9, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "model, kind", [("llama-3.1-8b", "tp"), ("qwen3-30b-a3b", "ep"), ("nemotron-nano-9b-v2", "tp")]
+)
+def test_arrays_hold_what_floats_give(model, kind):
+    counts, batches, contexts = numpy.array([1, 2, 8]), numpy.array([1.0, 40.5, 256.0]), numpy.array([10, 2000, 900])
+    more = {"prompt_tokens": 300, "output_tokens": 200, "parallelism": kind, "boundary": "server"}
+    together = estimate(model, "b200", counts, batches, context_tokens=contexts, **more)
+    for place, (n, batch, context) in enumerate(zip(counts, batches, contexts)):
+        alone = estimate(model, "b200", int(n), float(batch), context_tokens=int(context), **more)
+        for name in ("j_per_token", "tokens_per_s", "power_w", "prefill_j_per_token"):
+            assert getattr(together, name)[place] == pytest.approx(getattr(alone, name), rel=1e-12), name
+        assert together.bound[place] == alone.bound
+
+
+# Properties
+
+runs = st.fixed_dictionaries(
+    {
+        "model": st.sampled_from(
+            ["llama-3.1-8b", "gemma-3-12b", "qwen3-30b-a3b", "gpt-oss-20b", "nemotron-nano-9b-v2"]
+        ),
+        "accelerator": st.sampled_from(["h100-sxm", "b200", "a100-sxm-80gb", "mi300x"]),
+        "n_accelerators": st.sampled_from([2, 4, 8]),
+        "batch": st.floats(1, 200),
+        "prompt_tokens": st.just(0.0) | st.floats(1, 2000),
+        "output_tokens": st.floats(1, 2000),
+        "context_tokens": st.floats(0, 2000),
+        "boundary": st.sampled_from(estimator.BOUNDARIES),
+    }
+)
+
+
+@given(runs)
+def test_parts_sum_and_the_plateau_holds(run):
+    found = estimate(**run)
+    assert sum(found.energy_by_part.values()) == pytest.approx(found.j_per_token, rel=1e-9)
+    board = estimate(**{**run, "boundary": "accelerators"})
+    rating = run["n_accelerators"] * catalog.accelerator(run["accelerator"]).tdp_w
+    assert board.power_w <= 0.975 * rating * (1 + 1e-12) and board.high.power_w <= rating * (1 + 1e-12)
+    for name in ("j_per_token", "tokens_per_s", "power_w"):
+        assert 0 < getattr(found.low, name) < getattr(found, name) < getattr(found.high, name)
+    assert found.j_per_token == pytest.approx(found.power_w / found.tokens_per_s)
+    # A difference of two steps: a rounding error of them is allowed.
+    assert -1e-12 * found.j_per_token <= found.prefill_j_per_token < found.j_per_token
+
+
+@given(runs, st.floats(1.001, 3))
+def test_what_never_hurts(run, factor):
+    found = estimate(**run)
+    for name in ("memory_bandwidth_bytes_per_s", "reached_bf16_flop_per_s", "link_bytes_per_s"):
+        assert found.vary(**{name: factor * found.inputs[name]}).tokens_per_s >= found.tokens_per_s * (1 - 1e-12), name
+    for name in ("layer_time_s", "sequence_time_s", "sum_time_s", "context_tokens", "prompt_tokens"):
+        assert found.vary(**{name: factor * found.inputs[name]}).tokens_per_s <= found.tokens_per_s * (1 + 1e-12), name
+    for name in ("static_tdp_share", "weight_energy_j_per_byte", "cache_energy_j_per_byte", "tdp_w"):
+        assert found.vary(**{name: factor * found.inputs[name]}).j_per_token >= found.j_per_token * (1 - 1e-12), name
+    larger = found.vary(batch=factor * run["batch"])
+    assert larger.tokens_per_s >= found.tokens_per_s * (1 - 1e-12) and larger.step_s >= found.step_s * (1 - 1e-12)
+
+
+def test_a_varied_run_says_what_it_is():
+    found = estimate("llama-3.1-8b", "h100-sxm", batch=8, context_tokens=500).vary(
+        batch=16.0, context_tokens=900.0, tdp_w=600.0
+    )
+    assert (found.batch, found.context_tokens) == (16, 900)
+    assert found.tokens_per_s == estimate("llama-3.1-8b", "h100-sxm", batch=16, context_tokens=900).tokens_per_s
+    assert found.inputs["tdp_w"] == 600 and catalog.accelerator("h100-sxm").tdp_w == 700
+
+
+def test_what_is_no_input_cannot_be_varied():
+    with pytest.raises(ParameterError, match="clock: not an input; inputs are batch, "):
+        estimate("llama-3.1-8b", "h100-sxm").vary(clock=1.0)
+
+
+# Bad input
+
+NUMBERS = ("n_accelerators", "batch", "prompt_tokens", "output_tokens", "context_tokens")
+WRONG = {
+    "negative": -1, "not a number": math.nan, "infinite": math.inf, "text": "8", "a bool": True, "complex": 1j,
+    "huge": 10**400, "nothing": [], "texts": ["a", "b"], "ragged": [[1], [1, 2]], "one of several": [1, -3, 2],
+    "unknown": [1, math.nan], "a dictionary": {}, "bools": numpy.array([True, False]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", WRONG)
+@pytest.mark.parametrize("name", NUMBERS)
+def test_wrong_numbers(name, kind):
+    (told,) = problem("llama-3.1-8b", "h100-sxm", **{name: WRONG[kind]})
+    row = quantities()[name]
+    assert told.startswith(f"{name}: got ") and f"from {row.low:,.0f} to {row.high:,.0f}" in told and "[count]" in told
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("batch", 0),
+        ("batch", 1e9),
+        ("output_tokens", 0),
+        ("n_accelerators", 0),
+        ("n_accelerators", 1.5),
+        ("n_accelerators", [1, 2.5]),
+        ("batch", None),
+        ("prompt_tokens", None),
+    ],
+)
+def test_numbers_out_of_range(name, value):
+    (told,) = problem("llama-3.1-8b", "h100-sxm", **{name: value})
+    assert told.startswith(f"{name}: got ") and "allowed is" in told
+    assert ("whole number" in told) == (name == "n_accelerators")
+
+
+@pytest.mark.parametrize(
+    "name, value, told",
+    [
+        ("model", "lama-3.1-8b", "did you mean llama-3.1-8b"),
+        ("accelerator", "h1000", "did you mean h100-sxm"),
+        ("weight_format", "fp7", "did you mean fp8"),
+        ("kv_format", "bf61", "did you mean bf16"),
+        ("model", None, "no model is called 'None'"),
+        ("boundary", "sever", "did you mean server? allowed is accelerators, server, facility"),
+        ("parallelism", "pp", "allowed is tp, ep"),
+        ("boundary", 3, "allowed is accelerators"),
+        ("parallelism", "ep", "has no experts to spread, allowed is tp"),
+    ],
+)
+def test_unknown_names(name, value, told):
+    (line,) = problem(**{"model": "llama-3.1-8b", "accelerator": "h100-sxm", name: value})
+    assert line.startswith(f"{name}: ") and told in line
+
+
+def test_a_record_of_another_kind_is_told():
+    network, machine = catalog.model("llama-3.1-8b"), catalog.accelerator("h100-sxm")
+    lines = problem(machine, network)
+    assert lines[0].startswith("model: no model is called") and lines[1].startswith("accelerator: no accelerator")
+
+
+def test_rates_that_are_not_known():
+    (told,) = problem("llama-3.1-8b", "a100-sxm-80gb", weight_format="fp8")
+    assert told.startswith("weight_format: a100-sxm-80gb has no rate for fp8; it has bf16, int8")
+    lines = problem("llama-3.1-8b", "m4-max")
+    assert all(line.startswith("accelerator: no rate") for line in lines) and "known for h100-sxm" in lines[0]
+    # Whole systems are refused, so they are not named as what would do.
+    assert "dgx-h100" not in lines[0]
+    (told,) = problem("llama-3.1-8b", "rtx-4090", 2)
+    assert (
+        told.startswith("n_accelerators: no bandwidth between accelerators of rtx-4090")
+        and "allowed is 1; it is known" in told
+    )
+
+
+def test_arrays_that_do_not_go_together():
+    (told,) = problem("llama-3.1-8b", "h100-sxm", batch=[1, 2, 3], context_tokens=[1, 2])
+    assert "batch (3,), context_tokens (2,)" in told
+
+
+def test_one_error_with_every_problem():
+    lines = problem(
+        "no such",
+        "neither",
+        n_accelerators=0,
+        batch=-1,
+        prompt_tokens="x",
+        output_tokens=math.inf,
+        context_tokens=math.nan,
+        weight_format="?",
+        kv_format="!",
+        parallelism="dp",
+        boundary="planet",
+    )
+    assert sorted(line.partition(":")[0] for line in lines) == sorted(
+        ["model", "accelerator", "weight_format", "kv_format", "parallelism", "boundary", *NUMBERS]
+    )
+
+
+ONE = {"model": "llama-3.1-70b", "accelerator": "h100-sxm", "n_accelerators": 1, "batch": 32, "context_tokens": 4096}
+
+
+def test_enough_is_the_fewest_that_fit():
+    # 141 GB of weights and 32 x 4096 tokens x 0.328 MB = 43 GB of caches: two H100 with 80 GB are too few.
+    assert fewest(case(**ONE)) == held(case(**ONE)).n_accelerators == 3
+    assert held(case(**ONE | {"n_accelerators": 4})).n_accelerators == 4
+    assert held(case("llama-3.1-70b", "m4")) is None
+    # 24 sequences keep 32.2 GB at 16 bit and 16.1 GB at 8, where two boards leave 19.
+    found = [held(case(**ONE | {"batch": 24}, kv_format=cache)) for cache in ("bf16", "fp8")]
+    assert [one.n_accelerators for one in found] == [3, 2]
+    # One board needs no link to others, of which the catalog knows none here.
+    assert held(case("llama-3.1-8b", "rtx-4090", context_tokens=1000)).n_accelerators == 1
+    assert held(case("llama-3.1-70b", "rtx-4090", context_tokens=1000)) is None
