@@ -122,7 +122,7 @@ def test_calibrate_needs_the_checkout_it_belongs_to(say, monkeypatch, tmp_path):
 def test_the_readme_shows_what_the_commands_print(say):
     text = (BOOK / "README.md").read_text(encoding="utf-8").partition("## Ask it")[2].partition("\n## ")[0]
     blocks = re.findall(r"```\n\$ \S*llmpower (.*?)\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 1
     for line, shown in blocks:
         code, out, _ = say(line)
         missing = [one for one in shown.splitlines() if one not in (*out.splitlines(), "…")]

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from llmpower.book import files, records
+from llmpower.facts import catalog
 from tests.conftest import BOOK
 
 PROJECT = tomllib.loads((BOOK / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -44,10 +45,48 @@ def test_lock_file_meets_the_bounds():
         assert requirement.specifier.contains(pinned[name_of(text)]), text
 
 
-def test_readme_starts_with_the_two_commands():
-    first_screen = (BOOK / "README.md").read_text(encoding="utf-8").splitlines()[:40]
-    text = "\n".join(first_screen)
-    assert "make book" in text and "make test" in text and "conda env create" in text and "Windows" in text
+def test_the_front_of_the_repository_is_short():
+    """The first screen of the README has the finding; nobody scrolls past thirty files to read it."""
+    readme = (BOOK / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(readme) <= 80 and any(line.startswith("![") for line in readme[:8])
+    first = "\n".join(readme[:30])
+    assert "make book" in first and "make test" in first
+    listed = subprocess.run(["git", "ls-files"], cwd=BOOK, capture_output=True, text=True, check=True).stdout
+    assert len({path.partition("/")[0] for path in listed.splitlines()}) <= 24
+
+
+def test_a_path_that_a_page_for_contributors_names_is_there():
+    for page in ("README.md", "CONTRIBUTING.md", "data/README.md"):
+        text = (BOOK / page).read_text(encoding="utf-8")
+        named = re.findall(r"[`(]((?:llmpower|tests|chapters|pages|data|benchmarks|\.github)/[\w./-]*)[`)]", text)
+        assert [path for path in named if not (BOOK / path).exists()] == [], page
+        assert named, page
+
+
+def test_forms_for_issues_ask_for_what_a_fact_needs():
+    paths = (BOOK / ".github").glob("ISSUE*/*")
+    forms = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in paths}
+    assert set(forms) == {"erratum", "fact"}
+    asked = {one["id"]: one for one in forms["fact"]["body"] if "id" in one}
+    assert set(asked) - {"range"} == {"entity", "quantity", "value", "kind", "source", "where", "verified"}
+    # What we choose ourselves is no fact that somebody brings.
+    assert set(asked["kind"]["attributes"]["options"]) == set(catalog.KINDS) - {"convention"}
+    for form in forms.values():
+        assert all("validations" in one for one in form["body"] if one.get("id") in ("page", "says", "source"))
+
+
+def test_the_commands_tried_on_three_systems_are_right(say):
+    """The workflow cannot run here: what it types does, but for the chapter, whose options are looked at."""
+    jobs = yaml.safe_load((BOOK / ".github" / "workflows" / "systems.yml").read_text(encoding="utf-8"))["jobs"]
+    systems = {name.partition("-")[0] for name in jobs["try"]["strategy"]["matrix"]["system"]}
+    assert systems == {"ubuntu", "macos", "windows"}
+    commands = [step.get("run", "").partition("python -m llmpower ")[2] for step in jobs["try"]["steps"]]
+    estimate, plan, check, run = filter(None, commands)
+    for command in (estimate, plan):
+        assert say(command)[0] == 0
+    assert check == "check"
+    code, _, err = say(run.replace("batch=64", "batch=0"))
+    assert code == 2 and err.startswith("llmpower: batch: got '0'; allowed is a whole number")
 
 
 def test_the_citation_names_the_version_of_the_package():

@@ -58,8 +58,10 @@ def _card(folder, title, path):
     code = [fresh.digest(PACKAGE / "figures" / name) for name in ("index.py", "style.py", "style.mplstyle")]
     kept = folder / f"card-{fresh.hashed([title, *code])[:12]}.png"
     if not kept.exists():
-        # Here, too, none of the caller's: one that needs a screen would stop.
-        os.environ["MPLBACKEND"] = "agg"
+        import matplotlib
+
+        # A caller's own backend may need a screen.
+        matplotlib.use("agg")
         from llmpower.facts.claims import claim
         from llmpower.figures.index import card
         from llmpower.ranges import Range

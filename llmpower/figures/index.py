@@ -20,7 +20,7 @@ def _shares(printed, cases, scale):
         side, align = (-9, "right") if share.central > 0.9 else (0, "center")
         direct(plot, share.central, place, _percent(share.central), BLUE, (side * scale, 13 * scale), ha=align)
     plot.axvline(printed, color=RED, linewidth=2 * scale)
-    direct(plot, printed, -0.85, f"the article: {_percent(printed)}", RED, (-5 * scale, 3))
+    direct(plot, printed, -0.85, f"the article: {printed:.1%}", RED, (-5 * scale, 3))
     plot.set_xlim(0, 1.02)
     return plot
 
