@@ -1,4 +1,4 @@
-"""Chromium and a small web server, for the tests and benchmarks of the built site."""
+"""Chromium, a small web server and a reader, for the tests of the built site."""
 
 import contextlib
 import functools
@@ -7,9 +7,16 @@ import os
 import shutil
 import threading
 
+import pytest
 from playwright.sync_api import sync_playwright
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+NEEDS_CHROMIUM = pytest.mark.skipif(
+    not CHROMIUM and not os.environ.get("CI"),
+    reason="THE SITE WAS NOT TESTED IN A BROWSER: install Chromium (Debian: chromium) or name it in CHROMIUM",
+)
+DESKTOP, PHONE, SMALL_PHONE, PAPER = 1280, 375, 320, 718  # the last one: A4 at 96 dots an inch, margins of 1 cm
+FRONT, CHAPTER = "index.html", "chapters/decode-breakdown.html"
 _ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
     "--disable-sync",
@@ -59,3 +66,48 @@ def pages(site):
     """Published pages, as paths inside the site."""
     found = (path.relative_to(site) for path in site.rglob("*.html"))
     return sorted(path.as_posix() for path in found if path.parts[0] not in ("_static", "_sources"))
+
+
+class Reader:
+    """A page of the browser that remembers what went wrong and what was asked for."""
+
+    def __init__(self, browser, **more):
+        self.context = browser.new_context(
+            **{"viewport": {"width": DESKTOP, "height": 900}, "reduced_motion": "reduce", **more}
+        )
+        self.page = self.context.new_page()
+        self.wrong, self.asked = [], []
+        self.page.on(
+            "console", lambda message: message.type in ("warning", "error") and self.wrong.append(message.text)
+        )
+        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        self.page.on("requestfailed", self.failed)
+        self.page.on("request", lambda request: self.asked.append(request.url))
+
+    def failed(self, request):
+        """Remember a request that went wrong; one that ended because its page was left is no fault of the site."""
+        if request.failure != "net::ERR_ABORTED":
+            self.wrong.append(f"failed: {request.url}, {request.failure}")
+
+    def open(self, url):
+        """Load a page; what was remembered starts anew."""
+        self.wrong.clear(), self.asked.clear()
+        self.page.goto(url)
+        settle(self.page)
+
+    def width(self, pixels):
+        """Change the width, as turning a phone does; the theme looks again after 0.3 s."""
+        self.page.set_viewport_size({"width": pixels, "height": 800})
+        self.page.wait_for_timeout(450)
+
+    def theme(self, name):
+        """Show the light or the dark colours."""
+        self.page.evaluate(
+            "name => { document.documentElement.dataset.theme = document.documentElement.dataset.mode = name; }", name
+        )
+
+
+def tell(problems):
+    """Fail with all problems, one a line."""
+    if problems := list(problems):
+        pytest.fail("\n".join(problems), pytrace=False)

@@ -1,28 +1,16 @@
-"""The built site as its readers meet it: in a browser, without a network."""
+"""Every page of the built site, opened once: on a screen, on paper, on phones, by axe; without a network."""
 
-import collections
-import contextlib
-import gzip
-import io
-import os
 import pathlib
-import threading
 import urllib.parse
 
 import axe_playwright_python
-import numpy
 import pytest
-from PIL import Image
 
-from tests.book.browser import CHROMIUM, Quiet, chromium, pages, serve, settle
+from tests.book.browser import CHAPTER, DESKTOP, FRONT, NEEDS_CHROMIUM, PAPER, PHONE, SMALL_PHONE, Reader, pages, tell
 
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM and not os.environ.get("CI"),
-    reason="THE SITE WAS NOT TESTED IN A BROWSER: install Chromium (Debian: chromium) or name it in CHROMIUM",
-)
-DESKTOP, PHONE, SMALL_PHONE, PAPER = 1280, 375, 320, 718  # the last one: A4 at 96 dots an inch, margins of 1 cm
+pytestmark = NEEDS_CHROMIUM
 AXE = (pathlib.Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
-FRONT, CHAPTER = "index.html", "chapters/decode-breakdown.html"
+
 
 # What a page says of itself; the pages of a table of contents have no formula, no table or no picture.
 FACTS = """() => {
@@ -49,11 +37,13 @@ FACTS = """() => {
   };
 }"""
 
+
 # Everything folded away comes into sight.
 UNFOLD = """() => {
   document.querySelectorAll("details").forEach(one => { one.open = true; });
   document.querySelectorAll("button.toggle-button-hidden").forEach(one => one.click());
 }"""
+
 
 # What sticks out of the window, or out of a box that cuts it off or that the keyboard cannot scroll.
 CLIPPED = """() => {
@@ -80,6 +70,7 @@ CLIPPED = """() => {
   return [...new Set(found)];
 }"""
 
+
 # What paper should not show, or cannot: a sheet does not scroll.
 ON_PAPER = """() => {
   const found = [];
@@ -97,8 +88,9 @@ ON_PAPER = """() => {
   return found;
 }"""
 
-# What axe finds.  Themes differ in colours, and in nothing else, so all other rules run once a width.  The colours of an
-# article do not depend on the width, so they are looked at once a theme; those around it, at every width.
+
+# What axe finds.  Themes differ in colours, and in nothing else, so all other rules run once a width.  The
+# colours of an article do not depend on the width, so they are looked at once a theme; those around it, at every width.
 AUDIT = """async ([others, article]) => {
   const colours = ["color-contrast", "link-in-text-block"];
   const off = Object.fromEntries(colours.map(rule => [rule, { enabled: false }]));
@@ -109,6 +101,7 @@ AUDIT = """async ([others, article]) => {
     ...(others ? await audit(document, { rules: off }) : []),
   ];
 }"""
+
 
 # Rows, entries, paragraphs, words of code and formulas are made alike: of each kind in one place ten stay, since all
 # would take minutes.
@@ -122,68 +115,6 @@ THIN = """() => {
     if (kinds[kind] > 10) one.remove();
   }
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """One browser for all tests."""
-    assert CHROMIUM, "CI is set, but there is no Chromium"
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def address(site):
-    """Of a web server that holds the site."""
-    with serve(site) as address:
-        yield address
-
-
-class Reader:
-    """A page of the browser that remembers what went wrong and what was asked for."""
-
-    def __init__(self, browser, **more):
-        self.context = browser.new_context(
-            **{"viewport": {"width": DESKTOP, "height": 900}, "reduced_motion": "reduce", **more}
-        )
-        self.page = self.context.new_page()
-        self.wrong, self.asked = [], []
-        self.page.on(
-            "console", lambda message: message.type in ("warning", "error") and self.wrong.append(message.text)
-        )
-        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        self.page.on("requestfailed", self.failed)
-        self.page.on("request", lambda request: self.asked.append(request.url))
-
-    def failed(self, request):
-        """Remember a request that went wrong; one that ended because its page was left is no fault of the site."""
-        if request.failure != "net::ERR_ABORTED":
-            self.wrong.append(f"failed: {request.url}, {request.failure}")
-
-    def open(self, url):
-        """Load a page; what was remembered starts anew."""
-        self.wrong.clear(), self.asked.clear()
-        self.page.goto(url)
-        settle(self.page)
-
-    def width(self, pixels):
-        """Change the width, as turning a phone does; the theme looks again after 0.3 s."""
-        self.page.set_viewport_size({"width": pixels, "height": 800})
-        self.page.wait_for_timeout(450)
-
-    def theme(self, name):
-        """Show the light or the dark colours."""
-        self.page.evaluate(
-            "name => { document.documentElement.dataset.theme = document.documentElement.dataset.mode = name; }", name
-        )
-
-
-@pytest.fixture
-def reader(browser):
-    """A reader who has never been here."""
-    reader = Reader(browser)
-    yield reader
-    reader.context.close()
 
 
 @pytest.fixture(scope="module")
@@ -233,42 +164,9 @@ def audited(reader):
     return found
 
 
-def tell(problems):
-    """Fail with all problems, one a line."""
-    if problems := list(problems):
-        pytest.fail("\n".join(problems), pytrace=False)
-
-
 def check(visits, problems):
     """Fail with all problems of all pages."""
     tell(f"{name}: {problem}" for name, facts in visits.items() for problem in problems(name, facts))
-
-
-def test_the_reader_hears_of_a_missing_file_but_not_of_a_page_left_early(reader, tmp_path):
-    page = '<!doctype html><link rel="icon" href="data:,"><img src="gone.png"><script>fetch("slow.txt")</script>'
-    (tmp_path / "page.html").write_text(page, encoding="utf-8")
-    left = threading.Event()
-
-    class Slow(Quiet):
-        def do_GET(self):
-            if self.path == "/slow.txt":
-                left.wait(60)
-            super().do_GET()
-
-        def copyfile(self, source, outputfile):
-            with contextlib.suppress(ConnectionError):
-                super().copyfile(source, outputfile)
-
-    with serve(tmp_path, Slow) as address:
-        cut = []
-        reader.page.on("requestfailed", lambda request: cut.append(request.url))
-        reader.open(f"{address}/page.html")
-        reader.page.goto("about:blank")
-        left.set()
-    assert cut == [f"{address}/slow.txt"]
-    assert [line for line in reader.wrong if "404" in line] == reader.wrong != []
-    reader.open((tmp_path / "page.html").as_uri())
-    assert f"failed: {(tmp_path / 'gone.png').as_uri()}, net::ERR_FILE_NOT_FOUND" in reader.wrong
 
 
 def test_every_page_is_visited(visits):
@@ -286,19 +184,6 @@ def test_no_page_asks_for_anything_outside(visits, address):
 
 def test_no_page_complains_in_the_console(visits):
     check(visits, lambda name, facts: facts["wrong"])
-
-
-def test_the_site_opens_from_disk(browser, site, visits):
-    reader, wrong = Reader(browser), []
-    for name in visits:
-        reader.open((site / name).as_uri())
-        wrong += [f"{name}: {line}" for line in reader.wrong]
-        wrong += [f"{name}: {url}" for url in reader.asked if not url.startswith((site.as_uri(), "data:", "blob:"))]
-        typeset = reader.page.locator("mjx-container").count()
-        if typeset != visits[name]["typeset"]:
-            wrong.append(f"{name}: {typeset} formulas, {visits[name]['typeset']} from a server")
-    reader.context.close()
-    tell(wrong)
 
 
 def test_every_formula_is_typeset_in_its_font(visits, site):
@@ -390,159 +275,3 @@ def test_axe_sees_what_it_should(reader, tmp_path):
 
 def test_the_print_view_has_no_navigation_and_loses_nothing(visits):
     check(visits, lambda name, facts: facts["paper"])
-
-
-LIMIT_BYTES = 2_000_000
-TEXT = (".html", ".css", ".js", ".json", ".svg", ".ipynb", ".md", ".csv", ".txt")
-
-
-class Host(Quiet):
-    """A server that compresses text, as a static host does."""
-
-    def do_GET(self):
-        """Send a file, compressed if it is text."""
-        path = pathlib.Path(self.translate_path(self.path))
-        if not path.name.endswith(TEXT) or not path.is_file():
-            return super().do_GET()
-        content = gzip.compress(path.read_bytes())
-        self.send_response(200)
-        self.send_header("Content-Type", self.guess_type(str(path)))
-        self.send_header("Content-Encoding", "gzip")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-
-def first_visit(browser, url):
-    """Bytes that a page and all it asks for transfer into an empty cache, heads included: address -> bytes."""
-    context, requests = browser.new_context(viewport={"width": DESKTOP, "height": 900}), []
-    page = context.new_page()
-    page.on("requestfinished", lambda request: requests.append(request))
-    page.goto(url)
-    settle(page)
-    # Pictures may wait until somebody scrolls to them.
-    page.evaluate("() => document.querySelectorAll('img').forEach(one => { one.loading = 'eager'; })")
-    page.wait_for_load_state("networkidle")
-    found = collections.Counter()
-    for request in requests:
-        sizes = request.sizes()
-        found[urllib.parse.urlsplit(request.url).path] += sizes["responseHeadersSize"] + sizes["responseBodySize"]
-    context.close()
-    return found
-
-
-def test_a_first_visit_is_light(browser, site):
-    """With ``-s`` it prints the table of ``benchmarks/README.md``."""
-    names, heavy = [FRONT, *(name for name in pages(site) if name.startswith("chapters/"))], []
-    print("\n| page | transferred (kB) | files | the largest (kB) |\n|:--|--:|--:|:--|")
-    with serve(site, Host) as address:
-        for name in names:
-            visit = first_visit(browser, f"{address}/{name}")
-            largest = (f"{path.rpartition('/')[2][-24:]} {size / 1e3:.0f}" for path, size in visit.most_common(3))
-            print(f"| {name} | {visit.total() / 1e3:,.0f} | {len(visit)} | {', '.join(largest)} |")
-            heavy += [f"{name}: {visit.total():,} bytes"] if visit.total() > LIMIT_BYTES else []
-    tell(heavy)
-
-
-@pytest.mark.parametrize("place", ["served", "from disk"])
-def test_search_finds_the_cache(reader, site, address, place):
-    start = f"{address}/{FRONT}" if place == "served" else (site / FRONT).as_uri()
-    reader.open(start)
-    reader.page.keyboard.press("Control+k")
-    reader.page.keyboard.type("KV cache")
-    reader.page.keyboard.press("Enter")
-    reader.page.wait_for_url("**/search.html?q=KV+cache**")
-    hit = reader.page.locator("#search-results li a", has_text="Decode:").first
-    # By the keyboard: results that still come in would move it away under a mouse.
-    hit.press("Enter")
-    reader.page.wait_for_url("**/chapters/decode-breakdown.html*")
-    settle(reader.page)
-    assert not reader.wrong
-    assert not [url for url in reader.asked if not url.startswith((start.rpartition("/")[0], "data:"))]
-
-
-# What has the focus, and whether one sees that it does.
-FOCUS = """() => {
-  const one = document.activeElement;
-  if (!one || one === document.body) return null;
-  const look = () => ["", "::after"].map(part => {
-    const style = getComputedStyle(one, part);
-    return [style.outlineStyle, style.outlineWidth, style.boxShadow, style.borderColor, style.backgroundColor].join();
-  }).join();
-  one.dataset.reached = "";
-  const focused = look(), box = one.getBoundingClientRect();
-  const seen = one.checkVisibility({ visibilityProperty: true, opacityProperty: true });
-  one.blur();
-  const inside = box.right > 0 && box.left < innerWidth && box.bottom > 0 && box.top < innerHeight;
-  return [one.outerHTML.slice(0, 100), seen && inside && box.width > 0, focused !== look()];
-}"""
-MISSED = """() => [...document.querySelectorAll("a[href], button, input:not([type=hidden]), summary, [tabindex='0']")]
-  .filter(one => one.checkVisibility({ visibilityProperty: true }) && !one.disabled && !("reached" in one.dataset))
-  .map(one => one.outerHTML.slice(0, 100))"""
-
-
-@pytest.mark.parametrize("name", [FRONT, CHAPTER])
-def test_the_keyboard_reaches_everything_in_sight(reader, address, name):
-    reader.open(f"{address}/{name}")
-    wrong = []
-    for _ in range(2000):
-        reader.page.keyboard.press("Tab")
-        focus = reader.page.evaluate(FOCUS)
-        if focus is None:
-            break
-        what, seen, marked = focus
-        wrong += [] if seen else [f"out of sight: {what}"]
-        wrong += [] if marked else [f"focus not marked: {what}"]
-    wrong += [f"not reached: {what}" for what in reader.page.evaluate(MISSED)]
-    tell(wrong)
-
-
-def test_the_first_tab_leads_past_the_navigation(reader, address):
-    reader.open(f"{address}/{CHAPTER}")
-    reader.page.keyboard.press("Tab")
-    assert reader.page.evaluate("() => document.activeElement.innerText") == "Skip to main content"
-    reader.page.keyboard.press("Enter")
-    reader.page.keyboard.press("Tab")
-    assert reader.page.evaluate("() => document.querySelector('#main-content').contains(document.activeElement)")
-
-
-@pytest.mark.parametrize(
-    "fold, content", [("details.hide > summary", "details.hide pre"), (".solution .toggle-button", ".solution section")]
-)
-def test_what_is_folded_away_opens_from_the_keyboard(reader, address, fold, content):
-    reader.open(f"{address}/{CHAPTER}")
-    hidden = reader.page.locator(content).first
-    assert not hidden.is_visible()
-    reader.page.locator(fold).first.focus()
-    reader.page.keyboard.press("Enter")
-    assert hidden.is_visible()
-
-
-def luminance(color):
-    """Relative luminance of red, green and blue from 0 to 255, as WCAG 2 defines it."""
-    part = numpy.asarray(color) / 255
-    return numpy.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
-
-
-def test_both_themes_last_and_keep_figures_legible(reader, address):
-    reader.open(f"{address}/{CHAPTER}")
-    shades = {}
-    for _ in range(3):
-        reader.page.locator(".theme-switch-button:visible").first.click()
-        mode = reader.page.evaluate("() => document.documentElement.dataset.mode")
-        for name in (FRONT, CHAPTER):
-            reader.open(f"{address}/{name}")
-            assert reader.page.evaluate("() => document.documentElement.dataset.mode") == mode, name
-        background = reader.page.evaluate(
-            "() => getComputedStyle(document.body).backgroundColor.match(/[0-9.]+/g).slice(0, 3).map(Number)"
-        )
-        shades[mode] = luminance(background)
-        for picture in reader.page.locator("main figure img").all():
-            pixels = numpy.asarray(Image.open(io.BytesIO(picture.screenshot())).convert("RGB")).reshape(-1, 3)
-            colors, counts = numpy.unique(pixels, axis=0, return_counts=True)
-            ground, others = luminance(colors[counts.argmax()]), luminance(colors)
-            contrast = (numpy.maximum(ground, others) + 0.05) / (numpy.minimum(ground, others) + 0.05)
-            # Letters are thin: a hundredth of the picture must stand out from its ground.
-            assert counts[contrast >= 4.5].sum() > 0.01 * counts.sum(), mode
-    assert set(shades) == {"auto", "light", "dark"}
-    assert shades["light"] > 0.8 and shades["dark"] < 0.05
