@@ -72,12 +72,18 @@ class Copy:
     def __init__(self, folder):
         self.folder = folder
         self.changed = {}
+        # What was built before the first test, and whether a command may have changed it.
+        self.kept, self.used = None, False
 
     def restore(self):
         """Undo what a test changed."""
         for path, content in self.changed.items():
             path.write_text(content, encoding="utf-8")
         self.changed.clear()
+        if self.kept and self.used:
+            shutil.rmtree(self.folder / "_build")
+            shutil.copytree(self.kept, self.folder / "_build")
+        self.used = False
 
     def write(self, name, content):
         """Replace a file until the test ends."""
@@ -88,6 +94,7 @@ class Copy:
     def llmpower(self, *arguments, **more):
         """Run a command in the copy; returns the finished process."""
         environment = {**os.environ, "PYTHONPATH": str(self.folder), **more.pop("env", {})}
+        self.used = True
         return subprocess.run(
             [sys.executable, "-m", "llmpower", *arguments],
             cwd=self.folder,
@@ -164,7 +171,7 @@ def shared_copy(tmp_path_factory):
 
 
 @contextlib.contextmanager
-def _alone(name):
+def alone(name):
     """One test process at a time; where there are no such locks, tests are run by one process."""
     try:
         import fcntl
@@ -180,7 +187,7 @@ def _alone(name):
 def built():
     """First page and runs of the book itself, built if something changed."""
     (BOOK / "_build").mkdir(exist_ok=True)
-    with _alone(BOOK / "_build" / ".site-lock"):
+    with alone(BOOK / "_build" / ".site-lock"):
         return build.build(BOOK, say=lambda line: None)
 
 

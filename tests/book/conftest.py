@@ -1,8 +1,25 @@
-"""A browser, the site in it, and somebody who reads."""
+"""A small book to break; a browser, the site in it, and somebody who reads."""
+
+import shutil
 
 import pytest
 
 from tests.book.browser import CHROMIUM, Reader, chromium, serve
+from tests.book.small import small_book
+from tests.conftest import Copy, alone
+
+
+@pytest.fixture(scope="module")
+def small_copy(tmp_path_factory):
+    """A small book that is built: once for all processes, since runs and sites are known by content, not by place."""
+    once, mine = tmp_path_factory.getbasetemp().parent / "small", tmp_path_factory.mktemp("small") / "book"
+    with alone(f"{once}.lock"):
+        if not once.exists():
+            small_book(once / "book").built()
+    shutil.copytree(once / "book", mine)
+    copy = Copy(mine)
+    copy.kept = once / "book" / "_build"
+    return copy
 
 
 @pytest.fixture(scope="module")

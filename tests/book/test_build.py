@@ -11,20 +11,18 @@ import nbformat
 import psutil
 import pytest
 
-from llmpower.book import fresh
+from llmpower.book import fresh, renew, run
 from llmpower.book.files import chapters
 from llmpower.book.scenario import ask
-from tests.book.small import CHAPTER, LATER, small_book
+from tests.book.small import CHAPTER, LATER
 
 GLOSSARY = ("pages/glossary.md", "One pass through the network", "A single pass through the network")
 
 
 @pytest.fixture(scope="module")
-def shared_copy(tmp_path_factory):
-    """A small book, built once for all tests."""
-    copy = small_book(tmp_path_factory.mktemp("small") / "book")
-    copy.built()
-    return copy
+def shared_copy(small_copy):
+    """A small book for all tests."""
+    return small_copy
 
 
 def stale(copy, monkeypatch):
@@ -98,7 +96,6 @@ def test_text_changed_executes_nothing_and_leaves_no_stale_page(copy):
 
 
 def test_two_builds_at_once_do_not_share_a_folder(copy):
-    copy.built()
     taken = copy.folder / "_build" / ".publishing"
     (copy.folder / "_build" / ".published").rename(taken)
     copy.replace(*GLOSSARY)
@@ -199,7 +196,6 @@ def test_a_chapter_that_fails_names_cell_and_error_and_leaves_nothing(copy):
 
 
 def test_a_broken_reference_stops_the_build_and_keeps_the_former_site(copy):
-    copy.built()
     before = copy.page("glossary")
     copy.replace("pages/glossary.md", "# Glossary", "# Glossary\n\nSee {ref}`nowhere-at-all`.")
     done = copy.llmpower("build")
@@ -269,8 +265,14 @@ def test_nbval_sees_a_changed_constant_and_renew_names_what_moved(copy):
 
     for name in (CHAPTER, LATER, "index.ipynb", "chapters/run-times.json"):
         copy.write(name, (copy.folder / name).read_text(encoding="utf-8"))
-    told = copy.built("renew")
-    assert "rating: not there -> 700 W" in told
+    told = []
+    with pytest.MonkeyPatch.context() as patch:
+        stored = copy.folder / "_build" / "runs"
+        patch.setattr(
+            run, "execute_stale", lambda book, values, *rest: {name: next((stored / name).iterdir()) for name in values}
+        )
+        renew.renew(copy.folder, say=told.append)
+    assert "rating: not there -> 700 W" in told[0]
     copy.replace("data/accelerators.csv", "h100-sxm,tdp_w,700,", "h100-sxm,tdp_w,640,")
     broken = nbval()
     assert broken.returncode == 1 and "failed" in broken.stdout

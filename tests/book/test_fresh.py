@@ -15,16 +15,14 @@ import pytest
 
 from llmpower.book import fresh, renew, run
 from llmpower.book.files import BookError, ChapterError, chapters
-from tests.book.small import CHAPTER, LATER, small_book
+from tests.book.small import CHAPTER, LATER
 from tests.conftest import BOOK
 
 
 @pytest.fixture(scope="module")
-def shared_copy(tmp_path_factory):
-    """A small book, built once for all tests."""
-    copy = small_book(tmp_path_factory.mktemp("small") / "book")
-    copy.built()
-    return copy
+def shared_copy(small_copy):
+    """A small book for all tests."""
+    return small_copy
 
 
 def test_nothing_is_done_twice(copy):

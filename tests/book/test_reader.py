@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import functools
 import gzip
 import io
 import pathlib
@@ -63,6 +64,12 @@ LIMIT_BYTES = 2_000_000
 TEXT = (".html", ".css", ".js", ".json", ".svg", ".ipynb", ".md", ".csv", ".txt")
 
 
+@functools.cache
+def packed(path):
+    """A file as it travels."""
+    return gzip.compress(path.read_bytes())
+
+
 class Host(Quiet):
     """A server that compresses text, as a static host does."""
 
@@ -71,7 +78,7 @@ class Host(Quiet):
         path = pathlib.Path(self.translate_path(self.path))
         if not path.name.endswith(TEXT) or not path.is_file():
             return super().do_GET()
-        content = gzip.compress(path.read_bytes())
+        content = packed(path)
         self.send_response(200)
         self.send_header("Content-Type", self.guess_type(str(path)))
         self.send_header("Content-Encoding", "gzip")
