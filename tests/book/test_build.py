@@ -77,6 +77,8 @@ def test_what_changed_is_on_the_page_and_nothing_else_ran(copy):
 
 def test_text_changed_executes_nothing_and_leaves_no_stale_page(copy):
     """Another title, which stands in the side bar of all pages, and another text: the site is as if from nothing."""
+    # What Sphinx read is known by its place: read here, once.
+    copy.replace("pages/glossary.md", "# Glossary", "# Our glossary")
     copy.built()
     kept = copy.folder / "_build" / ".published"
     read = {path: path.stat().st_mtime for path in kept.rglob("*.doctree")}
@@ -268,9 +270,8 @@ def test_nbval_sees_a_changed_constant_and_renew_names_what_moved(copy):
     told = []
     with pytest.MonkeyPatch.context() as patch:
         stored = copy.folder / "_build" / "runs"
-        patch.setattr(
-            run, "execute_stale", lambda book, values, *rest: {name: next((stored / name).iterdir()) for name in values}
-        )
+        folders = {path.parent.name: path for path in stored.glob("*/*")}
+        patch.setattr(run, "execute_stale", lambda *asked: folders)
         renew.renew(copy.folder, say=told.append)
     assert "rating: not there -> 700 W" in told[0]
     copy.replace("data/accelerators.csv", "h100-sxm,tdp_w,700,", "h100-sxm,tdp_w,640,")
