@@ -198,8 +198,8 @@ def site(built):
 
 
 def pytest_xdist_auto_num_workers(config):
-    """Two processes a core: tests wait for kernels and for the browser."""
-    return 2 * (os.cpu_count() or 1)
+    """Two processes more than there are cores: tests wait for kernels and for the browser."""
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_terminal_summary(terminalreporter):

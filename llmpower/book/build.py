@@ -175,7 +175,8 @@ def build(book, out=None, scenario=None, jobs=None, say=print, also=()):
     out, changed = fresh.own_folder(book / "_build" if out is None else out), any(scenario.values.values())
     folders = run.execute_stale(book, scenario.values, book / "_build" / "runs", jobs, say)
     fresh.forget()
-    fresh.remove_left(out / ".publishing")
+    for left in (out / ".publishing", *(book / "_build").glob(".renewing-*")):
+        fresh.remove_left(left)
     with fresh.own_work(out, ".staging-") as place:
         stage = place / "book"
         config = _stage(book, folders, scenario.title, changed, stage)

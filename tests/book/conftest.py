@@ -1,5 +1,6 @@
 """A small book to break; a browser, the site in it, and somebody who reads."""
 
+import os
 import shutil
 
 import pytest
@@ -12,7 +13,9 @@ from tests.conftest import Copy, alone
 @pytest.fixture(scope="module")
 def small_copy(tmp_path_factory):
     """A small book that is built: once for all processes, since runs and sites are known by content, not by place."""
-    once, mine = tmp_path_factory.getbasetemp().parent / "small", tmp_path_factory.mktemp("small") / "book"
+    # Beside the folders of the test processes, which share one of this run.
+    mine, base = tmp_path_factory.mktemp("small") / "book", tmp_path_factory.getbasetemp()
+    once = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "small-once"
     with alone(f"{once}.lock"):
         if not once.exists():
             small_book(once / "book").built()

@@ -224,7 +224,7 @@ def test_nothing_is_imported_from_where_the_caller_is(copy, tmp_path):
 
 
 def test_folders_of_killed_builds_are_removed_and_those_at_work_stay(copy):
-    build = copy.folder / "_build"
+    build, chapter = copy.folder / "_build", (copy.folder / CHAPTER).read_text(encoding="utf-8")
     begun = sleeping(copy, CHAPTER, 60)
     environment = {**os.environ, "PYTHONPATH": str(copy.folder)}
     process = subprocess.Popen(
@@ -238,14 +238,14 @@ def test_folders_of_killed_builds_are_removed_and_those_at_work_stay(copy):
     process.wait()
     left = list(build.rglob(".running-*"))
     assert left
-    killed = [build / ".staging-killed", build / ".publishing", *left]
+    killed = [build / ".staging-killed", build / ".renewing-killed", build / ".publishing", *left]
     working = [build / ".staging-working", build / "runs" / "index" / ".running-working"]
-    for folder in (*killed[:2], *working):
+    for folder in (*killed[:3], *working):
         folder.mkdir()
         (folder / "page.html").touch()
         (folder / ".held").touch()
+    copy.write(CHAPTER, chapter)
     with fresh.hold(working[0]), fresh.hold(working[1]):
-        copy.restore()
         copy.built()
         assert not [folder for folder in killed if folder.exists()]
         assert all((folder / "page.html").exists() for folder in working)
