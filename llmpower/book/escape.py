@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 def escaped(words):
     """Text of the data that stands in Markdown: no role, no column, no HTML, no emphasis of its own."""
-    return re.sub(r"([\\|*_`$<&\[])", r"\\\1", words)
+    return re.sub(r"([\\|*_`$<&{\[])", r"\\\1", words)
 
 
 @pass_eval_context

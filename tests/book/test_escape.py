@@ -10,14 +10,15 @@ from markdown_it.renderer import RendererHTML
 from myst_parser.config.main import MdParserConfig
 from myst_parser.parsers.mdit import create_md_parser
 
-from llmpower.book import check, pages, report, take_home
+from llmpower.book import check, files, pages, report, take_home
 from llmpower.book.parameters import used
 from llmpower.facts import catalog
 from llmpower.facts.claims import claims
 from tests.conftest import BOOK, forget
 
-HOSTILE = "<script>x</script> <img src=x onerror=1> | {glue:text}`x` $y$ [a](b) &lt;b&gt; \\"
-PARSER = create_md_parser(MdParserConfig(enable_extensions={"dollarmath", "colon_fence"}), RendererHTML)
+HOSTILE = "<script>x</script> <img src=x onerror=1> | {glue:text}`x` $y$ [a](b) &lt;b&gt; {{7*7}}{#i} \\"
+EXTENSIONS = files.read_yaml(BOOK / "_config.yml")["parse"]["myst_enable_extensions"]
+PARSER = create_md_parser(MdParserConfig(enable_extensions=set(EXTENSIONS)), RendererHTML)
 # What people read of a row; of the values of tidy tables, those that are text.
 READ = ("name", "note", "where", "quote", "recomputed", "block", "section", "help", "lacks", "published_model")
 
@@ -40,7 +41,8 @@ def hostile(data):
 def count(text):
     """How often each thing that is more than words stands in a page, and how many cells its tables have."""
     found = [one for token in PARSER.parse(text) for one in (token, *(token.children or ()))]
-    kinds = "html_inline html_block myst_role math_inline link_open image td_open code_inline fence".split()
+    kinds = "html_inline html_block myst_role math_inline link_open image td_open code_inline fence"
+    kinds = [*kinds.split(), "substitution_inline", "substitution_block", "amsmath"]
     return {kind: sum(token.type == kind for token in found) for kind in kinds}
 
 
@@ -55,7 +57,7 @@ def runs(tmp_path):
 
 def test_the_parser_sees_what_is_planted():
     found = count(f"It is {HOSTILE}")
-    assert all(found[kind] for kind in ("html_inline", "myst_role", "math_inline", "link_open"))
+    assert all(found[kind] for kind in ("html_inline", "myst_role", "math_inline", "link_open", "substitution_inline"))
 
 
 @pytest.mark.parametrize("name", pages.GENERATED)
