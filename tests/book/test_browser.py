@@ -103,8 +103,8 @@ AUDIT = """async ([others, article]) => {
 }"""
 
 
-# Rows, entries, paragraphs, words of code and formulas are made alike: of each kind in one place ten stay, since all
-# would take minutes.
+# Rows, entries, paragraphs, words of code and formulas are made alike: of each kind in one place ten stay, of formulas
+# three, since all would take minutes.
 THIN = """() => {
   const seen = new Map();
   for (const one of document.querySelectorAll("tr, li, p, .citation, pre span, mjx-container")) {
@@ -112,7 +112,7 @@ THIN = """() => {
     if (!seen.has(place)) seen.set(place, {});
     const kinds = seen.get(place), kind = one.tagName + one.className;
     kinds[kind] = (kinds[kind] ?? 0) + 1;
-    if (kinds[kind] > 10) one.remove();
+    if (kinds[kind] > (one.matches("mjx-container") ? 3 : 10)) one.remove();
   }
 }"""
 

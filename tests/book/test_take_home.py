@@ -16,9 +16,9 @@ import nbformat
 import pytest
 
 from llmpower.arguments import ParameterError
-from llmpower.book import pdf, take_home
+from llmpower.book import fresh, pdf, take_home
 from llmpower.book.files import BookError, chapters
-from tests.conftest import BOOK
+from tests.conftest import BOOK, copy_book
 
 NOTEBOOKS = {name: path.relative_to(BOOK).with_suffix("").as_posix() for name, path in chapters(BOOK).items()}
 MYST = re.compile(r"\{\{?[a-z]+(?::[a-z]+)?\}\}?`|:::|^`{3,}\{|^\([\w-]+\)=$", re.MULTILINE)
@@ -67,11 +67,35 @@ def has_chromium():
 
 
 @pytest.fixture(scope="module")
-def offered(shared_copy):
+def elsewhere(tmp_path_factory):
+    """The book, built anew in another place with all that can be downloaded; other hashes, another time zone."""
+    copy = copy_book(tmp_path_factory.mktemp("a folder") / "deeper")
+    pdf_too = ["--pdf"] if has_chromium() else []
+    told = copy.built("--zip", *pdf_too, "--jobs", "2", env={"PYTHONHASHSEED": "77", "TZ": "Asia/Tokyo"})
+    assert f"executing {len(NOTEBOOKS)} of" in told
+    return copy
+
+
+@pytest.fixture(scope="module")
+def offered(elsewhere):
     """A site with all that can be downloaded."""
-    done = shared_copy.llmpower("build", "--zip", *(["--pdf"] if has_chromium() else []))
-    assert done.returncode == 0, done.stderr
-    return shared_copy.folder / "_build" / "html"
+    return elsewhere.folder / "_build" / "html"
+
+
+def test_two_builds_in_two_folders_are_alike_to_the_byte(site, offered):
+    """Every file of the site, hidden ones too; but for what offers the book as one file, on the front page."""
+    first, second = ({name: path.read_bytes() for name, path in fresh.files_in(one).items()} for one in (site, offered))
+    offers = {f"downloads/{file}" for file, _ in take_home.SITE.values()}
+    assert first.keys() == second.keys() - offers and {"index.html", ".nojekyll"} <= first.keys()
+    index, search = (re.compile(rb'<li><a href="downloads/the-power-wall[^\n]*</li>\n'), b"Search.setIndex(")
+    second["index.html"] = index.sub(b"", second["index.html"])
+    differing = {name for name in first if first[name] != second[name]}
+    assert differing <= {"searchindex.js"}
+    found, other = (json.loads(one["searchindex.js"].partition(search)[2][:-1]) for one in (first, second))
+    # The words of the offers can be found, too.
+    words = set(re.findall(r"\w+", " ".join(label.lower() for _, label in take_home.SITE.values())))
+    assert {key for key in found if found[key] != other[key]} <= {"terms"}
+    assert {term for term, places in other["terms"].items() if found["terms"].get(term) != places} <= words
 
 
 @pytest.fixture(scope="module")

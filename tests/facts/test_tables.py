@@ -67,8 +67,12 @@ def test_tables_of_the_folder_are_known_and_sound(data):
     assert check.facts_problems(BOOK) == ["data/prices.csv: no table has this name"]
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("table", FILES)
+# Lines are read alike in all tables: damages of one line are tried on one of each form.
+FORMS = ("accelerators.csv", "claims.csv", "measurements.csv", "models.csv", "studies.csv")
+PAIRS = [(table, one) for one, (_, place) in DAMAGES.items() for table in (FILES if "line 1" in place else FORMS)]
+
+
+@pytest.mark.parametrize(("table", "damage"), PAIRS)
 def test_a_damaged_table_is_named_with_its_line(data, table, damage):
     change, place = DAMAGES[damage]
     text = (data / table).read_text(encoding="utf-8")
