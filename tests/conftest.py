@@ -198,8 +198,8 @@ def site(built):
 
 
 def pytest_xdist_auto_num_workers(config):
-    """Two processes more than there are cores: tests wait for kernels and for the browser."""
-    return (os.cpu_count() or 1) + 2
+    """One process more than there are cores: tests wait for kernels and for the browser."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_terminal_summary(terminalreporter):
