@@ -15,6 +15,7 @@ import pytest
 
 from llmpower import cli
 from llmpower.book import build, check, files
+from llmpower.book.fresh import forget
 from llmpower.facts import tables
 
 BOOK = pathlib.Path(__file__).parent.parent
@@ -43,14 +44,6 @@ def run_cells(chapter, **parameters):
 @functools.cache
 def _contents():
     return files.contents(BOOK)
-
-
-def forget():
-    """Clear what the package remembers of its tables."""
-    for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] == "llmpower":
-            for one in list(vars(module).values()):
-                getattr(one, "cache_clear", int)()
 
 
 @pytest.fixture

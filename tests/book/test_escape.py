@@ -11,10 +11,11 @@ from myst_parser.config.main import MdParserConfig
 from myst_parser.parsers.mdit import create_md_parser
 
 from llmpower.book import check, files, pages, report, take_home
+from llmpower.book.fresh import forget
 from llmpower.book.parameters import used
 from llmpower.facts import catalog
 from llmpower.facts.claims import claims
-from tests.conftest import BOOK, forget
+from tests.conftest import BOOK
 
 HOSTILE = "<script>x</script> <img src=x onerror=1> | {glue:text}`x` $y$ [a](b) &lt;b&gt; {{7*7}}{#i} \\"
 EXTENSIONS = files.read_yaml(BOOK / "_config.yml")["parse"]["myst_enable_extensions"]

@@ -9,8 +9,9 @@ import pytest
 import llmpower
 from llmpower import cli
 from llmpower.book import check
+from llmpower.book.fresh import forget
 from llmpower.facts import catalog, tables
-from tests.conftest import BOOK, forget
+from tests.conftest import BOOK
 
 # What lies in the folder, not what the package says of it.
 FILES = sorted(path.name for path in (BOOK / "data").glob("*.csv"))
