@@ -149,7 +149,8 @@ def _execute_all(chapters, workers, say):
         try:
             for number, future in enumerate(concurrent.futures.as_completed(waiting), start=1):
                 state, told = future.result()
-                say(f"  [{number}/{len(chapters)}] {waiting[future]} {state} after {time.monotonic() - begun:.0f} s")
+                ended = f"{state} after {time.monotonic() - begun:.0f} s" + (f": {told}" if state == "in vain" else "")
+                say(f"  [{number}/{len(chapters)}] {waiting[future]} {ended}")
                 failures += [told] if state == "failed" else []
         except KeyboardInterrupt:
             # The running chapters got the signal, too, and end by themselves.

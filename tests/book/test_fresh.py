@@ -67,7 +67,8 @@ def test_what_is_saved_while_a_chapter_runs_is_on_the_page(copy):
     thread = while_it_runs(begun, save)
     told = copy.built()
     thread.join()
-    assert "board in vain" in told and "since what they read changed meanwhile" in told
+    assert "board in vain" in told and "while it ran, its" in told and "table:accelerators.csv" in told
+    assert "since what they read changed meanwhile" in told
     page = copy.page("chapters/board")
     assert "640 W" in page and "77" in page and ">77<" in copy.page("parameters-used")
     assert "640 W" in (copy.folder / "_build" / "html" / "downloads" / "board.executed.ipynb").read_text()
