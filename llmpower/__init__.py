@@ -20,7 +20,7 @@ _PUBLIC = {
     "ranges": "Range over tornado monte_carlo elasticities",
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names.split()}
-_FORMULAS = ("decode", "serving", "mitigations", "efficiency", "dennard", "escalator", "datacenter")
+_FORMULAS = ("decode", "serving", "mitigations", "efficiency", "dennard", "escalator", "datacenter", "meter")
 _MODULES = {"catalog": "facts.catalog", "report": "book.report", "service": "service"}
 _MODULES |= {name: f"formulas.{name}" for name in _FORMULAS}
 __all__ = [*_HOME, *_MODULES]

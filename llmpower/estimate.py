@@ -11,7 +11,7 @@ from llmpower.facts.catalog import fact, records
 from llmpower.formulas import datacenter, decode, serving
 from llmpower.formulas.elementwise import minimum
 from llmpower.step import case as cases
-from llmpower.step import constants, served
+from llmpower.step import bare, constants, served
 from llmpower.step.case import Case
 from llmpower.step.work import fewest, fits, needed_bytes, net_of
 
@@ -51,13 +51,17 @@ class Estimate:
     missing_bytes: float
     notes: tuple
     host: Host
-    spans: dict
-    _run: tuple = field(repr=False)
+    form: tuple = field(repr=False)
+
+    @property
+    def spans(self):
+        """Errors of the exam that stands for this case, by quantity, such as measured over predicted at both ends."""
+        return constants.exam_errors(self.calibration, self.case.model.n_experts > 0, self.software)
 
     @functools.cached_property
     def step(self):
         """Times and energies of a step by part, whether it fits or not. `served.Step`"""
-        return served.sweep(*self._run)
+        return served.sweep(*self.form)
 
     @functools.cached_property
     def step_s(self):
@@ -119,13 +123,13 @@ class Estimate:
     @property
     def inputs(self):
         """What `vary` may change: numbers of the run, rates of the machine, constants; by name."""
-        _, unit, fitted, _, *run, _ = self._run
+        _, _, unit, fitted, _, *run, _ = self.form
         return dict(zip(_RUN, run)) | {name: getattr(unit, name) for name in served.RATES} | vars(fitted)
 
     @property
     def intervals(self):
         """Low and high ends of the fitted constants, by name; scaled with a constant that is."""
-        return constants.intervals(self.case.accelerator, self._run[2])
+        return constants.intervals(self.case, self.form[3])
 
     def vary(self, **changes):
         """The same run with some of its inputs changed, unchecked; whether it fits is not looked at again.
@@ -135,7 +139,7 @@ class Estimate:
         if unknown := changes.keys() - self.inputs.keys():
             allowed = ", ".join(self.inputs)
             raise ParameterError([f"{name}: not an input; inputs are {allowed}" for name in sorted(unknown)])
-        net, unit, fitted, n, *run, spread = self._run
+        step, net, unit, fitted, n, *run, spread = self.form
 
         def changed(values):
             return values | {name: changes[name] for name in values.keys() & changes.keys()}
@@ -143,7 +147,7 @@ class Estimate:
         unit, fitted = (SimpleNamespace(**changed(vars(one))) for one in (unit, fitted))
         run = changed(dict(zip(_RUN, run)))
         case = replace(self.case, **{name: changes[name] for name in _RUN if name in changes})
-        return replace(self, case=case, _run=(net, unit, fitted, n, *run.values(), spread))
+        return replace(self, case=case, form=(step, net, unit, fitted, n, *run.values(), spread))
 
     _board_power_w = property(lambda self: decode.power_w(self.step.energy_j, self.step_s))
 
@@ -166,7 +170,7 @@ class Estimate:
         host = self.host.power_w[end] / self.tokens_per_s
         # Speed and energy err together, so their ends are not multiplied; power gets the range of the energy, up to
         # the rating.
-        rating = serving.board_power_w(self.n_accelerators, 1, self._run[1].tdp_w)
+        rating = serving.board_power_w(self.n_accelerators, 1, self.form[2].tdp_w)
         power = minimum(energy * self._board_power_w, rating)
         return Ends(self.host.pue[end] * (energy * board + host), speed * self.tokens_per_s, self._outside(power, end))
 
@@ -186,7 +190,7 @@ class Estimate:
 # Arguments that a result repeats, and the numbers of a run in the order in which `served.step` takes them.
 _ASKED = (
     "model", "accelerator", "n_accelerators", "batch", "context_tokens", "prompt_tokens", "output_tokens",
-    "weight_format", "kv_format", "parallelism",
+    "weight_format", "kv_format", "parallelism", "software",
 )  # fmt: skip
 _RUN = ("batch", "context_tokens", "prompt_tokens", "output_tokens")
 
@@ -277,6 +281,7 @@ def estimate(
     kv_format=None,
     parallelism=None,
     boundary="accelerators",
+    software="vllm",
 ):
     """Predict speed, power and energy of a model on a machine, as an `Estimate`; every number may be an array.
 
@@ -290,6 +295,8 @@ def estimate(
     weight_format, kv_format: number formats; caches are in 16 bit unless told otherwise.
     parallelism: ``tp`` cuts every matrix over the accelerators, ``ep`` spreads whole experts and cuts the rest.
     boundary: how far energy is counted: ``accelerators``, ``server`` with its share, or ``facility`` with the site's.
+    software: ``vllm``, or ``bare``: captured graphs with no server, no host time and no sampling, at the watts of our own
+    power runs.
 
     Wrong arguments raise one `ParameterError` with every problem, what is allowed, and the unit. A run that does not
     fit raises one too; in arrays it is NaN, and `fits` is False.
@@ -335,15 +342,25 @@ def held(case):
 
 def expect(case, boundary="accelerators"):
     """`Estimate` of a checked case, without an error where it does not fit: then its numbers are NaN."""
-    (unit, fitted, kind), n = _unit(case.accelerator, case.weight_format), case.n_accelerators
+    n = case.n_accelerators
+    step, net, unit, fitted, kind = _forms(case)
     host, missing = _host(case.accelerator, boundary), needed_bytes(case) - n * case.accelerator.memory_bytes
     if host.power_w[1]:
         host = replace(host, power_w=tuple(n * power for power in host.power_w))
     spread = served.normal_maxima(n) if case.parallelism == "ep" else 0.0
     run = (n, case.batch, case.context_tokens, case.prefilled_tokens, case.output_tokens, spread)
-    notes, net = (*case.assumed, *_left_out(case, kind)), net_of(case)
-    spans = constants.exam_errors(kind, net.moe)
-    return Estimate(case, boundary, kind, missing <= 0, missing, notes, host, spans, (net, unit, fitted, *run))
+    notes = (*case.assumed, *_left_out(case, kind))
+    return Estimate(case, boundary, kind, missing <= 0, missing, notes, host, (step, net, unit, fitted, *run))
+
+
+def _forms(case):
+    """The step function of the software of a case, and what it takes: network, rates, constants, and their kind."""
+    records = (case.accelerator, case.weight_format, case.model)
+    if case.software == "bare":
+        net = bare.network(case.model, case.weight_format, case.kv_format)
+        return bare.step, net, bare.unit(*records), *bare.constants(*records)
+    unit, fitted, kind = _unit(*records[:2])
+    return served.step, net_of(case), unit, fitted, kind
 
 
 def _left_out(case, kind):
@@ -355,8 +372,12 @@ def _left_out(case, kind):
         several = "where they stand in several servers, links are slower than counted, and this is too quick"
         yield f"more than {_IN_A_SERVER} accelerators: {several}"
     if kind == "scaled":
-        fitted = " and ".join(constants.gaps())
+        fitted = bare.FITTED if case.software == "bare" else " and ".join(constants.gaps())
         yield f"no run on {case.accelerator.entity} was fitted: constants scaled from {fitted}"
+    if case.software == "bare":
+        yield "no server, no host, no sampling: what captured graphs of our own kernels take"
+        if case.weight_format.entity in bare.UNPACKED:
+            yield f"{case.weight_format.entity} has to be unpacked: its watts are counted, kernels slower than reading are not"
 
 
 def check_fits(case):

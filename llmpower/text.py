@@ -166,6 +166,7 @@ _BOUNDARY = {
     "accelerators": "accelerators alone", "server": "accelerators and their share of the server",
     "facility": "accelerators, their share of the server, and of the site",
 }  # fmt: skip
+_SOFTWARE = {"vllm": "vLLM 0.11, as it serves", "bare": "none: captured graphs on a bare board"}
 _PARALLEL = {"tp": ", every matrix cut over the accelerators", "ep": ", whole experts spread over the accelerators"}
 _PARTS = {
     "weights": "weights from memory", "kv": "caches from memory", "compute": "arithmetic", "interconnect": "links",
@@ -187,6 +188,8 @@ def _run(found):
 def _kind(found):
     """Networks and machines that the printed error was seen on."""
     nets = "expert networks" if found.case.model.n_experts else "dense networks"
+    if found.software == "bare":
+        return "our own on one H100, batches and formats left out in turn; mixtures of experts by constants of a dense network"
     if found.calibration == "fitted":
         return f"{nets}, each predicted by terms chosen and constants fitted without its architecture"
     return f"{nets}, each predicted by constants fitted on the other accelerator; this one was never fitted"
@@ -196,10 +199,12 @@ def _page(found, run, *blocks):
     """What is printed of an estimate around its numbers: the case before them, errors and notes behind."""
     cut = _PARALLEL[found.parallelism] if found.n_accelerators > 1 else ""
     case = [_copy(found), f"{found.weight_format} weights, {found.kv_format} cache{cut}", *run]
+    case.append(f"software: {_SOFTWARE[found.software]}")
     case.append(f"boundary: {_BOUNDARY[found.boundary]}; a token is an output token")
     spans = {"energy per token": found.spans["j_per_token"], "tokens/s": found.spans["tokens_per_s"]}
     runs = f"{spans['energy per token']['n']:.0f} measured runs of {_kind(found)}"
-    errors = _wrapped(f"error seen in validation, on {runs} (data/accuracy.csv)", 0)
+    table = "studies" if found.software == "bare" else "accuracy"
+    errors = _wrapped(f"error seen in validation, on {runs} (data/{table}.csv)", 0)
     rows = [[name, *(f"{one[column]:.1f}" for column in _ERRORS), "%"] for name, one in spans.items()]
     errors += _table([["", *_OF_ERRORS], *rows], 2)
     notes = ["low and high: eight in ten of these runs lay between them", *found.notes]
@@ -312,7 +317,7 @@ def _json(value):
 
 _COPY = (
     "model", "accelerator", "prompt_tokens", "output_tokens", "context_tokens", "weight_format", "kv_format",
-    "parallelism",
+    "parallelism", "software",
 )  # fmt: skip
 _INPUTS = (*_COPY[:2], "n_accelerators", "batch", *_COPY[2:], "boundary")
 _FOUND = (

@@ -79,7 +79,7 @@ def test_several_batches_are_a_table(say):
         "estimate llama-3.1-70b h100-sxm --n-accelerators 4 --batch 1,64,4096 --output-tokens 400 --prompt-tokens 200"
     )
     assert code == 0
-    head, *rows = [line.split() for line in readable(out).splitlines()[5:9]]
+    head, *rows = [line.split() for line in readable(out).splitlines()[6:10]]
     assert head[0] == "batch"
     one = estimate("llama-3.1-70b", "h100-sxm", 4, 64, 200, 400)
     assert rows[1][:4] == ["64", printed(one.tokens_per_s), printed(one.tokens_per_s_per_user), printed(one.power_w)]

@@ -42,6 +42,7 @@ def facts_problems(book):
     jobs = [(quantities,), *((catalog.facts, table) for table in catalog.tidy_tables()), (catalog.models,)]
     jobs += [*((catalog.spellings, kind) for kind in catalog.NAMED), (catalog.constant_sets,), (claims,), (coverage,)]
     jobs += [*((runs.measurements, f"{name}.csv") for name in ("measurements", "validation")), (constants.constants,)]
+    jobs += [(runs.power_runs,), (constants.fixed,), (constants.exam_errors, "measured", False, "bare")]
     jobs += [(tables.numbers, f"{name}.csv") for name in ("accuracy", "predictions", "studies")]
     jobs += [(constants.exam_errors, kind, moe) for kind in constants.EXAMS for moe in (False, True)]
     jobs += [(_name_problems, table, book, problems) for table in tables.TABLES]

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas
 
-from llmpower.evidence import fit
+from llmpower.evidence import fit, joule
 from llmpower.facts import catalog, tables
 from llmpower.formulas import decode, efficiency, of, serving
 from llmpower.step import constants, served
@@ -273,5 +273,6 @@ def write_predictions(say=print):
         say(f"held out: {label}")
         energy, speed, _ = fit.held_out_errors(some, names=names)
         rows += fit.accuracy_rows(label, some, energy, speed)
+    rows += joule.accuracy_rows()
     tables.write("studies.csv", rows)
     held_out.cache_clear(), constants.errors.cache_clear()

@@ -21,10 +21,9 @@ ARCHITECTURES = {"llama-3.3-70b": "llama-3.1-70b", "qwen3-coder-30b-a3b": "qwen3
 LEFT_OUT = {
     "sequence_time_s": 0.0, "sum_time_s": 0.0, "block_scaling_time_s": 0.0, "expert_flop_share": "dense_flop_share",
     "expert_prompt_flop_share": "expert_flop_share", "recurrent_prompt_factor": 1.0, "imbalance": 0.0,
-    "padding_rows": 0.0, "compute_tdp_share": 0.0, "cache_energy_j_per_byte": "weight_energy_j_per_byte",
-    "operation_tdp_share": 0.0,
+    "padding_rows": 0.0, "compute_tdp_share": 0.0, "operation_tdp_share": 0.0,
 }  # fmt: skip
-ALWAYS = ("layer_time_s", "static_tdp_share", "weight_energy_j_per_byte")
+ALWAYS = ("layer_time_s",)
 # Soft loss beyond 5 %: runs that a stalled host slowed down should not steer physics.
 LOSS_SCALE, PRIOR_WEIGHT, TIME_WEIGHT = 0.05, 0.1, 1.25
 PERCENT = 100
@@ -256,10 +255,15 @@ def accuracy_rows(split, runs, energy, speed):
     """Rows of a table of errors, from predicted over measured less one: of all runs, of dense networks, of mixtures."""
     for label, mask in (("all", runs.moe | True), ("dense", ~runs.moe), ("moe", runs.moe)):
         for quantity, errors in (("j_per_token", energy[mask]), ("tokens_per_s", speed[mask])):
-            # Measured over predicted: what a prediction is multiplied with to span eight runs in ten.
-            low, high = np.percentile(1 / (1 + errors), [10, 90])
-            middle = [f"{value:.1f}" for value in summary(errors)]
-            yield [split, label, quantity, len(errors), *middle, f"{low:.3f}", f"{high:.3f}"]
+            yield accuracy_row(split, label, quantity, errors)
+
+
+def accuracy_row(split, label, quantity, errors):
+    """A row of a table of errors, from predicted over measured less one."""
+    # Measured over predicted: what a prediction is multiplied with to span eight runs in ten.
+    low, high = np.percentile(1 / (1 + errors), [10, 90])
+    middle = [f"{value:.1f}" for value in summary(errors)]
+    return [split, label, quantity, len(errors), *middle, f"{low:.3f}", f"{high:.3f}"]
 
 
 def validate(runs, say=lambda line: None):

@@ -1,7 +1,11 @@
-"""Measured runs of ``data/measurements.csv`` and ``data/validation.csv``, as columns."""
+"""Measured runs: ``data/measurements.csv`` and ``validation.csv`` as columns, our own ``power_runs.csv`` by run."""
+
+import functools
+from types import SimpleNamespace
 
 import numpy as np
 
+from llmpower.facts import catalog
 from llmpower.facts.quantities import quantities
 from llmpower.facts.tables import rows
 
@@ -38,3 +42,32 @@ def _number(cells, name):
     if value is not None and value <= 0 and (value, name) != (0, "prompt_tokens"):
         raise cells.wrong(name, "a number above zero")
     return quantities()[name].checked(cells, name, value) if name in quantities() else value
+
+
+_POWER_TEXT = ("id", "board", "accelerator", "driver", "software", "kind", "what", "weight_format")
+POWER_KINDS = ("idle", "clocks_up", "integer", "memory", "l2", "product", "decode", "prefill")
+
+
+@functools.cache
+def power_runs():
+    """Our own power runs, in the order they were made: a namespace each, with None for what a run does not have.
+
+    Watts are of one board, rates per second; `throttled` says whether the board was held at its power limit meanwhile.
+
+    >>> [run.power_w for run in power_runs() if run.id == "h100-26"]
+    [404.03]
+    """
+    return [_power_run(cells) for cells in rows("power_runs.csv")]
+
+
+def _power_run(cells):
+    run = SimpleNamespace(**{name: cells.plain(name) for name in _POWER_TEXT}, date=cells.date("date"))
+    cells.one_of("kind", POWER_KINDS, "what was kept busy")
+    cells.one_of("accelerator", catalog.names("accelerator"), "a name of data/accelerators.csv")
+    run.throttled = cells.one_of("throttled", ("yes", "no"), "yes or no") == "yes"
+    for name in cells.row.keys() - vars(run).keys():
+        value = cells.number(name, empty=name != "power_w")
+        if value is not None and value <= 0:
+            raise cells.wrong(name, "a number above zero")
+        setattr(run, name, value)
+    return run

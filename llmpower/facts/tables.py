@@ -20,6 +20,10 @@ _ERRORS = "split runs quantity", "n median_pct mean_pct p90_pct low_ratio high_r
 _RUN = """source published_model model weight_format accelerator n_accelerators tensor_parallel expert_parallel software
     task batch max_batch n_requests prompt_tokens output_tokens stationary_context_tokens window_context_tokens
     output_tokens_per_prompt tokens_per_s power_w j_per_token median_itl_ms anomaly"""
+_POWER_RUN = """board accelerator date driver software kind what weight_format batch context_tokens repeat_rest programs
+    power_w power_se_w counter_changes memory_power_w sm_clock_mhz memory_clock_mhz temperature_c throttled
+    memory_bytes_per_s l2_bytes_per_s flop_per_s steps_per_s tokens_per_s j_per_token weight_bytes_per_step
+    experts_touched_per_layer"""
 _NETWORK = """name aliases n_layers d_model n_heads n_kv_heads head_dim d_ff vocab tied_embeddings n_full_layers
     n_window_layers window_tokens mla_latent mla_rope mla_q_rank mla_nope mla_v n_experts n_experts_per_token
     n_shared_experts n_moe_layers moe_d_ff state_values state_bytes_per_value fp8_block_rows fp8_wide_params
@@ -34,6 +38,7 @@ TABLES = {f"{name}.csv": TIDY for name in _TIDY_TABLES.split()} | {
     "coverage.csv": ("first_line", "last_line block page section"),
     "measurements.csv": ("id", _RUN),
     "models.csv": ("entity", _NETWORK),
+    "power_runs.csv": ("id", _POWER_RUN),
     "predictions.csv": ("id held_out", "predicted_j_per_token predicted_tokens_per_s"),
     "quantities.csv": ("name", "symbol unit type low high choices help"),
     "studies.csv": _ERRORS,

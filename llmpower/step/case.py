@@ -8,6 +8,7 @@ from llmpower.facts import catalog
 from llmpower.formulas import datacenter
 
 PARALLELISMS = ("tp", "ep")
+SOFTWARE = ("vllm", "bare")
 _MAY_BE_LEFT_OUT = ("output_tokens", "context_tokens")
 
 
@@ -30,6 +31,7 @@ class Case:
     output_tokens: float = math.inf
     parallelism: str = "tp"
     assumed: tuple = ()
+    software: str = "vllm"
 
     @property
     def prefilled_tokens(self):
@@ -48,6 +50,7 @@ def case(
     weight_format="bf16",
     kv_format=None,
     parallelism=None,
+    software="vllm",
     check=None,
 ):
     """A case from what people type, as `llmpower.estimate` takes it; `ParameterError` with every problem at once.
@@ -62,6 +65,7 @@ def case(
     weights = given.record("weight_format", "format", weight_format)
     cache = given.record("kv_format", "format", "bf16" if kv_format is None else kv_format)
     parallelism = given.choice("parallelism", "tp" if parallelism is None else parallelism, PARALLELISMS)
+    software = given.choice("software", software, SOFTWARE)
     numbers = {"n_accelerators": n_accelerators, "batch": batch, "prompt_tokens": prompt_tokens}
     numbers |= {"output_tokens": output_tokens, "context_tokens": context_tokens}
     for name, one in numbers.items():
@@ -75,7 +79,9 @@ def case(
         given.done()
     output = math.inf if output_tokens is None else output
     context, assumed = (context, ()) if given.problems else _context(prompt, output, context)
-    return Case(model, machine, n, batch, context, weights, cache, prompt, output, parallelism, tuple(assumed))
+    return Case(
+        model, machine, n, batch, context, weights, cache, prompt, output, parallelism, tuple(assumed), software
+    )
 
 
 def _check_experts(check, model, n):

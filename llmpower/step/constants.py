@@ -8,19 +8,21 @@ import functools
 from statistics import geometric_mean
 from types import SimpleNamespace
 
-from llmpower.facts.catalog import constant_sets, energy_constant, names, records
+from llmpower.facts.catalog import accelerator, constant_sets, energy_constant, records
 from llmpower.facts.claims import claim
 from llmpower.facts.tables import numbers
+from llmpower.step import bare
 
 PER_ACCELERATOR = "layer_time_s"
 TERMS = (
     "layer_time_s", "sequence_time_s", "sum_time_s", "block_scaling_time_s", "expert_flop_share",
-    "expert_prompt_flop_share", "recurrent_prompt_factor", "imbalance", "padding_rows", "static_tdp_share",
-    "compute_tdp_share", "weight_energy_j_per_byte", "cache_energy_j_per_byte", "operation_tdp_share",
+    "expert_prompt_flop_share", "recurrent_prompt_factor", "imbalance", "padding_rows", "compute_tdp_share",
+    "operation_tdp_share",
 )  # fmt: skip
 _SET = "reached_bandwidth_share dense_flop_share plateau_tdp_share overlap computed_prompt_share prompt_layer_time_s"
-# The exam whose spread is the range of an estimate: by whether its machine was fitted.
+# The exam whose spread is the range of an estimate: by whether its machine was fitted; and that of bare steps.
 EXAMS = {"fitted": "architectures, terms chosen in each fold", "scaled": "accelerators"}
+BARE_EXAM = "bare steps, batches and formats held out"
 
 
 def constants():
@@ -41,16 +43,18 @@ def _calibrated(entity):
 
 @functools.cache
 def fixed():
-    """Constants that are set, not fitted, by name."""
+    """Constants that are not fitted, by name: set, or measured by our own power runs."""
     found = {name: fact.value for name, fact in _calibrated("set").items()}
-    return found | {"link_energy_j_per_byte": energy_constant("nvlink-4").energy_j_per_byte}
+    measured = {name: one.central for name, one in bare.held(accelerator(bare.FITTED)).items()}
+    return found | measured | {"link_energy_j_per_byte": energy_constant("nvlink-4").energy_j_per_byte}
 
 
 @functools.cache
 def gaps():
     """Gap per layer of each fitted accelerator, by its name, as `Fact`."""
+    known = records("accelerators.csv")
     return {
-        entity: record[PER_ACCELERATOR]
+        known[entity].entity: record[PER_ACCELERATOR]
         for entity, record in records("calibration.csv").items()
         if entity not in ("set", "fitted")
     }
@@ -60,30 +64,31 @@ def gaps():
 def for_machine(machine):
     """Constants for an accelerator, a record, as a namespace by the names of the table of quantities; and their kind.
 
-    The kind is ``"fitted"``, or ``"scaled"``: the mean gap per layer of the fitted machines, and energy per byte with
-    the memory device of this machine.
+    The kind is ``"fitted"``, or ``"scaled"``: the mean gap per layer of the fitted machines, and static power and energy
+    per byte as `bare.held` has them for this machine.
     """
-    shared = {name: fact.value for name, fact in _calibrated("fitted").items()}
+    shared = fixed() | {name: fact.value for name, fact in _calibrated("fitted").items()}
     if machine.entity in gaps():
-        return SimpleNamespace(**fixed(), **shared, layer_time_s=gaps()[machine.entity].value), "fitted"
-    known = [device_energy_j_per_byte(records("accelerators.csv")[name]) for name in gaps()]
-    more = device_energy_j_per_byte(machine) - geometric_mean(known)
-    for name in ("weight_energy_j_per_byte", "cache_energy_j_per_byte"):
-        shared[name] += more
+        return SimpleNamespace(**shared, layer_time_s=gaps()[machine.entity].value), "fitted"
+    shared |= {name: one.central for name, one in bare.held(machine).items()}
     gap = geometric_mean([one.value for one in gaps().values()])
-    return SimpleNamespace(**fixed(), **shared, layer_time_s=gap), "scaled"
+    return SimpleNamespace(**shared, layer_time_s=gap), "scaled"
 
 
-def intervals(machine, constants):
-    """Low and high ends of the fitted constants of an accelerator, by name; those without a range are left out.
+def intervals(case, constants):
+    """Low and high ends of the constants of a case, by name; those without a range are left out.
 
     constants: namespace; one that was scaled takes its interval along.
     The gap per layer of a machine that was not fitted spans those of the machines that were.
     """
+    machine = case.accelerator
+    measured = {name: (one.low, one.high) for name, one in bare.held(machine).items()}
+    if case.software == "bare":
+        return measured
     found = _calibrated("fitted")
     if machine.entity in gaps():
         found[PER_ACCELERATOR] = gaps()[machine.entity]
-    ends = {
+    ends = measured | {
         name: tuple(getattr(constants, name) * end / fact.value for end in (fact.low, fact.high))
         for name, fact in found.items()
         if fact.low is not None and fact.high is not None
@@ -94,12 +99,6 @@ def intervals(machine, constants):
     return ends
 
 
-def device_energy_j_per_byte(machine):
-    """Energy of the memory device alone, by its type; that of HBM3 where the type is not known. [J/B]"""
-    name = f"{str(machine.get('memory_type', 'HBM3')).lower()}-device"
-    return energy_constant(name if name in names("energy constant") else "hbm3-device").energy_j_per_byte
-
-
 @functools.cache
 def errors(table="accuracy.csv"):
     """Rows of a table of errors: (split, runs, quantity) -> numbers by column."""
@@ -107,7 +106,8 @@ def errors(table="accuracy.csv"):
 
 
 @functools.cache
-def exam_errors(kind, moe):
+def exam_errors(kind, moe, software="vllm"):
     """Errors of the exam that stands for constants of a kind, by quantity; of mixtures of experts or dense networks."""
     group = "moe" if moe else "dense"
-    return {quantity: errors()[EXAMS[kind], group, quantity] for quantity in ("j_per_token", "tokens_per_s")}
+    table, exam = ("accuracy.csv", EXAMS[kind]) if software == "vllm" else ("studies.csv", BARE_EXAM)
+    return {quantity: errors(table)[exam, group, quantity] for quantity in ("j_per_token", "tokens_per_s")}

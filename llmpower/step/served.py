@@ -112,6 +112,15 @@ def _products(net, unit, constants, n, spread, batch, tokens, attention_flop=0.0
     return dense, expert, memory + expert_memory, slowest, all_work, n_bytes, n_flop
 
 
+def links(net, unit, constants, n, tokens):
+    """Bytes that each of n accelerators sends in a step of so many tokens, and the time of their sums. [B], [s]"""
+    several = 1.0 * (n > 1)
+    if not _any(several):
+        return 0.0, 0.0
+    n_bytes = several * serving.allreduce_bytes(net.n_layers, tokens, net.d_model, _ACTIVATION_BYTES)
+    return n_bytes, several * serving.link_time_s(net.n_layers, constants.sum_time_s, n_bytes, unit.link_bytes_per_s)
+
+
 def _any(condition):
     return condition.any() if isinstance(condition, np.ndarray) else bool(condition)
 
@@ -150,11 +159,7 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
     moved = batch * work.cache_traffic_bytes(net, work.cache_bytes(net, n, seen))
     cache_time = decode.memory_time_s(moved, n, unit.memory_bandwidth_bytes_per_s * c.reached_bandwidth_share)
     attention = batch * work.attention_flop(net, seen)
-    link_bytes, link_time = 0.0, 0.0
-    several = 1.0 * (n > 1)
-    if _any(several):
-        link_bytes = several * serving.allreduce_bytes(net.n_layers, tokens, net.d_model, _ACTIVATION_BYTES)
-        link_time = several * serving.link_time_s(net.n_layers, c.sum_time_s, link_bytes, unit.link_bytes_per_s)
+    link_bytes, link_time = links(net, unit, c, n, tokens)
     launch = (net.n_layers, c.layer_time_s, batch, c.sequence_time_s, net.block_layers, c.block_scaling_time_s)
     overhead = serving.overhead_time_s(*launch) + gaps
     times = (dense, expert, cache_time, link_time, overhead)
@@ -193,10 +198,10 @@ def _cut(value, axis, index):
     return value
 
 
-def sweep(*run):
-    """What `step` returns, for any number of runs: in pieces that stay in cache, on all cores.
+def sweep(step, *run):
+    """What a step function returns, `step` here or that of `bare`, for any number of runs: in pieces that stay in cache, on all cores.
 
-    run: arguments of `step`; arrays among them, or in its namespaces, are broadcast.
+    run: its arguments; arrays among them, or in its namespaces, are broadcast.
     Without arrays the numbers are floats.
     """
     arrays = _arrays(run)

@@ -27,10 +27,7 @@ def test_the_fit_recovers_constants_that_are_known(runs):
         "recurrent_prompt_factor": 2.0,
         "imbalance": 0.8,
         "padding_rows": 4.0,
-        "static_tdp_share": 0.2,
         "compute_tdp_share": 0.4,
-        "weight_energy_j_per_byte": 80e-12,
-        "cache_energy_j_per_byte": 120e-12,
         "operation_tdp_share": 0.3,
     }
     made = serving_runs()
@@ -64,7 +61,6 @@ def test_the_fit_does_not_see_what_is_held_out(runs):
 def test_leaving_a_term_out_sets_its_neutral_value(runs):
     values = fit(runs, names=fitting.ALWAYS)
     assert values["sequence_time_s"] == values["imbalance"] == values["padding_rows"] == 0
-    assert values["cache_energy_j_per_byte"] == values["weight_energy_j_per_byte"]
     assert values["expert_prompt_flop_share"] == values["expert_flop_share"] == values["dense_flop_share"]
     assert set(fitting.LEFT_OUT) | set(fitting.ALWAYS) == set(TERMS)
 

@@ -18,7 +18,7 @@ FILES = sorted(path.name for path in (BOOK / "data").glob("*.csv"))
 # A column of numbers in each table; its second row of data stands in the third line.
 NUMBER = dict.fromkeys(FILES, 2) | {
     "accuracy.csv": 3, "claims.csv": 1, "constant_sets.csv": None, "coverage.csv": 0, "measurements.csv": 11,
-    "models.csv": 3, "quantities.csv": 4, "studies.csv": 3, "validation.csv": 11,
+    "models.csv": 3, "power_runs.csv": 13, "quantities.csv": 4, "studies.csv": 3, "validation.csv": 11,
 }  # fmt: skip
 
 
@@ -112,7 +112,7 @@ CHANGES = {
     "an unknown type": ("quantities.csv", "batch,B,1,int,", "batch,B,1,integer,", "column type: expected a type"),
     "an unknown unit": ("quantities.csv", "batch,B,1,int,", "batch,B,one,int,", "column unit: expected a known unit"),
     "half a range": ("quantities.csv", "batch,B,1,int,1,", "batch,B,1,int,,", "column high: expected an end"),
-    "a comma in a number": ("accuracy.csv", ",16.6,", ',"16,6",', "column p90_pct: expected a number, got '16,6'"),
+    "a comma in a number": ("accuracy.csv", ",18.8,", ',"18,8",', "column p90_pct: expected a number, got '18,8'"),
     "an unknown network": ("measurements.csv", ",qwen3-8b,", ",qwen-8b,", "qwen-8b is not in the catalog's models"),
     "an unknown machine": ("datacenter.csv", "machine,b200,", "machine,b2oo,", "b2oo is not in the catalog's acc"),
     "an unknown format": ("validation.csv", ",fp8,", ",fp9,", "fp9 is not in the catalog's formats"),
@@ -179,7 +179,7 @@ def test_an_end_that_no_source_gives_is_no_fault(data):
 
 def test_check_tries_what_an_estimate_and_a_plan_ask_for(data, capsys):
     text = (data / "calibration.csv").read_text(encoding="utf-8")
-    assert "fitted,static_tdp_share" in text
-    (data / "calibration.csv").write_text(text.replace("fitted,static_tdp", "fitted,saved"), encoding="utf-8")
+    assert "fitted,compute_tdp_share" in text
+    (data / "calibration.csv").write_text(text.replace("fitted,compute_tdp", "fitted,saved_tdp"), encoding="utf-8")
     assert cli.main(["check", "--book", str(BOOK)]) == 1
-    assert "data/calibration.csv: fitted has no static_tdp_share" in capsys.readouterr().out.splitlines()
+    assert "data/calibration.csv: fitted has no compute_tdp_share" in capsys.readouterr().out.splitlines()

@@ -1,0 +1,211 @@
+"""Where one joule of a board goes: runs and cases divided by parts that were measured apart, and what is left over."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas
+
+from llmpower.estimate import expect
+from llmpower.evidence import fit
+from llmpower.facts import catalog
+from llmpower.facts.runs import power_runs
+from llmpower.formulas import decode, meter
+from llmpower.ranges import Range
+from llmpower.step import bare, metered
+from llmpower.step.constants import BARE_EXAM
+from llmpower.step.work import work
+
+PARTS = ("flows anyway", "memory chips", "way to the chip", "on the chip", "arithmetic", "not assigned")
+MOVES = "moves data"
+
+
+@dataclass(frozen=True)
+class Division:
+    """Watts of one board by part, `Range` by the names of `PARTS`, and all of it. [W]
+
+    Central values are parts measured apart, so that with what is not assigned they sum to the whole. Ends are other readings
+    of the same runs: what flows anyway ends at the traffic sweep without traffic; a byte costs at least what it adds to that,
+    at most what it costs at this rate; arithmetic costs at least what zeros do, at most all that is not assigned.
+    """
+
+    power_w: float
+    parts: dict
+    moving_w: Range
+
+    def share(self, name):
+        """Share of a part, or of all that moves data by the name ``"moves data"``. [1]"""
+        part = self.moving_w if name == MOVES else self.parts[name]
+        return Range(*(end / self.power_w for end in (part.low, part.central, part.high)))
+
+
+def divide(board, power_w, memory_bytes_per_s, operations_w, zero_operations_w, memory_power_w=None):
+    """`Division` of a power by the parts of a `metered.Board`.
+
+    memory_bytes_per_s, operations_w, zero_operations_w: traffic, and its arithmetic at the prices of content and of zeros.
+    memory_power_w: what the memory's own figure rose by, where it was read.
+    """
+    price, rate = board.byte_j["bf16 normal"], memory_bytes_per_s
+    like_random = price / board.byte_j["random bits"]
+    low, high = board.marginal_byte_j["bf16 normal"], like_random * board.energy_j_per_byte(rate)
+    chips = board.memory_byte_j * rate
+    inward = Range(
+        *(end * rate for end in (like_random * board.l2_byte_j.low, board.l2_byte_j.central, board.l2_byte_j.high))
+    )
+    read = [end for end in (memory_power_w, chips) if end is not None]
+    central = price * rate - chips - inward.central
+    static = board.static_w
+    found = {
+        "flows anyway": static,
+        "memory chips": Range(min(read), chips, max(read)),
+        "way to the chip": Range(
+            min(central, low * rate - chips - inward.central), central, high * rate - chips - inward.low
+        ),
+        "on the chip": inward,
+    }
+    left = power_w - static.central - price * rate - operations_w
+    found["arithmetic"] = Range(min(zero_operations_w, operations_w), operations_w, operations_w + max(0.0, left))
+    most = power_w - static.low - low * rate - zero_operations_w
+    least = power_w - static.high - high * rate - operations_w
+    found["not assigned"] = Range(min(least, left), left, max(most, left))
+    return Division(power_w, found, Range(low * rate, price * rate, high * rate))
+
+
+def of_run(run):
+    """`Division` of a decode or prompt run without a server, at its own clock."""
+    board = metered.board(run.accelerator)
+    (up,) = (one for one in power_runs() if one.board == run.board and one.what == "idle, context made")
+    prices, _ = bare.constants_of(run)
+    operations_w = _clocked(run, board, decode.compute_energy_j(run.flop_per_s, prices.flop_energy_j_per_flop))
+    zeros = board.zero_flop_j / board.flop_j["bf16"].central
+    rate = run.memory_bytes_per_s or work(bare.case_of(run)).weight_read_bytes * run.steps_per_s
+    return divide(board, run.power_w, rate, operations_w, zeros * operations_w, run.memory_power_w - up.memory_power_w)
+
+
+def of_case(case):
+    """`Division` of one board's watts in a case, as `estimate` predicts them without a server.
+
+    The prices are those of the board of its accelerator, or of the fitted one, whose watts are then scaled to the prediction.
+    """
+    case = replace(case, software="bare")
+    found = expect(case)
+    step, prices, n = found.step, found.inputs, case.n_accelerators
+    board = metered.board(case.accelerator.entity) or metered.board(bare.FITTED)
+    kept = step.energy_j / step.uncapped_j
+    n_bytes = sum(getattr(step, name) / prices[price] for name, price in zip(("weights_j", "kv_j"), bare.PRICES)) / kept
+    watts = decode.power_w(step.energy_j, step.time_s) / n
+    operations_w = decode.power_w(step.compute_j, step.time_s) / n
+    zeros = board.zero_flop_j / board.flop_j["bf16"].central
+    return divide(board, watts, n_bytes / step.time_s / n, operations_w, zeros * operations_w)
+
+
+def _step(run):
+    """What a run's step does, by the fitted prices: a `Step` without its limits on power."""
+    found = expect(bare.case_of(run))
+    step = found.step
+    if run.kind == "prefill":
+        _, net, unit, constants, n, *_ = found.form
+        step = bare.prompt(net, unit, constants, n, run.batch * run.context_tokens)
+    kept = step.energy_j / step.uncapped_j
+    return step._replace(**{name: getattr(step, name) / kept for name in ("weights_j", "kv_j", "compute_j")})
+
+
+def _clocked(run, board, compute_j):
+    """Energy of operations at the clock of a run. [J]"""
+    top = max(one.sm_clock_mhz for one in power_runs() if one.board == run.board)
+    return meter.clocked_energy_j_per_flop(compute_j, board.clock_slope, run.sm_clock_mhz / top)
+
+
+def kind_of(run):
+    """What a run of a step is an example of, in words."""
+    if run.kind == "prefill":
+        return "prompts, bf16"
+    if run.repeat_rest:
+        return "dense, bf16, with rests"
+    net = "mixture of experts" if bare.model_of(run).n_experts else "dense"
+    return f"{net}, {run.weight_format}"
+
+
+def step_runs(accelerator=bare.FITTED):
+    """Runs of steps without a server on every board of an accelerator."""
+    return [run for run in power_runs() if run.accelerator == accelerator and bare.model_of(run)]
+
+
+def priced_w(run):
+    """Power of a run's step from parts, at its own speed. [W]
+
+    The decode kernels' own prices of a byte, operations at the clock, tiles filled up with rows of nothing; the board's draw
+    without traffic while it works and with clocks up while it rests; and, where weights have to be unpacked, what all
+    multiprocessors draw in integer arithmetic, beyond clocks up.
+    """
+    board, step, up = metered.board(bare.FITTED), _step(run), metered.board(bare.FITTED).clocks_up_w.central
+    # What the run takes beyond its step; spins last less than they were asked to.
+    rest = max(0.0, 1 - step.time_s * run.steps_per_s) if run.repeat_rest else 0.0
+    static = up if run.kind == "prefill" else board.sweep_w.central * (1 - rest) + up * rest
+    # Unpacking lasts as long as the run's step, not as long as the predicted one.
+    unpacking = board.unpacking_w if run.weight_format == "int4" else 0.0
+    operations = _clocked(run, board, step.compute_j - unpacking * step.time_s)
+    return static + unpacking + (step.weights_j + step.kv_j + operations) * run.steps_per_s
+
+
+def closure(accelerator=bare.FITTED):
+    """Runs of steps against sums of parts, a run a row, by the first board's constants.
+
+    `apart_w`: parts measured apart, nothing fitted; `priced_w`: with the form improved; `predicted_w`, `predicted_j_per_token`
+    and `predicted_tokens_per_s`: by `estimate` without a server, speed included.
+    """
+    rows = []
+    for run in step_runs(accelerator):
+        found, division = expect(bare.case_of(run)), of_run(run)
+        columns = (
+            "id",
+            "board",
+            "what",
+            "weight_format",
+            "batch",
+            "context_tokens",
+            "power_w",
+            "j_per_token",
+            "tokens_per_s",
+        )
+        row = {name: getattr(run, name) for name in columns} | {"kind": kind_of(run)}
+        row |= {"apart_w": run.power_w - division.parts["not assigned"].central, "priced_w": priced_w(run)}
+        if run.kind == "decode":
+            row |= {f"predicted_{name}": getattr(found, name) for name in ("power_w", "j_per_token", "tokens_per_s")}
+        rows.append(row)
+    return pandas.DataFrame(rows)
+
+
+def held_out(by):
+    """Errors of bare steps of the fitted board when each batch, or each format, is left out of the fit.
+
+    by: ``"batch"`` or ``"weight_format"``. Predicted over measured less one, a run a row: `power_w`, `j_per_token`,
+    `tokens_per_s`.
+    """
+    runs = bare.dense_runs()
+    rows = []
+    for value in sorted({getattr(run, by) for run in runs}):
+        constants = bare.fitted([run for run in runs if getattr(run, by) != value])
+        for run in (run for run in runs if getattr(run, by) == value):
+            names = ("layer_time_s", *bare.PRICES)
+            found = expect(bare.case_of(run)).vary(**{name: getattr(constants, name) for name in names})
+            errors = {
+                name: getattr(found, name) / getattr(run, name) - 1
+                for name in ("power_w", "j_per_token", "tokens_per_s")
+            }
+            rows.append({"id": run.id, by: value, **errors})
+    return pandas.DataFrame(rows)
+
+
+def accuracy_rows():
+    """Rows of the table of errors: dense steps by `held_out`, mixtures as `closure` predicts them from the dense ones."""
+    dense = pandas.concat([held_out("batch"), held_out("weight_format")])
+    table = closure()
+    mixed = table[table["kind"].str.startswith("mixture")]
+    for quantity in ("j_per_token", "tokens_per_s"):
+        errors = {
+            "dense": dense[quantity].to_numpy(),
+            "moe": (mixed[f"predicted_{quantity}"] / mixed[quantity] - 1).to_numpy(),
+        }
+        errors["all"] = np.concatenate([errors["dense"], errors["moe"]])
+        for label in ("all", "dense", "moe"):
+            yield fit.accuracy_row(BARE_EXAM, label, quantity, errors[label])
