@@ -222,7 +222,8 @@ class Watch(threading.Thread):
     def end(self):
         """Stop reading."""
         self._over.set()
-        self.join()
+        if self.is_alive():
+            self.join()
 
 
 class Window:
@@ -264,8 +265,11 @@ class Bench:
         if time.perf_counter() - self._begun > self._limit_s:
             raise OutOfTime(what)
         window = Window(self.board, warm_s, self.seconds)
-        more = (work if callable(work) else queued(work))(window) or {}
-        window.watch.end()
+        work = work if callable(work) else queued(work)
+        try:
+            more = work(window) or {}
+        finally:
+            window.watch.end()
         samples, states = window.watch.meter.samples, window.watch.states
         if len(samples) < 5:
             print(f"{what}: the energy counter moved only {len(samples)} times; ask for more --seconds", flush=True)
@@ -375,7 +379,7 @@ def processors():
 
 def random(*shape, deviation=1.0):
     """Normal random numbers, as weights and activations look."""
-    return torch.randn(*shape, device=device, dtype=dtype) * deviation
+    return torch.randn(*shape, device=device, dtype=dtype).mul_(deviation)
 
 
 # Kernels.
@@ -927,7 +931,6 @@ def plain_transformers(bench):
             done = {"steps_per_s": 1, "tokens_per_s": batch}
             bench.point("decode", what, work, done, weight_format="bf16", batch=batch, software=software)
         del network
-        torch.cuda.empty_cache()
 
 
 def generate(transformers, network, batch, window, prompt=1024):
@@ -1030,7 +1033,8 @@ def open_board():
 
 
 def free_bytes():
-    """Free memory of the board."""
+    """Memory of the board that nothing holds."""
+    torch.cuda.empty_cache()
     return torch.cuda.mem_get_info()[0]
 
 
@@ -1066,8 +1070,7 @@ def run_section(bench, name):
     except Exception as error:  # The others go on, whatever a version of PyTorch does not offer.
         print(f"{name}: failed, {type(error).__name__}: {str(error).partition(chr(10))[0]}", flush=True)
         return False
-    gc.collect()
-    torch.cuda.empty_cache()
+    gc.collect()  # What a section has made goes before the next one asks how much room there is.
     return True
 
 
@@ -1228,7 +1231,7 @@ def measure(arguments):
     except KeyboardInterrupt:
         print("Interrupted.")
         code = 130
-    print(f"{bench.table.rows} points are in {arguments.out}." if bench.table.rows else "No point was measured.")
+    print(f"Points in {arguments.out}: {bench.table.rows}." if bench.table.rows else "No point was measured.")
     return code
 
 
