@@ -271,11 +271,12 @@ class Bench:
         finally:
             window.watch.end()
         samples, states = window.watch.meter.samples, window.watch.states
-        if len(samples) < 5:
-            print(f"{what}: the energy counter moved only {len(samples)} times; ask for more --seconds", flush=True)
+        rounds_per_s = rate(window.finished, samples[0][0], samples[-1][0]) if samples else None
+        if len(samples) < 5 or (per_round and not rounds_per_s):
+            told = f"the energy counter moved {len(samples)} times, and {len(window.finished)} units of work ended"
+            print(f"{what}: left out, {told}; ask for more --seconds", flush=True)
             return
-        rounds_per_s = rate(window.finished, samples[0][0], samples[-1][0])
-        rates = {name: amount * rounds_per_s for name, amount in (per_round or {}).items() if rounds_per_s}
+        rates = {name: amount * rounds_per_s for name, amount in (per_round or {}).items()}
         row = {**self.fixed, "kind": kind, "what": what, **columns, **more, **state_columns(states)}
         row["power_w"], row["power_se_w"] = slope(samples)
         row["counter_changes"] = len(samples)
@@ -286,7 +287,7 @@ class Bench:
         self._tell(row, rates)
 
     def _tell(self, row, rates):
-        told = [f"{time.perf_counter() - self._begun:5.0f} s  {row['what']:46}  {row['power_w']:6.1f} W"]
+        told = [f"{time.perf_counter() - self._begun:5.0f} s  {row['what']:50}  {row['power_w']:6.1f} W"]
         told += [f"+- {row['power_se_w']:.1f}, {row['sm_clock_mhz']} MHz, {row['temperature_c']} C"]
         told += [f"{name} {value:.4g}" for name, value in rates.items()]
         told += [f"j_per_token {row['j_per_token']:.4g}"] if "j_per_token" in row else []

@@ -170,11 +170,15 @@ def test_every_point_is_written_at_once_and_numbered(script, tmp_path, capsys):
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
-def test_a_counter_that_hardly_moves_makes_no_row(script, tmp_path, capsys):
+def test_a_point_that_was_too_short_makes_no_row(script, tmp_path, capsys):
     path = tmp_path / "new.csv"
-    bench(script, path).point("idle", "idle", lambda window: None)
+    run = bench(script, path)
+    run.point("idle", "idle", lambda window: None)
+    run.point("decode", "slow steps", ramp(100, 0, [state(0)]), {"tokens_per_s": 1})
     assert not path.exists()
-    assert "moved only 0 times; ask for more --seconds" in capsys.readouterr().out
+    idle, slow = capsys.readouterr().out.splitlines()
+    assert "the energy counter moved 0 times" in idle and "3 units of work ended" in slow
+    assert idle.endswith("ask for more --seconds")
 
 
 def test_the_window_opens_after_the_warm_up_and_closes(script):
