@@ -266,6 +266,20 @@ def test_no_board_no_driver_and_no_counter_are_told_apart(script, packages, tmp_
     assert "sees no CUDA device" in capsys.readouterr().err
 
 
+def test_a_board_tells_its_state_and_an_older_driver_tells_less(script, packages):
+    nvml, _ = packages
+    field = types.SimpleNamespace(nvmlReturn=0, value=types.SimpleNamespace(uiVal=26_100))
+    clocks = {1: 1980, 2: 2619}
+    nvml.nvmlDeviceGetClockInfo = lambda handle, which: clocks[which]
+    nvml.nvmlDeviceGetTemperature = fails
+    nvml.nvmlDeviceGetFieldValues = lambda handle, fields: [field] if fields == [(185, 2)] else []
+    nvml.nvmlDeviceGetCurrentClocksThrottleReasons = lambda handle: 4
+    assert script.Board(nvml).state() == state(4, 26.1, None)
+    field.nvmlReturn = 3
+    nvml.nvmlDeviceGetCurrentClocksEventReasons = lambda handle: 0
+    assert script.Board(nvml).state() == state(0, None, None)
+
+
 def measured(script, monkeypatch, path, sections, **more):
     """Run sections that stand in for the real ones."""
     made = {name: script.Section(run, more.get(name, 0), (8, 0), "") for name, run in sections.items()}
