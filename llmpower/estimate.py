@@ -10,8 +10,8 @@ from llmpower.arguments import Check, ParameterError, largest
 from llmpower.facts.catalog import fact, records
 from llmpower.formulas import datacenter, decode, serving
 from llmpower.formulas.elementwise import minimum
-from llmpower.step import case as cases
 from llmpower.step import bare, constants, served
+from llmpower.step import case as cases
 from llmpower.step.case import Case
 from llmpower.step.work import fewest, fits, needed_bytes, net_of
 
@@ -295,7 +295,7 @@ def estimate(
     weight_format, kv_format: number formats; caches are in 16 bit unless told otherwise.
     parallelism: ``tp`` cuts every matrix over the accelerators, ``ep`` spreads whole experts and cuts the rest.
     boundary: how far energy is counted: ``accelerators``, ``server`` with its share, or ``facility`` with the site's.
-    software: ``vllm``, or ``bare``: captured graphs with no server, no host time and no sampling, at the watts of our own
+    software: ``vllm``, or ``bare``: captured graphs without a server, host time or sampling, at the watts of our own
     power runs.
 
     Wrong arguments raise one `ParameterError` with every problem, what is allowed, and the unit. A run that does not
@@ -377,7 +377,8 @@ def _left_out(case, kind):
     if case.software == "bare":
         yield "no server, no host, no sampling: what captured graphs of our own kernels take"
         if case.weight_format.entity in bare.UNPACKED:
-            yield f"{case.weight_format.entity} has to be unpacked: its watts are counted, kernels slower than reading are not"
+            unpacked = "has to be unpacked: its watts are counted, kernels slower than reading are not"
+            yield f"{case.weight_format.entity} {unpacked}"
 
 
 def check_fits(case):

@@ -189,7 +189,10 @@ def _kind(found):
     """Networks and machines that the printed error was seen on."""
     nets = "expert networks" if found.case.model.n_experts else "dense networks"
     if found.software == "bare":
-        return "our own on one H100, batches and formats left out in turn; mixtures of experts by constants of a dense network"
+        mixed = (
+            ", by constants of a dense one" if found.case.model.n_experts else ", batches and formats left out in turn"
+        )
+        return f"our own, {nets} on H100 boards{mixed}"
     if found.calibration == "fitted":
         return f"{nets}, each predicted by terms chosen and constants fitted without its architecture"
     return f"{nets}, each predicted by constants fitted on the other accelerator; this one was never fitted"

@@ -7,7 +7,6 @@ import pandas
 
 from llmpower.estimate import expect
 from llmpower.evidence import fit
-from llmpower.facts import catalog
 from llmpower.facts.runs import power_runs
 from llmpower.formulas import decode, meter
 from llmpower.ranges import Range
@@ -23,9 +22,10 @@ MOVES = "moves data"
 class Division:
     """Watts of one board by part, `Range` by the names of `PARTS`, and all of it. [W]
 
-    Central values are parts measured apart, so that with what is not assigned they sum to the whole. Ends are other readings
-    of the same runs: what flows anyway ends at the traffic sweep without traffic; a byte costs at least what it adds to that,
-    at most what it costs at this rate; arithmetic costs at least what zeros do, at most all that is not assigned.
+    Central values are parts measured apart, so that with what is not assigned they sum to the whole. Ends are other
+    readings of the same runs: what flows anyway ends at the sweep of traffic without traffic; a byte costs at least what
+    it adds to that, at most what it costs at this rate; arithmetic costs at least what zeros do, at most all that is not
+    assigned besides.
     """
 
     power_w: float
@@ -41,13 +41,13 @@ class Division:
 def divide(board, power_w, memory_bytes_per_s, operations_w, zero_operations_w, memory_power_w=None):
     """`Division` of a power by the parts of a `metered.Board`.
 
-    memory_bytes_per_s, operations_w, zero_operations_w: traffic, and its arithmetic at the prices of content and of zeros.
+    memory_bytes_per_s, operations_w, zero_operations_w: traffic; arithmetic at the prices of content and of zeros.
     memory_power_w: what the memory's own figure rose by, where it was read.
     """
     price, rate = board.byte_j["bf16 normal"], memory_bytes_per_s
     like_random = price / board.byte_j["random bits"]
-    low, high = board.marginal_byte_j["bf16 normal"], like_random * board.energy_j_per_byte(rate)
-    chips = board.memory_byte_j * rate
+    low, high = board.marginal_byte_j["bf16 normal"], like_random * board.byte_j_at(rate)
+    chips = board.chip_byte_j * rate
     inward = Range(
         *(end * rate for end in (like_random * board.l2_byte_j.low, board.l2_byte_j.central, board.l2_byte_j.high))
     )
@@ -73,7 +73,7 @@ def divide(board, power_w, memory_bytes_per_s, operations_w, zero_operations_w, 
 def of_run(run):
     """`Division` of a decode or prompt run without a server, at its own clock."""
     board = metered.board(run.accelerator)
-    (up,) = (one for one in power_runs() if one.board == run.board and one.what == "idle, context made")
+    up = metered.one(run.board, "idle", metered.CLOCKS_UP)
     prices, _ = bare.constants_of(run)
     operations_w = _clocked(run, board, decode.compute_energy_j(run.flop_per_s, prices.flop_energy_j_per_flop))
     zeros = board.zero_flop_j / board.flop_j["bf16"].central
@@ -84,7 +84,7 @@ def of_run(run):
 def of_case(case):
     """`Division` of one board's watts in a case, as `estimate` predicts them without a server.
 
-    The prices are those of the board of its accelerator, or of the fitted one, whose watts are then scaled to the prediction.
+    The prices are those of the board of its accelerator, or of the fitted one.
     """
     case = replace(case, software="bare")
     found = expect(case)
@@ -111,8 +111,8 @@ def _step(run):
 
 def _clocked(run, board, compute_j):
     """Energy of operations at the clock of a run. [J]"""
-    top = max(one.sm_clock_mhz for one in power_runs() if one.board == run.board)
-    return meter.clocked_energy_j_per_flop(compute_j, board.clock_slope, run.sm_clock_mhz / top)
+    ratio = run.sm_clock_mhz / metered.highest_clock(run.board)
+    return meter.clocked_energy_j_per_flop(compute_j, board.clock_slope, ratio)
 
 
 def kind_of(run):
@@ -133,9 +133,9 @@ def step_runs(accelerator=bare.FITTED):
 def priced_w(run):
     """Power of a run's step from parts, at its own speed. [W]
 
-    The decode kernels' own prices of a byte, operations at the clock, tiles filled up with rows of nothing; the board's draw
-    without traffic while it works and with clocks up while it rests; and, where weights have to be unpacked, what all
-    multiprocessors draw in integer arithmetic, beyond clocks up.
+    The decode kernels' own prices of a byte, operations at the clock, tiles filled up with rows of nothing; the board's
+    draw without traffic while it works and with clocks up while it rests; and, where weights have to be unpacked, what
+    all multiprocessors draw in integer arithmetic, beyond clocks up.
     """
     board, step, up = metered.board(bare.FITTED), _step(run), metered.board(bare.FITTED).clocks_up_w.central
     # What the run takes beyond its step; spins last less than they were asked to.
@@ -150,8 +150,8 @@ def priced_w(run):
 def closure(accelerator=bare.FITTED):
     """Runs of steps against sums of parts, a run a row, by the first board's constants.
 
-    `apart_w`: parts measured apart, nothing fitted; `priced_w`: with the form improved; `predicted_w`, `predicted_j_per_token`
-    and `predicted_tokens_per_s`: by `estimate` without a server, speed included.
+    `apart_w`: parts measured apart, nothing fitted; `priced_w`: with the form improved; `predicted_power_w`,
+    `predicted_j_per_token` and `predicted_tokens_per_s`: by `estimate` without a server, speed included.
     """
     rows = []
     for run in step_runs(accelerator):
@@ -197,7 +197,7 @@ def held_out(by):
 
 
 def accuracy_rows():
-    """Rows of the table of errors: dense steps by `held_out`, mixtures as `closure` predicts them from the dense ones."""
+    """Rows of a table of errors: dense steps by `held_out`, mixtures as `closure` predicts them from those."""
     dense = pandas.concat([held_out("batch"), held_out("weight_format")])
     table = closure()
     mixed = table[table["kind"].str.startswith("mixture")]

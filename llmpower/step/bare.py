@@ -131,8 +131,8 @@ def unit(machine, weight_format, model):
 def constants(machine, weight_format, model):
     """Constants of `step` by the names of the table of quantities, and their kind; arguments are records.
 
-    The kind is ``"measured"`` where a board of this machine was, else ``"scaled"``: shares of the rating, of the bandwidth
-    and of the peak rate as on the fitted board.
+    The kind is ``"measured"`` where a board of this machine was, else ``"scaled"``: shares of the rating, of the
+    bandwidth and of the peak rate as on the fitted board.
     """
     own, like = metered.board(machine.entity), metered.board(FITTED)
     board = own or like
@@ -164,8 +164,7 @@ def held(machine):
 
     machine: record. Measured where a board of it was; else those of the fitted board, less or more by what the memory
     devices differ. The static share starts at clocks up and nothing running; its central value is the sweep's start.
-    A price spans from what the stream of bf16 adds beyond the sweep's start to what random bits cost at the rate of a lone
-    request, clocks up alone set apart.
+    The ends of a price are 95 % of its fit. Another board's are the fitted ones times the quotient of their streams.
     """
     own, like = metered.board(machine.entity), metered.board(FITTED)
     board = own or like
@@ -216,7 +215,7 @@ def constants_of(run):
 def fitted(chosen=None):
     """Gap per layer and two prices of a byte that meet some decode runs best; all of `dense_runs` if none are chosen.
 
-    A namespace with `layer_time_s` [s], the two `PRICES` and, by the name of each with ``_spread``, the 95 % reach [J/B].
+    A namespace with `layer_time_s` [s], the two `PRICES` and, by the name of each with ``_spread``, its 95 % [J/B].
     Both fits are least squares of relative times and of watts, with everything else as it was measured apart.
     """
     return _fitted(tuple(run.id for run in (dense_runs() if chosen is None else chosen)))

@@ -64,8 +64,8 @@ def gaps():
 def for_machine(machine):
     """Constants for an accelerator, a record, as a namespace by the names of the table of quantities; and their kind.
 
-    The kind is ``"fitted"``, or ``"scaled"``: the mean gap per layer of the fitted machines, and static power and energy
-    per byte as `bare.held` has them for this machine.
+    The kind is ``"fitted"``, or ``"scaled"``: the mean gap per layer of the fitted machines, and static power and
+    energy per byte as `bare.held` has them for this machine.
     """
     shared = fixed() | {name: fact.value for name, fact in _calibrated("fitted").items()}
     if machine.entity in gaps():

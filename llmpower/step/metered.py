@@ -1,4 +1,4 @@
-"""What our own power runs say that a board draws, part by part: each run keeps one thing busy (``data/power_runs.csv``).
+"""What our own power runs say a board draws, part by part: each keeps one thing busy (``data/power_runs.csv``).
 
 Everything is worked out from the rows when it is asked for; nothing is stored, so nothing can be stale.
 """
@@ -13,10 +13,14 @@ from llmpower.facts.runs import power_runs
 from llmpower.formulas import meter
 from llmpower.ranges import Range
 
-# The first board of each kind was measured part by part; a slower stream pays for units that wake, not for bytes.
+CLOCKS_UP = "idle, context made"
+CONTENTS = ("zeros", "bf16 normal", "random bits")
+# Below this traffic a stream also pays for units that it wakes.
 FULL_STREAM_BYTES_PER_S = 0.5e12
 # Student's t: a mean lies within so many standard errors nineteen times in twenty, by degrees of freedom.
 _STUDENT_95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306}
+# A mean power this near the rating was held there by the board.
+_AT_THE_LIMIT = 0.9
 
 
 @functools.cache
@@ -34,133 +38,157 @@ def runs(board, kind, what=""):
     return [run for run in power_runs() if (run.board, run.kind) == (board, kind) and what in run.what]
 
 
-def _one(board, kind, what):
+def one(board, kind, what=""):
+    """The only power run of a board of that kind and description."""
     (found,) = runs(board, kind, what)
     return found
 
 
+def highest_clock(board):
+    """Highest clock of the multiprocessors that any run of a board had. [MHz]"""
+    return max(run.sm_clock_mhz for run in power_runs() if run.board == board)
+
+
 @dataclass(frozen=True)
 class Board:
-    """Watts and prices of one board; each `Range` says in `metered.board` what its ends are."""
+    """Watts and prices of one board, by parts; see the properties of the same names, and `board`."""
 
     accelerator: str
     name: str
     tdp_w: float
-    idle_w: float
-    clocks_up_w: Range
-    sweep_w: Range
-    integer_w: float
-    stream_bytes_per_s: float
-    byte_j: dict
-    memory_byte_j: float
-    l2_byte_j: Range
-    marginal_byte_j: dict
-    thin: tuple
-    flop_j: dict
-    clock_slope: float
-    limited_share: float
-    zero_flop_j: float
-    product_flop_per_s: dict
-    plateau_w: float
+
+    @functools.cached_property
+    def idle_w(self):
+        """No program, clocks down. [W]"""
+        return one(self.name, "idle", "no context").power_w
+
+    @functools.cached_property
+    def clocks_up_w(self):
+        """A program made and nothing running; the ends are all boards of this accelerator. [W]"""
+        kin = [run.power_w for run in power_runs() if (run.accelerator, run.what) == (self.accelerator, CLOCKS_UP)]
+        return Range(min(kin), one(self.name, "idle", CLOCKS_UP).power_w, max(kin))
+
+    @functools.cached_property
+    def sweep_w(self):
+        """The traffic sweep without traffic: start of a line through the full streams; ends: 95 % of it. [W]"""
+        full = [run for run in self.streams if run.memory_bytes_per_s > FULL_STREAM_BYTES_PER_S]
+        rate, watts = (np.array([getattr(run, name) for run in full]) for name in ("memory_bytes_per_s", "power_w"))
+        slope, start = map(float, np.polyfit(rate, watts, 1))
+        apart, free = watts - start - slope * rate, len(full) - 2
+        around = ((rate - rate.mean()) ** 2).sum()
+        error = float(np.sqrt((apart @ apart) / free * (1 / len(full) + rate.mean() ** 2 / around)))
+        return Range(start - _STUDENT_95[free] * error, start, start + _STUDENT_95[free] * error)
 
     @property
     def static_w(self):
-        """Two readings of what flows whatever the work: clocks up and nothing running; the sweep without traffic. [W]"""
+        """Two readings of what flows whatever the work: clocks up, which is central too, and the sweep's start. [W]"""
         return Range(self.clocks_up_w.central, self.clocks_up_w.central, self.sweep_w.central)
 
-    @property
+    @functools.cached_property
     def unpacking_w(self):
-        """What all multiprocessors draw in integer arithmetic, beyond clocks up: what unpacking weights takes. [W]"""
-        return self.integer_w - self.clocks_up_w.central
+        """What integer arithmetic on all multiprocessors draws beyond clocks up, as unpacking weights takes. [W]"""
+        return one(self.name, "integer").power_w - self.clocks_up_w.central
 
-    def energy_j_per_byte(self, memory_bytes_per_s):
-        """Price of a byte of random bits above clocks up at some traffic, between the rates that were swept. [J/B]"""
-        rates, prices = zip(*sorted(self.thin))
-        return float(np.interp(memory_bytes_per_s, rates, prices))
+    @property
+    def streams(self):
+        """Runs that read random bits from memory, the fullest first."""
+        return runs(self.name, "memory", "random bits")
+
+    @functools.cached_property
+    def full_streams(self):
+        """Runs that read memory at the full rate, by content."""
+        return {content: one(self.name, "memory", f"{content}, 1056") for content in CONTENTS}
+
+    def _price(self, run, static_w):
+        return meter.added_energy_j_per_byte(run.power_w, static_w, run.memory_bytes_per_s)
+
+    @functools.cached_property
+    def byte_j(self):
+        """A byte from memory at the full rate above clocks up, by content: the kernel that reads it included. [J/B]"""
+        return {content: self._price(run, self.clocks_up_w.central) for content, run in self.full_streams.items()}
+
+    @functools.cached_property
+    def marginal_byte_j(self):
+        """The same above the sweep's start, by content. [J/B]"""
+        return {content: self._price(run, self.sweep_w.central) for content, run in self.full_streams.items()}
+
+    def byte_j_at(self, memory_bytes_per_s):
+        """A byte of random bits above clocks up at some traffic, between the rates of the sweep. [J/B]"""
+        known = sorted((run.memory_bytes_per_s, self._price(run, self.clocks_up_w.central)) for run in self.streams)
+        return float(np.interp(memory_bytes_per_s, *zip(*known)))
+
+    @functools.cached_property
+    def chip_byte_j(self):
+        """A byte of bf16 on the memory's own figure, which hardly moves near the full rate. [J/B]"""
+        run, up = self.full_streams["bf16 normal"], one(self.name, "idle", CLOCKS_UP)
+        return (run.memory_power_w - up.memory_power_w) / run.memory_bytes_per_s
+
+    @functools.cached_property
+    def l2_byte_j(self):
+        """A byte of random bits from the second-level cache; ends: over its rates. [J/B]"""
+        up, some = self.clocks_up_w.central, runs(self.name, "l2")
+        prices = [meter.added_energy_j_per_byte(run.power_w, up, run.l2_bytes_per_s) for run in some]
+        return Range(min(prices), prices[0], max(prices))
+
+    def _flop_price(self, run):
+        return meter.added_energy_j_per_flop(run.power_w, self.clocks_up_w.central, run.flop_per_s)
+
+    @functools.cached_property
+    def _bf16(self):
+        """Prices of an operation in bf16 at the highest clock, sorted; the run at the power limit; its clock."""
+        some, top = runs(self.name, "product", "bf16 product 8192, normal"), highest_clock(self.name)
+        (slow,) = (run for run in some if run.sm_clock_mhz < top)
+        return sorted(self._flop_price(run) for run in some if run.sm_clock_mhz == top), slow, slow.sm_clock_mhz / top
+
+    @functools.cached_property
+    def clock_slope(self):
+        """Share of the price of an operation that goes with the whole clock. [1]"""
+        prices, slow, ratio = self._bf16
+        return (1 - self._flop_price(slow) / prices[len(prices) // 2]) / (1 - ratio)
+
+    def _at_full_clock(self, run):
+        ratio = run.sm_clock_mhz / highest_clock(self.name)
+        return self._flop_price(run) / meter.clocked_energy_j_per_flop(1.0, self.clock_slope, ratio)
+
+    @functools.cached_property
+    def flop_j(self):
+        """An operation of a large product at the highest clock, by format; low: at the power limit. [J/FLOP]"""
+        prices, slow, _ = self._bf16
+        fp8 = one(self.name, "product", "fp8")
+        full = self._at_full_clock(fp8)
+        wide = Range(self._flop_price(slow), prices[len(prices) // 2], prices[-1])
+        return {"bf16": wide, "fp8": Range(self._flop_price(fp8), full, full)}
+
+    @functools.cached_property
+    def zero_flop_j(self):
+        """An operation on zeros at the highest clock. [J/FLOP]"""
+        return self._at_full_clock(one(self.name, "product", "zeros"))
+
+    @property
+    def limited_share(self):
+        """Price of an operation on a board held at its power limit over that at its highest clock. [1]"""
+        return self.flop_j["bf16"].low / self.flop_j["bf16"].central
+
+    @functools.cached_property
+    def product_flop_per_s(self):
+        """Rate of large products by format, at the power limit. [FLOP/s]"""
+        return {"bf16": self._bf16[1].flop_per_s, "fp8": one(self.name, "product", "fp8").flop_per_s}
+
+    @property
+    def stream_bytes_per_s(self):
+        """Rate at which bf16 is read. [B/s]"""
+        return self.full_streams["bf16 normal"].memory_bytes_per_s
+
+    @functools.cached_property
+    def plateau_w(self):
+        """Median draw of the runs that the board held at its limit. [W]"""
+        held = [run for run in power_runs() if run.board == self.name and run.throttled]
+        return float(np.median([run.power_w for run in held if run.power_w > _AT_THE_LIMIT * self.tdp_w]))
 
 
 @functools.cache
 def board(accelerator):
-    """What was measured on the first board of an accelerator, by its name; None where none was.
-
-    `clocks_up_w`: a program made, nothing running; ends: all boards of this kind. `sweep_w`: the traffic sweep
-    extrapolated to none, by a line through the streams above half a terabyte a second; ends: 95 % of that line.
-    `byte_j`: above clocks up at the full rate, by content; `marginal_byte_j`: the slope of that line, and for other
-    contents what their one stream adds to its start. `memory_byte_j`: of it on the memory's own figure. `thin`: rates and
-    prices of all streams of random bits. `l2_byte_j`: by the second-level cache, ends: over its rates. `flop_j`: by format,
-    at the highest clock, ends: all clocks and rests. `limited_share`: price of an operation at the power limit over that. `zero_flop_j`: on zeros, at the highest clock.
-    """
-    if accelerator not in boards():
-        return None
-    name = boards()[accelerator]
-    made = "idle, context made"
-    clocks_up = _one(name, "idle", made)
-    kin = [run.power_w for run in power_runs() if run.accelerator == accelerator and run.what == made]
-    up = clocks_up.power_w
-    line, ends = _sweep(runs(name, "memory", "random bits"))
-    full = {content: _one(name, "memory", f"{content}, 1056") for content in ("zeros", "bf16 normal", "random bits")}
-    price = lambda run: meter.added_energy_j_per_byte(run.power_w, up, run.memory_bytes_per_s)
-    marginal = {
-        content: meter.added_energy_j_per_byte(run.power_w, line[0], run.memory_bytes_per_s)
-        for content, run in full.items()
-    }
-    most = full["bf16 normal"]
-    own = (most.memory_power_w - clocks_up.memory_power_w) / most.memory_bytes_per_s
-    l2 = [(run.power_w - up) / run.l2_bytes_per_s for run in runs(name, "l2")]
-    slope, flop_j, zeros = _products(name, up)
-    tdp_w = records("accelerators.csv")[accelerator].tdp_w
-    capped = [run.power_w for run in power_runs() if run.board == name and run.throttled and run.power_w > 0.9 * tdp_w]
-    return Board(
-        accelerator=accelerator,
-        name=name,
-        tdp_w=tdp_w,
-        idle_w=_one(name, "idle", "idle, no context").power_w,
-        clocks_up_w=Range(min(kin), up, max(kin)),
-        sweep_w=Range(ends[0], line[0], ends[1]),
-        integer_w=_one(name, "integer", "").power_w,
-        stream_bytes_per_s=most.memory_bytes_per_s,
-        byte_j={content: price(run) for content, run in full.items()},
-        memory_byte_j=own,
-        l2_byte_j=Range(min(l2), l2[0], max(l2)),
-        marginal_byte_j=marginal,
-        thin=tuple((run.memory_bytes_per_s, price(run)) for run in runs(name, "memory", "random bits")),
-        flop_j=flop_j,
-        clock_slope=slope,
-        limited_share=flop_j["bf16"].low / flop_j["bf16"].central,
-        zero_flop_j=zeros,
-        product_flop_per_s={
-            "bf16": _one(name, "product", "rest 0").flop_per_s,
-            "fp8": _one(name, "product", "fp8").flop_per_s,
-        },
-        plateau_w=float(np.median(capped)),
-    )
-
-
-def _sweep(streams):
-    """Start and slope of a line through the watts of full streams over their traffic; 95 % ends of the start. [W]"""
-    full = [run for run in streams if run.memory_bytes_per_s > FULL_STREAM_BYTES_PER_S]
-    rate = np.array([run.memory_bytes_per_s for run in full])
-    watts = np.array([run.power_w for run in full])
-    slope, start = np.polyfit(rate, watts, 1)
-    apart = watts - start - slope * rate
-    spread = np.sqrt((apart**2).sum() / (len(full) - 2))
-    mean = rate.mean()
-    error = spread * np.sqrt(1 / len(full) + mean**2 / ((rate - mean) ** 2).sum())
-    start, reach = float(start), _STUDENT_95[len(full) - 2] * float(error)
-    return (start, float(slope)), (start - reach, start + reach)
-
-
-def _products(name, up_w):
-    """Slope of the price of an operation over the clock; prices by format at the highest clock; price on zeros."""
-    price = lambda run: meter.added_energy_j_per_flop(run.power_w, up_w, run.flop_per_s)
-    ratio = lambda run, top: run.sm_clock_mhz / top
-    bf16 = runs(name, "product", "bf16 product 8192, normal")
-    top = max(run.sm_clock_mhz for run in bf16)
-    (slow,) = (run for run in bf16 if run.sm_clock_mhz < top)
-    at_top = sorted(price(run) for run in bf16 if run.sm_clock_mhz == top)
-    middle = at_top[len(at_top) // 2]
-    slope = (1 - price(slow) / middle) / (1 - ratio(slow, top))
-    at_full = lambda run: price(run) / meter.clocked_energy_j_per_flop(1.0, slope, ratio(run, top))
-    fp8, zeros = _one(name, "product", "fp8"), _one(name, "product", "bf16 product 8192, zeros")
-    found = {"bf16": Range(price(slow), middle, at_top[-1]), "fp8": Range(price(fp8), at_full(fp8), at_full(fp8))}
-    return slope, found, at_full(zeros)
+    """What was measured on the first board of an accelerator, by its name, as a `Board`; None where none was."""
+    if accelerator in boards():
+        return Board(accelerator, boards()[accelerator], records("accelerators.csv")[accelerator].tdp_w)
+    return None

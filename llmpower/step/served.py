@@ -199,8 +199,9 @@ def _cut(value, axis, index):
 
 
 def sweep(step, *run):
-    """What a step function returns, `step` here or that of `bare`, for any number of runs: in pieces that stay in cache, on all cores.
+    """What a step function, `step` here or that of `bare`, returns for any number of runs.
 
+    It works in pieces that stay in cache, on all cores.
     run: its arguments; arrays among them, or in its namespaces, are broadcast.
     Without arrays the numbers are floats.
     """

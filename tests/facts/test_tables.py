@@ -179,7 +179,8 @@ def test_an_end_that_no_source_gives_is_no_fault(data):
 
 def test_check_tries_what_an_estimate_and_a_plan_ask_for(data, capsys):
     text = (data / "calibration.csv").read_text(encoding="utf-8")
-    assert "fitted,compute_tdp_share" in text
-    (data / "calibration.csv").write_text(text.replace("fitted,compute_tdp", "fitted,saved_tdp"), encoding="utf-8")
+    assert "fitted,operation_tdp_share" in text
+    text = text.replace("fitted,operation_tdp_share", "fitted,saved_share")
+    (data / "calibration.csv").write_text(text, encoding="utf-8")
     assert cli.main(["check", "--book", str(BOOK)]) == 1
-    assert "data/calibration.csv: fitted has no compute_tdp_share" in capsys.readouterr().out.splitlines()
+    assert "data/calibration.csv: fitted has no operation_tdp_share" in capsys.readouterr().out.splitlines()
