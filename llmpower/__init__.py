@@ -13,7 +13,7 @@ _PUBLIC = {
     "step.case": "case",
     "step.work": "FLOP_PER_MAC",
     "step.constants": "constants",
-    "step.bound": "counts step_energy step_bound memory_fit break_even_batch",
+    "step.bound": "counts step_energy request_energy step_bound memory_fit break_even_batch",
     "estimate": "estimate",
     "plan": "plan",
     "evidence.fit": "calibrate",

@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass, replace
 
 from llmpower.facts import catalog
-from llmpower.formulas import decode, of
+from llmpower.formulas import datacenter, decode, meter, of
 from llmpower.step.case import Case
 from llmpower.step.work import fewest, needed_bytes, work
 
@@ -55,6 +55,32 @@ def step_energy(counts, batch, constants):
     weights = decode.movement_energy_j(step.weight_read_bytes, per_byte)
     cache = decode.movement_energy_j(batch * step.kv_traffic_bytes, per_byte)
     return Energy(weights, cache, decode.compute_energy_j(step.step_flop, per_flop), batch)
+
+
+def request_energy(counts, batch, constants, prompt_tokens, output_tokens, cached_prompt_share=0.0):
+    """Dynamic `Energy` of one request of a batch: its prompt, read by itself, and then each token that it writes.
+
+    counts: of the model in its formats; context and batch are those of the request, whatever it was counted for.
+    prompt_tokens, output_tokens: lengths of a request, all alike. [1]
+    cached_prompt_share: share of the prompt whose keys and values are found in a cache, from its beginning. [1]
+
+    Weights are read once for the tokens of a prompt that are computed, and not at all where none is. Left out are prompts
+    taken in together, or in pieces, and the writing of the cache.
+    """
+    at = replace(counts.case, context_tokens=datacenter.mean_context_tokens(prompt_tokens, output_tokens))
+    token = step_energy(work(at), batch, constants)
+    computed = meter.computed_prompt_tokens(prompt_tokens, cached_prompt_share)
+    before = meter.prompt_context_tokens(prompt_tokens, cached_prompt_share)
+    read = work(replace(at, batch=max(computed, 1), context_tokens=before))
+    per_byte, per_flop = constants
+    prompt_weights_j = decode.movement_energy_j(read.weight_read_bytes, per_byte) if computed else 0.0
+    prompt_flop = decode.step_flop(computed, read.linear_flop, read.attention_flop)
+    return Energy(
+        meter.request_energy_j(prompt_weights_j, output_tokens, token.weights_j / batch),
+        meter.request_energy_j(0.0, output_tokens, token.kv_j / batch),
+        meter.request_energy_j(decode.compute_energy_j(prompt_flop, per_flop), output_tokens, token.compute_j / batch),
+        1,
+    )
 
 
 def break_even_batch(model, context_tokens, weight_format, kv_format, constants, n_accelerators=1):
