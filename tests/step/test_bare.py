@@ -12,7 +12,7 @@ from llmpower.estimate import expect
 from llmpower.facts import catalog
 from llmpower.facts.runs import power_runs
 from llmpower.step import bare, metered
-from tests.facts.power_rows import rows
+from tests.facts.power_rows import rows, spoil
 
 # A billion weights, a tenth of them in the output layer; ten layers, each with 2 x 2 heads x 100 values of cache.
 DENSE = SimpleNamespace(
@@ -356,27 +356,6 @@ def test_elasticities_by_hand():
 # The fit cannot have seen what it left out
 
 
-@pytest.fixture
-def spoil(data):
-    """Change numbers of a row in a copy of the table, and read it again."""
-    from llmpower.book.fresh import forget
-
-    def change(id, **factors):
-        path = data / "power_runs.csv"
-        header, *lines = path.read_text(encoding="utf-8").splitlines()
-        place = next(place for place, line in enumerate(lines) if line.startswith(f"{id},"))
-        # The one column with commas in it is the software, whose commas stand between quotation marks.
-        before, software, after = lines[place].split('"', 2)
-        cells, names = after.split(","), header.split("software")[1].split(",")
-        for name, factor in factors.items():
-            cells[names.index(name)] = repr(float(cells[names.index(name)]) * factor)
-        lines[place] = '"'.join([before, software, ",".join(cells)])
-        path.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
-        forget()
-
-    return change
-
-
 def prices(found):
     return [getattr(found, name) for name in ("layer_time_s", *bare.PRICES)]
 
@@ -385,18 +364,18 @@ def without(batch):
     return [run for run in bare.dense_runs() if run.batch != batch]
 
 
-def test_a_fold_has_constants_of_its_own(spoil):
+def test_a_fold_has_constants_of_its_own(data):
     assert prices(bare.fitted(without(1))) != prices(bare.fitted())
     whole, fold = prices(bare.fitted()), prices(bare.fitted(without(1)))
-    spoil("h100-26", power_w=1.2, steps_per_s=0.8)
+    spoil(data, "h100-26", power_w=1.2, steps_per_s=0.8)
     assert prices(bare.fitted(without(1))) == fold
     assert prices(bare.fitted()) != pytest.approx(whole, rel=1e-3)
     # A row that the fold keeps moves it.
-    spoil("h100-27", power_w=1.2, steps_per_s=0.8)
+    spoil(data, "h100-27", power_w=1.2, steps_per_s=0.8)
     assert prices(bare.fitted(without(1))) != pytest.approx(fold, rel=1e-3)
 
 
-def test_the_boards_parts_do_not_know_the_steps_that_are_predicted(spoil):
+def test_the_boards_parts_do_not_know_the_steps_that_are_predicted(data):
     def parts():
         board = metered.board("h100-sxm")
         names = (
@@ -406,5 +385,5 @@ def test_the_boards_parts_do_not_know_the_steps_that_are_predicted(spoil):
 
     before = parts()
     for run in bare.dense_runs():
-        spoil(run.id, power_w=1.05, steps_per_s=0.9)
+        spoil(data, run.id, power_w=1.05, steps_per_s=0.9)
     assert parts() == before
