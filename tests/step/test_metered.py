@@ -2,6 +2,7 @@
 
 import pytest
 
+from llmpower.facts import catalog
 from llmpower.facts.runs import power_runs
 from llmpower.step import metered
 
@@ -133,3 +134,14 @@ def test_what_a_board_draws_at_its_power_limit():
     assert H100.plateau_w == pytest.approx((692.94 + 697.84) / 2)
     # h200-25, -17, -22, -04: 688.88, 690.29, 692.69, 700.87 W; h200-24 was held for a part of the time, at 621.21 W.
     assert H200.plateau_w == pytest.approx((690.29 + 692.69) / 2)
+
+
+def test_energy_constants_for_readers_are_those_of_the_first_board():
+    # As printed: 15.19 (10.32 to 16.51) pJ/bit and 1.0918 (0.8886 to 1.1085) pJ/FLOP.
+    fact = catalog.fact("energy_constants.csv", "h100-stream-bf16", "energy_j_per_byte")
+    prices = [H100.byte_j[content] for content in ("zeros", "bf16 normal", "random bits")]
+    assert [round(1e12 * price / 8, 2) for price in prices] == [10.32, 15.19, 16.51]
+    assert fact.ends == pytest.approx([8e-12 * printed for printed in (10.32, 15.19, 16.51)])
+    fact, price = catalog.fact("energy_constants.csv", "h100-product-bf16", "energy_j_per_flop"), H100.flop_j["bf16"]
+    assert [round(1e12 * end, 4) for end in (price.low, price.central, price.high)] == [0.8886, 1.0918, 1.1085]
+    assert fact.ends == pytest.approx([1e-12 * printed for printed in (0.8886, 1.0918, 1.1085)])
