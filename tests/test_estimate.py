@@ -285,8 +285,8 @@ def test_a_request_without_a_server_by_hand():
     token = weight_j * weights + cache_j * 750 * 131_072 + 1.09182e-12 * (weights + 524_288 * 750) + 141.110 * time
     assert time == pytest.approx(7.175e-3, abs=2e-6) and token == pytest.approx(2.893, abs=2e-3)
     # The prompt, its last token alone through the output layer: 500 x 2 x (7,504,924,672 - 525,336,576) + 2 x
-    # 525,336,576 + 500 x 524,288 x 250 = 7.0462 TFLOP at 657.46 TFLOP/s and 32 gaps: 12.9 ms, but at 880 W. At the limit
-    # of 695.39 W bytes take 0.93963 and operations 0.81388 of their energy: 8 J, and 695.39 - 141.11 W for them.
+    # 525,336,576 + 500 x 524,288 x 250 = 7.0462 TFLOP at 657.46 TFLOP/s and 32 gaps: 12.9 ms, but at 880 W. At the
+    # limit of 695.39 W bytes take 0.93963 and operations 0.81388 of their energy: 8 J, and 695.39 - 141.11 W for them.
     flop = 500 * (weights - 2 * head) + 2 * head + 500 * 524_288 * 250
     dynamic = 0.93963 * weight_j * weights + 0.81388 * 1.09182e-12 * flop
     slowed = dynamic / (695.39 - 141.110)
