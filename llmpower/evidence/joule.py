@@ -23,9 +23,9 @@ class Division:
     """Watts of one board by part, `Range` by the names of `PARTS`, and all of it. [W]
 
     Central values are parts measured apart, so that with what is not assigned they sum to the whole. Ends are other
-    readings of the same runs: what flows anyway ends at the sweep of traffic without traffic; a byte costs at least what
-    it adds to that, at most what it costs at this rate; arithmetic costs at least what zeros do, at most all that is not
-    assigned besides.
+    readings of the same runs: what flows anyway ends at the sweep of traffic without traffic; a byte costs at least
+    what it adds to that, at most what it costs at this rate; arithmetic costs at least what zeros do, at most all that
+    is not assigned besides.
     """
 
     power_w: float
