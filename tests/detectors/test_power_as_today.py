@@ -4,6 +4,7 @@ import pytest
 
 from llmpower.evidence import joule
 from llmpower.step import bare, constants
+from tests.facts.power_rows import near
 
 
 def test_the_table_of_studies_has_the_errors_of_bare_steps():
@@ -15,9 +16,9 @@ def test_the_table_of_studies_has_the_errors_of_bare_steps():
 
 def test_fitted_gap_and_prices():
     found = bare.fitted()
-    assert found.layer_time_s == pytest.approx(68.1e-6, rel=0.01)
-    assert found.weight_energy_j_per_byte == pytest.approx(123.3e-12, rel=0.01)
-    assert found.cache_energy_j_per_byte == pytest.approx(134.5e-12, rel=0.01)
+    assert found.layer_time_s == near(68.1e-6, 0.002)
+    assert found.weight_energy_j_per_byte == near(123.3e-12, 0.002)
+    assert found.cache_energy_j_per_byte == near(134.5e-12, 0.002)
 
 
 def test_what_the_form_does_not_know_stays_far_off():

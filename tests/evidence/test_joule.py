@@ -134,6 +134,14 @@ def test_two_accelerators_are_divided_as_one_board():
     assert found.moving_w.central == pytest.approx(BYTE_J * traffic, rel=1e-4)
 
 
+def test_a_case_at_its_limit_moves_what_it_moves():
+    case = estimate("llama-3.1-8b", "h100-sxm", batch=240, context_tokens=600, software="bare")
+    assert case.bound == "power"
+    # 15,009,849,344 B of weights and 240 x 131,072 x 600 B of caches, in the time of the step.
+    traffic = (15_009_849_344 + 240 * 131_072 * 600) / case.step_s
+    assert joule.of_case(case.case).moving_w.central == pytest.approx(BYTE_J * traffic, rel=1e-4)
+
+
 def test_a_case_may_be_asked_in_other_software():
     # Divided is what the board would draw without a server.
     served, alone = (
@@ -195,6 +203,28 @@ def test_a_priced_run_by_hand():
     by_hand = START_W + FLOP_J * 2.2214e12
     by_hand += prices.weight_energy_j_per_byte * weights + prices.cache_energy_j_per_byte * caches
     assert joule.priced_w(RUNS["h100-26"]) == pytest.approx(by_hand, rel=1e-4)
+
+
+def test_a_run_with_rests_by_hand():
+    # h100b-11, 63.402 steps a second. A step of 32 sequences: 15.01 GB and 32 x 134.2 MB at 3.0242 TB/s and 32 gaps,
+    # 8.56 ms, so 54.3 % of the time; 141.11 W flow then, and 114.40 W in the rests.
+    prices, n_bytes = bare.fitted(), (15_009_849_344, 32 * 134_217_728)
+    busy = 63.402 * (sum(n_bytes) / 3.0242e12 + 32 * prices.layer_time_s)
+    assert busy == pytest.approx(0.543, abs=0.001)
+    moved = prices.weight_energy_j_per_byte * n_bytes[0] + prices.cache_energy_j_per_byte * n_bytes[1]
+    flop = 32 * (15_009_849_344 + 524_288 * 1024)
+    by_hand = START_W * busy + UP_W * (1 - busy) + 63.402 * (moved + FLOP_J * flop)
+    assert joule.priced_w(RUNS["h100b-11"]) == pytest.approx(by_hand, rel=1e-4)
+
+
+def test_a_prompt_by_hand():
+    # h100-37: 2,048 tokens, 20.511 times a second, at 1,530 MHz: an operation costs 1 - 0.64652 x (1 - 1,530 / 1,980)
+    # of 1.0918 pJ. Its last token alone goes through the output layer; a token looks back on 1,024. 114.40 W flow.
+    flop = 2048 * (15_009_849_344 - 2 * 525_336_576) + 2 * 525_336_576 + 2048 * 524_288 * 1024
+    assert 20.511 * flop == pytest.approx(6.0889e14, rel=0.01)
+    operations = FLOP_J * (1 - SLOPE * (1 - 1530 / 1980)) * flop
+    by_hand = UP_W + 20.511 * (bare.fitted().weight_energy_j_per_byte * 15_009_849_344 + operations)
+    assert joule.priced_w(RUNS["h100-37"]) == pytest.approx(by_hand, rel=1e-4)
 
 
 def test_networks_of_another_board_are_met_by_its_energy():

@@ -2,6 +2,8 @@
 
 import csv
 
+import pytest
+
 from llmpower.book.fresh import forget
 from tests.conftest import BOOK
 
@@ -10,6 +12,11 @@ def rows():
     """Id -> row, numbers as numbers and nothing where nothing stands."""
     with open(BOOK / "data" / "power_runs.csv", encoding="utf-8", newline="") as lines:
         return {row["id"]: {name: _read(cell) for name, cell in row.items()} for row in csv.DictReader(lines)}
+
+
+def near(value, rel=1e-5):
+    """Equal by its own size: what `pytest.approx` allows besides, 1e-12, is a whole picojoule."""
+    return pytest.approx(value, rel=rel, abs=0)
 
 
 def _read(cell):

@@ -12,7 +12,7 @@ from llmpower.estimate import expect
 from llmpower.facts import catalog
 from llmpower.facts.runs import power_runs
 from llmpower.step import bare, metered
-from tests.facts.power_rows import rows, spoil
+from tests.facts.power_rows import near, rows, spoil
 
 # A billion weights, a tenth of them in the output layer; ten layers, each with 2 x 2 heads x 100 values of cache.
 DENSE = SimpleNamespace(
@@ -87,6 +87,10 @@ def test_prompts_by_hand():
     found = step(prompt=300.0, output=400.0)
     assert found.time_s == pytest.approx(3.58e-3 + 0.02 * 6.42e-3)
     assert found.energy_j == pytest.approx(0.58392 + 0.02 * 1.384)
+    # A prompt of one token: 2.5 ms to read the weights and 1 ms of gaps; 0.2 J, 2 GFLOP and attention on half a token.
+    short = step(prompt=1.0, output=400.0)
+    assert short.time_s == pytest.approx(3.58e-3 + 0.02 * 3.5e-3)
+    assert short.energy_j == pytest.approx(0.58392 + 0.02 * (0.2 + 2e-3 + 20e3 * 1e-12 + 0.35), rel=1e-9)
     # Without a prompt none begin, however short the answers.
     assert step(output=1.0) == step()
 
@@ -225,26 +229,30 @@ def test_the_gap_per_layer_by_least_squares():
 
 def test_the_prices_of_a_byte_by_least_squares():
     # Watts - 141.11 - operations = w x weights/s + c x caches/s: the two normal equations.
-    ww = wc = cc = wy = cy = 0.0
+    ww = wc = cc = wy = cy = yy = 0.0
     for row in fitted_rows():
         price = FLOP_J if row["weight_format"] == "bf16" else HEAD * FLOP_J + (1 - HEAD) * FLOP_J_8
         weights = row["weight_bytes_per_step"] * row["steps_per_s"]
         caches = row["memory_bytes_per_s"] - weights
         rest = row["power_w"] - START_W - price * row["flop_per_s"]
         ww, wc, cc = ww + weights**2, wc + weights * caches, cc + caches**2
-        wy, cy = wy + weights * rest, cy + caches * rest
+        wy, cy, yy = wy + weights * rest, cy + caches * rest, yy + rest**2
     by_hand = (cc * wy - wc * cy) / (ww * cc - wc**2), (ww * cy - wc * wy) / (ww * cc - wc**2)
     found = bare.fitted()
-    assert (found.weight_energy_j_per_byte, found.cache_energy_j_per_byte) == pytest.approx(by_hand, rel=2e-3)
+    assert (found.weight_energy_j_per_byte, found.cache_energy_j_per_byte) == near(by_hand, 1e-3)
     # Dearer than a stream of nothing but weights, 112.65 pJ/B above the same start.
-    assert by_hand[0] == pytest.approx(123.3e-12, rel=2e-3) and by_hand[1] == pytest.approx(134.5e-12, rel=2e-3)
+    assert by_hand == near((123.3e-12, 134.5e-12), 1e-3)
+    # Squares left over, for each of 15 - 2 degrees of freedom; twice the root of what that leaves open of each price.
+    each = (yy - by_hand[0] * wy - by_hand[1] * cy) / 13 / (ww * cc - wc**2)
+    spreads = [getattr(found, f"{name}_spread") for name in bare.PRICES]
+    assert spreads == near([2 * (each * cc) ** 0.5, 2 * (each * ww) ** 0.5], 0.02)
 
 
 def test_constants_of_the_fitted_board():
     found, kind = constants("h100-sxm")
     assert kind == "measured"
     assert found.static_tdp_share * 700 == pytest.approx(START_W, rel=1e-5)
-    assert found.flop_energy_j_per_flop == pytest.approx(FLOP_J, rel=1e-5)
+    assert found.flop_energy_j_per_flop == near(FLOP_J)
     # (h100-12) 3.0242 of the rated 3.35 TB/s; (692.94 + 697.84) / 2 W at the limit.
     assert found.reached_bandwidth_share == pytest.approx(3.0242 / 3.35) and found.unpacking_tdp_share == 0
     assert found.plateau_tdp_share * 700 == pytest.approx(695.39)
@@ -252,16 +260,14 @@ def test_constants_of_the_fitted_board():
     # 1 - (1 - 0.81388) x 42.85 / 132.10.
     assert found.limited_byte_share == pytest.approx(0.93963, rel=1e-5)
     # 6 us: NVIDIA's NCCL, issue 1259. 1.3 pJ/bit: NVLink 4.
-    assert found.sum_time_s == 6e-6 and found.link_energy_j_per_byte == pytest.approx(10.4e-12)
+    assert found.sum_time_s == 6e-6 and found.link_energy_j_per_byte == near(10.4e-12)
     assert rates("h100-sxm").reached_bf16_flop_per_s == PRODUCT
     # Integer arithmetic on all multiprocessors, 284.37 - 114.40 W, where weights are to be unpacked.
     assert constants("h100-sxm", "int4")[0].unpacking_tdp_share * 700 == pytest.approx(169.97)
 
 
 def test_in_8_bit_the_output_layer_keeps_price_and_rate_of_16():
-    assert constants("h100-sxm", "fp8")[0].flop_energy_j_per_flop == pytest.approx(
-        HEAD * FLOP_J + (1 - HEAD) * FLOP_J_8, rel=1e-5
-    )
+    assert constants("h100-sxm", "fp8")[0].flop_energy_j_per_flop == near(HEAD * FLOP_J + (1 - HEAD) * FLOP_J_8)
     assert rates("h100-sxm", "fp8").reached_bf16_flop_per_s == pytest.approx(
         1 / (HEAD / PRODUCT + (1 - HEAD) / PRODUCT_8)
     )
@@ -272,9 +278,9 @@ def test_another_measured_board_takes_the_fitted_prices_times_its_own_stream():
     assert kind == "measured"
     # h200-12 over h100-12, both above the start of their sweep: 112.025 over 112.655 pJ/B.
     for name in bare.PRICES:
-        assert getattr(found, name) == pytest.approx(getattr(bare.fitted(), name) * 112.025 / 112.655, rel=1e-5)
+        assert getattr(found, name) == near(getattr(bare.fitted(), name) * 112.025 / 112.655)
     assert found.static_tdp_share * 700 == pytest.approx(160.912, rel=1e-5)
-    assert found.flop_energy_j_per_flop == pytest.approx(1.08165e-12, rel=1e-5)
+    assert found.flop_energy_j_per_flop == near(1.08165e-12)
     assert found.layer_time_s == bare.fitted().layer_time_s
     assert rates("h200-sxm").reached_bf16_flop_per_s == 664.43e12
 
@@ -283,15 +289,15 @@ def test_a_board_that_was_not_measured_is_scaled_from_the_fitted_one():
     found, kind = constants("b200")
     assert kind == "scaled"
     # 1,000 W and 2,250 TFLOP/s for 700 W and 989: an operation takes 0.62794 of the energy.
-    assert found.flop_energy_j_per_flop == pytest.approx(FLOP_J * 1000 / 700 * 989 / 2250, rel=1e-5)
+    assert found.flop_energy_j_per_flop == near(FLOP_J * 1000 / 700 * 989 / 2250)
     assert found.static_tdp_share == pytest.approx(START_W / 700, rel=1e-5)
     # HBM3e for HBM3: 3.44 for 3.92 pJ/bit (data/energy_constants.csv), so 3.84 pJ less for a byte.
     for name in bare.PRICES:
-        assert getattr(found, name) == pytest.approx(getattr(bare.fitted(), name) - 3.84e-12)
+        assert getattr(found, name) == near(getattr(bare.fitted(), name) - 3.84e-12)
     assert rates("b200").reached_bf16_flop_per_s == pytest.approx(PRODUCT / 989 * 2250)
     # HBM2e: 4.3 pJ/bit, 3.04 pJ more for a byte.
     older = constants("a100-sxm-80gb")[0]
-    assert older.weight_energy_j_per_byte == pytest.approx(bare.fitted().weight_energy_j_per_byte + 3.04e-12)
+    assert older.weight_energy_j_per_byte == near(bare.fitted().weight_energy_j_per_byte + 3.04e-12)
 
 
 def test_ends_of_what_is_held():
@@ -369,10 +375,10 @@ def test_a_fold_has_constants_of_its_own(data):
     whole, fold = prices(bare.fitted()), prices(bare.fitted(without(1)))
     spoil(data, "h100-26", power_w=1.2, steps_per_s=0.8)
     assert prices(bare.fitted(without(1))) == fold
-    assert prices(bare.fitted()) != pytest.approx(whole, rel=1e-3)
+    assert prices(bare.fitted()) != near(whole, 1e-3)
     # A row that the fold keeps moves it.
     spoil(data, "h100-27", power_w=1.2, steps_per_s=0.8)
-    assert prices(bare.fitted(without(1))) != pytest.approx(fold, rel=1e-3)
+    assert prices(bare.fitted(without(1))) != near(fold, 1e-3)
 
 
 def test_the_boards_parts_do_not_know_the_steps_that_are_predicted(data):

@@ -8,6 +8,7 @@ import pytest
 import llmpower
 from llmpower.step.bound import break_even_batch, counts, memory_fit, request_energy, step_bound, step_energy
 from llmpower.step.constants import constants
+from tests.facts.power_rows import near
 
 
 def test_four_h200_at_batch_64_by_hand():
@@ -94,7 +95,7 @@ WEIGHTS, CACHE, PER_BYTE, PER_FLOP = 15_009_849_344, 131_072, 8 * 15.19e-12, 1.0
 
 def request(batch=1, cached=0.0, model="llama-3.1-8b", prompt=500, output=500):
     measured = constants()["measured"]
-    assert measured == pytest.approx((PER_BYTE, PER_FLOP), rel=1e-12)
+    assert measured == near((PER_BYTE, PER_FLOP))
     return request_energy(counts(model, 1, 0), batch, measured, prompt, output, cached)
 
 
