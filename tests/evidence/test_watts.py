@@ -19,10 +19,11 @@ def test_a_reading_finds_the_prices_that_made_the_watts(monkeypatch):
         watts, "_boards", lambda accelerator: (made, bytes_per_s, flop_per_s, {"made up": np.arange(50)})
     )
     found = watts.reading("h100-sxm", "made up")
-    assert (found.static_w, found.j_per_byte, found.j_per_flop) == pytest.approx((150, 100e-12, 0.5e-12), rel=1e-3)
+    read = (found.static_w, found.j_per_byte, found.j_per_flop)
+    assert read == pytest.approx((150, 100e-12, 0.5e-12), rel=1e-3, abs=0)
     assert found.error < 1e-6
     held = watts.reading("h100-sxm", "made up", j_per_byte=50e-12)
-    assert held.j_per_byte == pytest.approx(50e-12) and held.error > 0.01 and held.static_w > 150
+    assert held.j_per_byte == pytest.approx(50e-12, rel=1e-9, abs=0) and held.error > 0.01 and held.static_w > 150
 
 
 @pytest.mark.parametrize("accelerator", constants.gaps())
@@ -69,5 +70,5 @@ def test_readings_of_another_machine_keep_the_share_of_the_rating():
 def test_a_product_is_forecast_at_the_plateau_and_below_its_bound():
     # 700 W / 794.5 TFLOP/s = 0.881 pJ; 0.975 of it = 0.859 pJ.
     found = watts.product("h100-sxm")
-    assert found.bound_j_per_flop == pytest.approx(0.881e-12, rel=1e-3)
+    assert found.bound_j_per_flop == pytest.approx(0.881e-12, rel=1e-3, abs=0)
     assert found.capped_j_per_flop <= 0.8591e-12 < found.bound_j_per_flop

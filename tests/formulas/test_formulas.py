@@ -29,10 +29,10 @@ def test_value_and_dimension(name):
     with_units = FORMULAS[name](**arguments(name))
     if isinstance(with_units, (int, float)):
         assert unit == "1"
-        assert with_units == pytest.approx(by_hand, rel=1e-9)
+        assert with_units == pytest.approx(by_hand, rel=1e-9, abs=0)
     else:
-        assert si(with_units, unit) == pytest.approx(by_hand, rel=1e-9)
-    assert FORMULAS[name](**plain(name)) == pytest.approx(by_hand, rel=1e-9)
+        assert si(with_units, unit) == pytest.approx(by_hand, rel=1e-9, abs=0)
+    assert FORMULAS[name](**plain(name)) == pytest.approx(by_hand, rel=1e-9, abs=0)
 
 
 @pytest.mark.parametrize("name", FORMULAS)
@@ -42,7 +42,7 @@ def test_arrays_give_what_floats_give(name):
     together = FORMULAS[name](**scaled)
     for place in range(3):
         alone = FORMULAS[name](**{key: float(values[place]) for key, values in scaled.items()})
-        assert together[place] == pytest.approx(alone, rel=1e-12)
+        assert together[place] == pytest.approx(alone, rel=1e-12, abs=0)
 
 
 @pytest.mark.parametrize("name", FORMULAS)
