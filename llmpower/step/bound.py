@@ -64,8 +64,8 @@ def request_energy(counts, batch, constants, prompt_tokens, output_tokens, cache
     prompt_tokens, output_tokens: lengths of a request, all alike. [1]
     cached_prompt_share: share of the prompt whose keys and values are found in a cache, from its beginning. [1]
 
-    Weights are read once for the tokens of a prompt that are computed, and not at all where none is. Left out are prompts
-    taken in together, or in pieces, and the writing of the cache.
+    Weights are read once for the tokens of a prompt that are computed, and not at all where none is. Left out are
+    prompts taken in together, or in pieces, and the writing of the cache.
     """
     at = replace(counts.case, context_tokens=datacenter.mean_context_tokens(prompt_tokens, output_tokens))
     token = step_energy(work(at), batch, constants)
