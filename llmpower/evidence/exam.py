@@ -168,8 +168,8 @@ def worked(id):
     """One fitted run, taken apart with the constants as they stand.
 
     A namespace: `net`, `unit` and `constants` as `served.step` takes them, its arguments `n`, `batch`, `context`,
-    `prompt` and `output`; `plain`, a `Step` that takes in no prompt, `whole`, the mean one; and the measured `time_s`
-    and `energy_j` of a step.
+    `prompt` and `output`; `plain`, a `Step` that takes in no prompt, with its bytes and the times that they and its
+    operations would take alone; `whole`, the mean one; and the measured `time_s` and `energy_j` of a step.
     """
     runs = fit.Runs(keep=lambda c: np.array([one == id for one in c["id"]]))
     c, [(_, [accelerator], net, unit, run)] = runs.columns, runs.parts()
@@ -178,9 +178,18 @@ def worked(id):
     found, _ = constants.for_machine(catalog.accelerator(accelerator))
     plain, whole = (served.step(net, unit, found, n, batch, context, q, output, spread) for q in (0, prompt))
     time = batch / c["tokens_per_s"][0]
-    numbers = {"n": n, "batch": batch, "context": context, "prompt": prompt, "output": output}
+    counted = {"weight_bytes": plain.weights_j / found.weight_energy_j_per_byte}
+    counted |= {
+        "cache_bytes": plain.kv_j / found.cache_energy_j_per_byte,
+        "weight_time_s": plain.memory_time_s - plain.cache_time_s,
+    }
+    counted |= {"link_bytes": plain.interconnect_j / found.link_energy_j_per_byte / n}
+    adds = plain.compute_j / serving.board_power_w(n, 1, unit.tdp_w) - found.compute_tdp_share * plain.compute_time_s
+    counted |= {"ideal_time_s": adds / found.operation_tdp_share}
     measured = {"time_s": time, "energy_j": decode.energy_j(c["power_w"][0], time)}
-    return SimpleNamespace(net=net, unit=unit, constants=found, plain=plain, whole=whole, **numbers, **measured)
+    asked = {"n": n, "batch": batch, "context": context, "prompt": prompt, "output": output}
+    steps = {"net": net, "unit": unit, "constants": found, "plain": plain, "whole": whole}
+    return SimpleNamespace(**steps, **asked, **counted, **measured)
 
 
 def repeats():

@@ -25,8 +25,8 @@ _FREE_SHARE = 0.95
 def priced():
     """Runs in 16 bit of the fitted accelerators that drew nearly the rating, at the typical constants.
 
-    A table with `accelerator`, and of one board `power_w`, `idle_w`, `bytes_w`, `operations_w` [W] and `explained`, the
-    last three over the first [1].
+    A table with `accelerator`, and of one board `power_w`, which the others add up to: `idle_w`, `bytes_w`,
+    `operations_w` and `rest_w`. [W]
     """
     parts, (per_byte, per_flop) = [], constants.constants()["typical"]
     wide = np.isin(fit.serving_runs().columns["weight_format"].astype(str), SIXTEEN_BITS)
@@ -43,7 +43,7 @@ def priced():
         }
         parts.append(pandas.DataFrame(columns))
     table = pandas.concat(parts, ignore_index=True)
-    table["explained"] = table[["idle_w", "bytes_w", "operations_w"]].sum(axis=1) / table["power_w"]
+    table["rest_w"] = table["power_w"] - table[["idle_w", "bytes_w", "operations_w"]].sum(axis=1)
     return table
 
 
@@ -55,6 +55,7 @@ class Product:
     bound_j_per_flop: float
     uncapped_j_per_flop: float
     capped_j_per_flop: float
+    arithmetic_j_per_flop: float
 
 
 def product(accelerator):
@@ -62,15 +63,16 @@ def product(accelerator):
 
     accelerator: name of one with a measured `reached_bf16_flop_per_s`.
     Rating over measured speed, which the operation cannot exceed; the forecast's sum of static, arithmetic and
-    operation terms; and that sum below the plateau.
+    operation terms; that sum below the plateau; and what of it arithmetic adds.
     """
     unit = known(accelerator)
     found, _ = constants.for_machine(unit)
     time = 1 / unit.reached_bf16_flop_per_s
-    ideal = found.operation_tdp_share * unit.tdp_w / unit.dense_bf16_flop_per_s
-    total = ideal + (found.static_tdp_share + found.compute_tdp_share) * unit.tdp_w * time
+    ideal = 1 / unit.dense_bf16_flop_per_s
+    adds = serving.arithmetic_energy_j(1, unit.tdp_w, found.compute_tdp_share, time, found.operation_tdp_share, ideal)
     most = unit.tdp_w * time
-    return Product(unit.reached_bf16_flop_per_s, most, total, min(total, found.plateau_tdp_share * most))
+    total = adds + found.static_tdp_share * most
+    return Product(unit.reached_bf16_flop_per_s, most, total, min(total, found.plateau_tdp_share * most), adds)
 
 
 @dataclass(frozen=True)
@@ -128,19 +130,15 @@ def _divide(accelerator, rows, j_per_byte=None):
     """Static watts and prices of a tera of bytes and operations that meet the watts of some rows best; the columns."""
     from scipy.optimize import lsq_linear
 
-    watts, columns = _boards(accelerator)[0], _columns(accelerator, rows)
+    watts, bytes_per_s, flop_per_s, _ = _boards(accelerator)
+    # The last two in tera, so that columns are of one size.
+    columns = np.stack([np.ones(len(rows)), bytes_per_s[rows] / _TERA, flop_per_s[rows] / _TERA], axis=1)
     least = np.array([power(known(accelerator), "idle_w").value, 0.0, 0.0])
     values = np.array([np.nan, (j_per_byte or np.nan) * _TERA, np.nan])
     free = np.isnan(values)
     rest = watts[rows] - columns[:, ~free] @ values[~free]
     values[free] = lsq_linear(columns[:, free], rest, bounds=(least[free], np.inf)).x
     return values, columns
-
-
-def _columns(accelerator, rows):
-    """One, bytes and operations a second of some rows, the last two in tera, so that columns are of one size."""
-    _, bytes_per_s, flop_per_s, _ = _boards(accelerator)
-    return np.stack([np.ones(len(rows)), bytes_per_s[rows] / _TERA, flop_per_s[rows] / _TERA], axis=1)
 
 
 @functools.cache
@@ -157,20 +155,6 @@ def drawn(accelerator, draws=300, seed=0):
             found_w.append(_divide(accelerator, np.concatenate(some))[0][0])
         low, high = np.percentile(found_w, [5, 95])
         found[name] = Range(float(low), reading(accelerator, name).static_w, float(high))
-    return found
-
-
-def alone(accelerator, least_runs=6):
-    """Static power that single networks ask for when nothing bounds it, not even zero, by architecture. [W]
-
-    Fewer runs than `least_runs` of a network say nothing.
-    """
-    watts, *_, sets = _boards(accelerator)
-    rows, architecture, found = sets["all runs"], fit.serving_runs().architecture, {}
-    for group in np.unique(architecture[rows]):
-        some = rows[architecture[rows] == group]
-        if len(some) >= least_runs:
-            found[str(group)] = float(np.linalg.lstsq(_columns(accelerator, some), watts[some], rcond=None)[0][0])
     return found
 
 

@@ -1,5 +1,7 @@
 """Measured watts divided: a reading finds what made them, and shares are those of the estimate."""
 
+import csv
+
 import numpy as np
 import pytest
 
@@ -7,8 +9,15 @@ import llmpower
 from llmpower.evidence import watts
 from llmpower.facts import catalog
 from llmpower.facts.power import power
+from llmpower.facts.tables import DATA
 from llmpower.step import constants
 from llmpower.step.case import case
+
+
+def rows(table):
+    """Rows of a table, read without the package."""
+    with open(DATA / table, encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def test_a_reading_finds_the_prices_that_made_the_watts(monkeypatch):
@@ -71,3 +80,18 @@ def test_a_product_is_forecast_at_the_plateau_and_below_its_bound():
     found = watts.product("h100-sxm")
     assert found.bound_j_per_flop == pytest.approx(0.881e-12, rel=1e-3)
     assert found.capped_j_per_flop <= 0.8591e-12 < found.bound_j_per_flop
+
+
+def test_what_arithmetic_adds_is_the_sum_of_its_two_terms():
+    # A share of the rating at the measured speed, another at the peak: 700 W x (p_F / 794.5 + p_f / 989) a TFLOP.
+    values = {row["quantity"]: float(row["value"]) for row in rows("calibration.csv") if row["entity"] == "fitted"}
+    by_hand = 700 * (values["compute_tdp_share"] / 794.5e12 + values["operation_tdp_share"] / 989e12)
+    assert watts.product("h100-sxm").arithmetic_j_per_flop == pytest.approx(by_hand)
+
+
+def test_parts_of_a_busy_board_add_up_to_its_draw():
+    table = watts.priced()
+    parts = table[["idle_w", "bytes_w", "operations_w", "rest_w"]]
+    assert parts.sum(axis=1).to_numpy() == pytest.approx(table["power_w"].to_numpy())
+    # Each draws more than 95 % of 700 W or 1,000 W.
+    assert (table["power_w"] > 0.95 * table["accelerator"].map({"h100-sxm": 700, "b200": 1000})).all()
