@@ -194,7 +194,7 @@ def test_the_evidence_with_a_case_of_ones_own():
         "there the range is too narrow",
         unlike=["The case asked for", "would settle it"],
     )
-    # Counted in data/measurements.csv: 369 unmarked and 42 marked rows of the laboratory; 25 on a B200 of the Nemotrons.
+    # Counted in data/measurements.csv: 369 unmarked and 42 marked rows of the laboratory; 25 of Nemotrons on a B200.
     counts = {
         name: found.numbers[name] for name in ("n_runs", "n_flagged", "n_hybrid", "n_hybrid_out", "largest_marked")
     }
