@@ -178,3 +178,32 @@ def test_nothing_is_split_where_all_fits():
     per_step = catalog.model("qwen3-4b").params_shared * 4.8944 / 8 / 4.8e12
     assert found.numbers["eta_first"] == pytest.approx(4 / per_step / 700, rel=1e-6)
     says(read("tokens-per-watt"), "are split between two memories", "bends down where the model outgrows it")
+
+
+def test_the_evidence_with_a_case_of_ones_own():
+    found = read(
+        "model-against-measurement", model="llama-3.1-8b", accelerator="a100-sxm-80gb", n_accelerators=1, batch=4,
+        context_tokens=0,
+    )  # fmt: skip
+    says(
+        found,
+        "No run on",
+        "your case:",
+        "No power run of ours is on",
+        "All of them are on the",
+        "a term is missing there",
+        "there the range is too narrow",
+        unlike=["The case asked for", "would settle it"],
+    )
+    # Counted in data/measurements.csv: 369 unmarked and 42 marked rows of the laboratory; 25 of Nemotrons on a B200.
+    counts = {
+        name: found.numbers[name] for name in ("n_runs", "n_flagged", "n_hybrid", "n_hybrid_out", "largest_marked")
+    }
+    assert counts == {"n_runs": 369, "n_flagged": 42, "n_hybrid": 25, "n_hybrid_out": 25, "largest_marked": 512}
+    # 76 rows of Argonne and 3 of the MI300X in data/validation.csv and measurements.csv.
+    assert (found.numbers["n_foreign"], found.numbers["n_argonne"], found.numbers["n_user"]) == (79, 76, 3)
+    says(
+        read("model-against-measurement", accelerator="mi355x"),
+        "The case asked for cannot be estimated",
+        unlike=["your case:", "No power run of ours is on"],
+    )
