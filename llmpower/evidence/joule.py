@@ -170,7 +170,8 @@ def closure(accelerator=bare.FITTED):
         )
         row = {name: getattr(run, name) for name in columns} | {"kind": kind_of(run)}
         row |= {"apart_w": run.power_w - division.parts["not assigned"].central, "priced_w": priced_w(run)}
-        if run.kind == "decode":
+        # A rest is no input of an estimate.
+        if run.kind == "decode" and not run.repeat_rest:
             row |= {f"predicted_{name}": getattr(found, name) for name in ("power_w", "j_per_token", "tokens_per_s")}
         rows.append(row)
     return pandas.DataFrame(rows)
