@@ -109,7 +109,12 @@ def errors(table="accuracy.csv"):
 
 @functools.cache
 def exam_errors(kind, moe, software="vllm"):
-    """Errors of the exam that stands for constants of a kind, by quantity; of mixtures of experts or dense networks."""
+    """Errors of the exam that stands for constants of a kind, by quantity; of mixtures of experts or dense networks.
+
+    Where most of its runs err to one side, the prediction itself is an end of the range.
+    """
     group = "moe" if moe else "dense"
     table, exam = ("accuracy.csv", EXAMS[kind]) if software == "vllm" else ("studies.csv", BARE_EXAM)
-    return {quantity: errors(table)[exam, group, quantity] for quantity in ("j_per_token", "tokens_per_s")}
+    found = {quantity: errors(table)[exam, group, quantity] for quantity in ("j_per_token", "tokens_per_s")}
+    ends = (("low_ratio", min), ("high_ratio", max))
+    return {quantity: row | {end: outer(row[end], 1.0) for end, outer in ends} for quantity, row in found.items()}

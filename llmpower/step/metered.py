@@ -181,8 +181,8 @@ class Board:
 
     @functools.cached_property
     def plateau_w(self):
-        """Median draw of the runs that the board held at its limit. [W]"""
-        held = [run for run in power_runs() if run.board == self.name and run.throttled]
+        """Median draw of the runs that the board held at its limit, but for those of steps that are predicted. [W]"""
+        held = [run for run in power_runs() if run.board == self.name and run.throttled and run.kind != "decode"]
         return float(np.median([run.power_w for run in held if run.power_w > _AT_THE_LIMIT * self.tdp_w]))
 
 

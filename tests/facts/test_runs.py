@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from pybtex.database import parse_file
 
+from llmpower.book.fresh import forget
 from llmpower.facts import catalog, tables
-from llmpower.facts.runs import measurements
+from llmpower.facts.runs import POWER_KINDS, measurements, power_runs
 
 TABLES = ["measurements.csv", "validation.csv"]
 
@@ -98,6 +99,66 @@ SEEN = {
         721.3263031780325,
     ),
 }
+
+
+# Our own power runs
+
+OURS = power_runs()
+
+
+def test_power_runs_are_told_apart():
+    assert len({run.id for run in OURS}) == len(OURS) == 95
+    assert {run.kind for run in OURS} == set(POWER_KINDS)
+    # The letters of a run's name stand for its board.
+    assert {(run.id.partition("-")[0], run.board) for run in OURS} == {
+        ("h100", "H100 board 1"), ("h100b", "H100 board 2"), ("h100c", "H100 board 3"), ("h200", "H200 board 1"),
+    }  # fmt: skip
+
+
+def test_power_runs_are_of_machines_and_formats_of_the_other_tables():
+    for run in OURS:
+        assert run.power_w > 0 and run.date == "2026-11-26"
+        assert not run.weight_format or run.weight_format in catalog.names("format")
+        machine = catalog.accelerator(run.accelerator)
+        # A mean over two seconds: no board draws more than its rating by more than the error of the counter.
+        assert 0.09 < run.power_w / machine.tdp_w < 1.01
+        assert (run.memory_bytes_per_s or 0) < machine.memory_bandwidth_bytes_per_s
+        peak = machine.dense_fp8_flop_per_s if run.weight_format == "fp8" else machine.dense_bf16_flop_per_s
+        assert (run.flop_per_s or 0) < peak
+
+
+def test_rates_of_power_runs_go_together():
+    steps = [run for run in OURS if run.kind in ("decode", "prefill")]
+    assert len(steps) == 17 + 14 + 8  # of the first, second and third H100 board
+    for run in steps:
+        tokens = run.batch * (run.context_tokens if run.kind == "prefill" else 1)
+        assert run.tokens_per_s == pytest.approx(run.steps_per_s * tokens, rel=1e-3), run.id
+        assert run.j_per_token == pytest.approx(run.power_w / run.tokens_per_s, rel=1e-3), run.id
+
+
+def test_a_power_run_says_in_words_what_its_columns_say():
+    for run in (run for run in OURS if run.kind == "decode"):
+        words = run.what.replace(",", "").split()
+        assert run.batch == int(words[words.index("batch") + 1]) and run.weight_format in words
+        if "plain" not in words:
+            assert run.context_tokens == int(words[words.index("context") + 1])
+        assert (run.repeat_rest is not None) == ("rest" in words)
+    for run in (run for run in OURS if run.programs):
+        assert run.what.endswith(f", {run.programs:.0f} programs")
+
+
+def test_power_runs_with_what_is_no_such_thing_are_refused(data):
+    path = data / "power_runs.csv"
+    whole = path.read_text()
+    for wrong, told in (
+        (",404.03,", "power_w: expected a number above zero"),
+        (",decode,decode 8B bf16 batch 1 context 1024,", "kind: expected "),
+    ):
+        put = {",404.03,": ",-404.03,"}.get(wrong, ",sleep,decode 8B bf16 batch 1 context 1024,")
+        path.write_text(whole.replace(wrong, put, 1))
+        forget()
+        with pytest.raises(tables.FactError, match=f"power_runs.csv, line 28, column {told}"):
+            power_runs()
 
 
 @pytest.mark.parametrize("run", SEEN, ids=lambda run: f"{run[0]}-{run[1]}-{run[4]}")

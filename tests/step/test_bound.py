@@ -6,7 +6,7 @@ import numpy
 import pytest
 
 import llmpower
-from llmpower.step.bound import break_even_batch, counts, memory_fit, step_bound, step_energy
+from llmpower.step.bound import break_even_batch, counts, memory_fit, request_energy, step_bound, step_energy
 from llmpower.step.constants import constants
 
 
@@ -32,12 +32,15 @@ def test_four_h200_at_batch_64_by_hand():
 
 def test_shares_of_the_ledger():
     # facts/claims, section 4: weights only, 16 bit; batch 1, 32 and 256 with low, typical, high and the article's
-    # constants.
+    # constants; and with those that we measured.
     ledger = {
-        "low": (0.978, 0.580, 0.147),
+        # 3.92 pJ/bit and 1.0918 pJ/FLOP, by hand: 31.36 over 31.36 + 1.0918 x batch.
+        "low": (0.966, 0.473, 0.101),
         "typical": (0.994, 0.849, 0.412),
         "high": (0.998, 0.938, 0.656),
         "article": (0.998, 0.943, 0.676),
+        # 121.52 over 121.52 + 1.0918 x batch.
+        "measured": (0.991, 0.777, 0.303),
     }
     for name, printed in ledger.items():
         for batch, share in zip((1, 32, 256), printed):
@@ -82,3 +85,71 @@ def test_a_bound_counts_the_experts_of_its_own_batch():
     assert step_bound(alone, 32, "h200-sxm", 1).tokens_per_s == step_bound(many, 32, "h200-sxm", 1).tokens_per_s
     prices = llmpower.constants()["typical"]
     assert step_energy(alone, 32, prices).per_token_j == step_energy(many, 32, prices).per_token_j
+
+
+# A request of Llama-3.1-8B with a prompt of 500 tokens and an answer of 500, by the prices of our own runs:
+# 15.19 pJ/bit and 1.0918 pJ/FLOP. 15,009,849,344 B of weights, as many operations a token, 131,072 B of cache a token.
+WEIGHTS, CACHE, PER_BYTE, PER_FLOP = 15_009_849_344, 131_072, 8 * 15.19e-12, 1.0918e-12
+
+
+def request(batch=1, cached=0.0, model="llama-3.1-8b", prompt=500, output=500):
+    measured = constants()["measured"]
+    assert measured == pytest.approx((PER_BYTE, PER_FLOP), rel=1e-12)
+    return request_energy(counts(model, 1, 0), batch, measured, prompt, output, cached)
+
+
+def test_a_request_by_hand():
+    found = request()
+    # The prompt reads the weights once, each of 500 tokens does again: 501 x 15.0 GB x 121.52 pJ = 913.82 J.
+    assert found.weights_j == pytest.approx(501 * WEIGHTS * PER_BYTE)
+    # In the mean 750 tokens lie behind the new one: 500 x 750 x 131,072 B, 5.97 J.
+    assert found.kv_j == pytest.approx(500 * 750 * CACHE * PER_BYTE)
+    # Attention: 2 x 32 heads x 256 x 32 layers = 524,288 operations a token looked back on; a prompt's looks on 250.
+    flop = 500 * (WEIGHTS + 524_288 * 250) + 500 * (WEIGHTS + 524_288 * 750)
+    assert found.compute_j == pytest.approx(flop * PER_FLOP)
+    assert found.total_j == found.per_token_j == pytest.approx(913.822 + 5.97295 + 16.6740, rel=1e-5)
+    assert found.movement_share == pytest.approx(0.9822, abs=1e-4)
+
+
+def test_many_requests_share_the_weights_but_not_their_prompts():
+    found = request(batch=32)
+    assert found.weights_j == pytest.approx((1 + 500 / 32) * WEIGHTS * PER_BYTE)
+    assert (found.kv_j, found.compute_j) == (request().kv_j, request().compute_j)
+
+
+def test_what_a_cache_held_is_not_computed():
+    # 250 tokens are computed, and look back on 375 in the mean; weights are read for them all the same.
+    found = request(cached=0.5)
+    assert found.weights_j == pytest.approx(501 * WEIGHTS * PER_BYTE) and found.kv_j == request().kv_j
+    flop = 250 * (WEIGHTS + 524_288 * 375) + 500 * (WEIGHTS + 524_288 * 750)
+    assert found.compute_j == pytest.approx(flop * PER_FLOP)
+    # All of it was held: the tokens of the answer are all.
+    held, answer = request(cached=1.0), step_energy(counts("llama-3.1-8b", 1, 750), 1, constants()["measured"])
+    assert held.weights_j == pytest.approx(500 * answer.weights_j) and held.kv_j == pytest.approx(500 * answer.kv_j)
+    assert held.compute_j == pytest.approx(500 * answer.compute_j)
+
+
+def test_a_request_without_a_prompt_is_its_tokens():
+    found = request(prompt=0, output=100)
+    answer = step_energy(counts("llama-3.1-8b", 1, 50), 1, constants()["measured"])
+    assert found.total_j == pytest.approx(100 * answer.total_j)
+
+
+def test_a_prompt_of_a_mixture_touches_nearly_all_experts():
+    # Qwen3-30B-A3B: 28,991,029,248 routed weights, 8 of 128 experts a token, and 1,229,928,448 beside them, at 2 B.
+    # A token reads 8/128 of the former; a prompt of 100 touches 1 - (15/16)^100 = 99.84 %.
+    found = request(model="qwen3-30b-a3b", prompt=100, output=1)
+    read = 2 * (2 * 1_229_928_448 + 28_991_029_248 * (1 - (15 / 16) ** 100 + 8 / 128))
+    assert found.weights_j == pytest.approx(read * PER_BYTE)
+
+
+def test_long_prompts_turn_the_share_round():
+    # 32 requests of 32,768 tokens and 500 of answer: while decoding most moves data, with the prompts most computes.
+    prices = constants()["measured"]
+    decoding = step_energy(counts("llama-3.1-70b", 32, 32768), 32, prices).movement_share
+    whole = request_energy(counts("llama-3.1-70b", 1, 0), 32, prices, 32768, 500).movement_share
+    # Per token of the answer: 139.0 GB / 32 + 33,018 x 327,680 B = 15.16 GB, 1.843 J; 139.0 + 2 x 64 x 256 x 80 x
+    # 33,018 = 225.6 GFLOP, 0.246 J. The prompt: 139.0 GB, 16.9 J; 32,768 x (139.0 + 42.95) GFLOP, 6,509 J.
+    assert decoding == pytest.approx(0.882, abs=0.002)
+    assert whole == pytest.approx((16.892 + 500 * 1.8425) / (16.892 + 500 * 1.8425 + 6509.4 + 500 * 0.2463), rel=1e-3)
+    assert whole < 0.15 < 0.85 < decoding
