@@ -217,8 +217,8 @@ def software_adds(models=("llama-3.1-8b", "llama-3-8b"), accelerator=bare.FITTED
     """Energy per token of runs under some software over that of a bare board, a run a row.
 
     models: names of one network. Batch, context, prompts and format are made equal: each run is compared with what a
-    bare board is predicted to take for them. Columns `software`, `batch`, `j_per_token`, `bare_j_per_token`, `times` [1];
-    a run that would not fit beside its caches is left out.
+    bare board is predicted to take for them. Columns `software`, `batch`, `j_per_token`, `bare_j_per_token`, `times`
+    [1]; a run that would not fit beside its caches is left out.
     """
 
     def keep(c):

@@ -97,7 +97,8 @@ def software(lines):
 
     lines : name of the software, batches, and how many times the energy. [1]
     """
-    data(["software", "batch [count]", "times_bare [1]"], [(name, *point) for name, *pair in lines for point in zip(*pair)])
+    table = [(name, *point) for name, *pair in lines for point in zip(*pair)]
+    data(["software", "batch [count]", "times_bare [1]"], table)
     every = sorted(batch for _, batches, _ in lines for batch in batches)
     plot = style.batches([every[0], every[-1]], "energy per token, over that of the bare board", logarithmic="y")
     for (name, batches, times), color in zip(lines, (BLUE, SKY, GREEN, ORANGE)):

@@ -146,10 +146,7 @@ def texts(notebook):
         ("{ref}`other`, {ref}`so <other>`, {numref}`fig-x`", "[Other](other.ipynb), [so](other.ipynb), the figure “x”"),
         ("{term}`watts <W>`, {eq}`eq-p`", "watts, equation 3"),
         ("```{math}\n:label: eq-p\nP = E\n```", "$$\nP = E \\tag{3}\n$$"),
-        (
-            "```{admonition} Mind\n:class: note\none {glue:text}`cost`\n\ntwo\n```",
-            "> **Mind**\n>\n> one 5 J\n>\n> two",
-        ),
+        ("```{admonition} Mind\n:class: note\none {glue:text}`cost`\n\ntwo\n```", "> **Mind**\n>\n> one 5 J\n>\n> two"),
         (
             "::::{grid} 1 3\n:gutter: 3\n\n:::{grid-item-card} Read\n:link: other\n:link-type: ref\nOn.\n:::\n::::",
             "- [Read](other.ipynb): On.\n",
