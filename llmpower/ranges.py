@@ -29,15 +29,15 @@ def over(function, sets, central):
     """Evaluate a result for several sets of inputs.
 
     function: Takes one set, returns a number.
-    sets: Sets of inputs by name; those named low, typical and high span the range.
+    sets: Sets of inputs by name; those named low, typical, measured and high span the range.
     central: Name of the set whose result is central.
 
-    Returns: Ends are the smallest and largest result of low, typical and high.
+    Returns: Ends are the smallest and largest result of those sets.
 
     >>> over(lambda x: 1 / x, {"low": 1.0, "typical": 2.0, "high": 4.0}, "typical")
     Range(low=0.25, central=0.5, high=1.0)
     """
-    ends = [function(sets[name]) for name in ("low", "typical", "high")]
+    ends = [function(sets[name]) for name in ("low", "typical", "measured", "high") if name in sets]
     return Range(min(ends), function(sets[central]), max(ends))
 
 

@@ -67,7 +67,7 @@ def _card(folder, title, path):
         from llmpower.ranges import Range
 
         numbers = read_json(folder / "results.json")["numbers"]
-        labels = {"share_one": "one short request", "share_many": "32 short requests", "share_long": "32 long requests"}
+        labels = {"moving_1": "one request", "moving_32": "32 at once", "moving_256": "256 at once"}
         ranges = (Range(*(numbers[name][end] for end in ("low", "value", "high"))) for name in labels)
         card(title, claim("C01").value, list(zip(labels.values(), ranges)), kept)
     shutil.copyfile(kept, path)

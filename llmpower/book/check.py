@@ -62,7 +62,7 @@ def _known(book):
     return {name: catalogs[kind] for kind, names in _NAMES.items() for name in names} | {
         "source": ("data/references.bib", set(re.findall(r"^@\w+\{([^,\s]+),", library, re.MULTILINE))),
         "chapter": ("_toc.yml", set(chapters(book))),
-        "held_out": ("what can be held out", {"architecture", "accelerator"}),
+        "held_out": ("what can be held out", set(constants.HELD_OUT)),
         "page": ("_toc.yml", set(contents(book))),
         "predictions.csv": ("data/measurements.csv", {cells.row["id"] for cells in tables.rows("measurements.csv")}),
     }

@@ -4,6 +4,7 @@ Everything a chapter prints passes through here, so that a change of book
 software touches one file.
 """
 
+import itertools
 import re
 from numbers import Number
 
@@ -100,21 +101,40 @@ def alt(figure, text):
         _hide(records.FIGURES, {figure: text}, {figure: table})
 
 
-def equations(*formulas):
+def equations(*formulas, notation=True):
     """Print functions of `llmpower.formulas` as numbered equations, each with what its symbols mean.
 
+    notation: whether the meanings follow; else `notation_table` prints those of several such groups.
     An equation has the label ``eq-`` and the name of its formula.
     """
-    parts, meanings = [], {}
+    parts = []
     for formula in formulas:
         label = "eq-" + formula.__name__.replace("_", "-")
         parts.append(f"```{{math}}\n:label: {label}\n{symbolic.latex(formula)}\n```")
+    if notation:
+        meanings = [
+            f"${symbol}$ {help}" + (f" [{unit}]" if unit else "") for symbol, (help, unit) in _notation(formulas)
+        ]
+        parts.append(f"with {'; '.join(meanings)}.")
+    _print("\n\n".join(parts))
+
+
+def _notation(formulas):
+    """Symbols of formulas with what they mean and their units, in the order in which they come."""
+    found = {}
+    for formula in formulas:
         for name in (formula.__name__, *symbolic.symbols(formula)):
             one = quantities()[name]
-            unit = "" if one.unit == "1" else f" [{unit_text(one.unit)}]"
-            meanings.setdefault(one.symbol, f"${one.symbol}$ {escaped(one.help)}{unit}")
-    parts.append(f"with {'; '.join(meanings.values())}.")
-    _print("\n\n".join(parts))
+            found.setdefault(one.symbol, (escaped(one.help), "" if one.unit == "1" else unit_text(one.unit)))
+    return found.items()
+
+
+def notation_table(*formulas):
+    """Print a table of the symbols of some formulas, with what they mean and their units, two symbols a row."""
+    cells = [(f"${symbol}$", f"{help} [{unit}]" if unit else help) for symbol, (help, unit) in _notation(formulas)]
+    half = -(-len(cells) // 2)
+    rows = [(*one, *other) for one, other in itertools.zip_longest(cells[:half], cells[half:], fillvalue=("", ""))]
+    table(["symbol", "meaning", "symbol", "meaning"], rows)
 
 
 def table(columns, rows):

@@ -27,8 +27,6 @@ _FENCE = re.compile(
     r"(?P<options>(?::[\w-]+:.*\n)*)(?P<body>(?:.*\n)*?)(?P=fence)[ \t]*$",
     re.MULTILINE,
 )
-# Emphasis that holds a number; the number needs none of its own there.
-_STRONG = re.compile(r"\*\*[^*\n]*\{glue:text\}[^*\n]*\*\*")
 
 
 def edition():
@@ -195,22 +193,20 @@ def plain_markdown(text, known):
 
     >>> known = {"glue": {"cost": "13.0 J"}, "cite": {"a1974": ("Ada", "1974", "")}, "ref": {}, "eq": {}}
     >>> plain_markdown("It takes {glue:text}`cost` {cite}`a1974`, says {cite:t}`a1974`.", known)
-    'It takes **13.0 J** (Ada 1974), says Ada (1974).'
+    'It takes 13.0 J (Ada 1974), says Ada (1974).'
     """
     text = re.sub(r"^\([\w-]+\)=\n", "", text, flags=re.MULTILINE)
     while _FENCE.search(text):
         text = _FENCE.sub(lambda found: _directive(found, known), text)
-    text = _STRONG.sub(lambda found: found[0].replace("{glue:text}", "{glue}"), text)
     return _ROLE.sub(lambda found: _role(*found.groups(), known), text)
 
 
 def _role(name, content, known):
     words, _, target = content.removesuffix(">").rpartition(" <") if content.endswith(">") else (content, "", content)
-    if name in ("glue:text", "glue"):
+    if name == "glue:text":
         # A name of another chapter, with "::", may end in a format such as ":s".
         key = re.sub(r"(?<!:):\w+$", "", content)
-        shown = escaped(known["glue"].get(key, key))
-        return f"**{shown}**" if name == "glue:text" else shown
+        return escaped(known["glue"].get(key, key))
     if name in ("cite", "cite:t"):
         return _citation(content.split(","), name == "cite:t", known)
     if name == "eq":

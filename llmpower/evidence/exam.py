@@ -4,6 +4,7 @@ What takes minutes is read from ``data/predictions.csv`` and ``data/studies.csv`
 again; everything else is computed when it is asked for.
 """
 
+import concurrent.futures
 import copy
 import functools
 import itertools
@@ -16,7 +17,7 @@ import pandas
 from llmpower.evidence import fit, joule
 from llmpower.facts import catalog, tables
 from llmpower.formulas import decode, efficiency, of, serving
-from llmpower.step import constants, served
+from llmpower.step import bare, constants, served
 from llmpower.step.case import case
 from llmpower.step.roof import has_roof, roof
 from llmpower.step.spill import deliver
@@ -27,10 +28,9 @@ FAMILIES = {
     "gemma": "Gemma", "mistral": "Mistral",
 }  # fmt: skip
 SIXTEEN_BITS = ("bf16", "fp16")
-# Few terms that do most of the work; `layer_time_s` counts once for each fitted accelerator.
-_USEFUL = ("sequence_time_s", "expert_flop_share", "imbalance", "compute_tdp_share")
-LADDER = (fit.ALWAYS, (*fit.ALWAYS, *_USEFUL), (*fit.ALWAYS, *_USEFUL, "block_scaling_time_s", "sum_time_s"))
 PROMPT_SHARES = (0.2, 0.55, 1.0)
+# What our own power runs measured and the estimator holds, fitted to the published runs instead.
+FREED = {"bytes fitted": bare.PRICES, "static power and bytes fitted": ("static_tdp_share", *bare.PRICES)}
 # Two runs of one set-up may differ this much in context and still count as a repeat.
 _SAME_CONTEXT = 0.2
 
@@ -41,8 +41,8 @@ def family(model):
 
 
 _SHOWN = (
-    "id", "published_model", "model", "weight_format", "accelerator", "n_accelerators", "software", "task", "batch",
-    "anomaly", "tokens_per_s", "j_per_token", "power_w",
+    "id", "source", "published_model", "model", "weight_format", "accelerator", "n_accelerators", "software", "task",
+    "batch", "max_batch", "expert_parallel", "anomaly", "tokens_per_s", "j_per_token", "power_w",
 )  # fmt: skip
 
 
@@ -52,6 +52,7 @@ def _frame(runs):
     frame = pandas.DataFrame({name: c[name] for name in _SHOWN})
     frame["family"], frame["architecture"] = [family(name) for name in c["model"]], runs.architecture
     frame["kind"] = np.where(runs.moe, "mixture of experts", "dense")
+    frame["hybrid"] = runs.net.recurrent > 0
     return frame
 
 
@@ -59,7 +60,8 @@ def _frame(runs):
 def held_out(what="architecture"):
     """Measured runs beside predictions whose constants never saw them.
 
-    what: ``"architecture"`` or ``"accelerator"``, without which the constants behind a prediction were fitted.
+    what: one of `constants.HELD_OUT`, without which the constants behind a prediction were fitted: with ``"family"``
+        no run of its family was fitted, with ``"kind"`` none of its kind, dense or mixture.
     A table with a run a row, those marked ``anomaly`` included: what was measured, `predicted_j_per_token`,
     `predicted_tokens_per_s`, and `energy_error` and `speed_error`, predicted over measured less one.
     """
@@ -78,8 +80,8 @@ def _with_errors(table):
 def other_runs():
     """Runs of other networks, machines and laboratories, predicted with the constants as they stand.
 
-    A table as `held_out`; `lacks` says what the source leaves open, `energy_inside` and `speed_inside` whether the
-    measurement lies in the range that the estimator gives.
+    A table as `held_out`; `lacks` says what the source leaves open, `energy_reach` and `speed_reach` how far from the
+    prediction the measurement lies, in logarithms, when the end of the estimator's range on that side lies at 1. [1]
     """
     parts = []
     elsewhere = fit.Runs(keep=lambda c: np.array([id.startswith("argonne") for id in c["id"]]))
@@ -97,20 +99,96 @@ def other_runs():
         kinds = [constants.for_machine(catalog.accelerator(name))[1] for name in table["accelerator"]]
         spans = [constants.exam_errors(kind, moe) for kind, moe in zip(kinds, runs.moe)]
         for error, quantity in (("energy_error", "j_per_token"), ("speed_error", "tokens_per_s")):
-            ends = [np.array([one[quantity][end] for one in spans]) for end in ("low_ratio", "high_ratio")]
-            table[error.replace("error", "inside")] = (1 / (1 + table[error])).between(*ends)
+            low, high = (np.log([one[quantity][end] for one in spans]) for end in ("low_ratio", "high_ratio"))
+            apart = -np.log1p(table[error])
+            table[error.replace("error", "reach")] = apart / np.where(apart > 0, high, low)
         parts.append(table)
     return pandas.concat(parts, ignore_index=True)
 
 
-def covered(column="speed_inside"):
+def _apart():
+    """Runs that no constant saw: those of the laboratory of the fitted runs, and those of others."""
+    table = other_runs()
+    ours = table["id"].str.startswith("mlenergy")
+    return table[ours], table[~ours]
+
+
+def covered(column="speed_reach"):
     """Share of runs that no constant saw whose measurement lies in the estimator's range.
 
     Two shares: of other networks in the laboratory of the fitted runs, and of other laboratories. [1]
     """
-    table = other_runs()
-    ours = table["id"].str.startswith("mlenergy")
-    return float(table[ours][column].mean()), float(table[~ours][column].mean())
+    return tuple(float((some[column] <= 1).mean()) for some in _apart())
+
+
+def widening(column="speed_reach", share=0.8):
+    """Factor by which the estimator's range, in logarithms, would have to grow to hold a share of those runs. [1]
+
+    Two factors, as for `covered`.
+    """
+    return tuple(float(some[column].quantile(share)) for some in _apart())
+
+
+def by_network(table, column="energy_error"):
+    """Mean over networks of each one's mean absolute error, so that every network counts once. [1]"""
+    return float(table[column].abs().groupby(table["architecture"]).mean().mean())
+
+
+def drawn_median(table, column="energy_error", draws=500, seed=0):
+    """5th and 95th percentile of the median absolute error when networks are drawn at random with replacement. [1]"""
+    groups = [some.abs().to_numpy() for _, some in table.groupby("architecture")[column]]
+    picks = np.random.default_rng(seed).integers(len(groups), size=(draws, len(groups)))
+    return np.percentile([np.median(np.concatenate([groups[place] for place in pick])) for pick in picks], [5, 95])
+
+
+def batch_slope(table):
+    """Change of the logarithm of J per token with that of the batch, median of neighbouring runs of one set-up. [1]"""
+    set_up, slopes = (
+        ["published_model", "weight_format", "accelerator", "n_accelerators", "expert_parallel", "task"],
+        [],
+    )
+    for _, some in table.groupby(set_up, dropna=False):
+        batch, energy = np.log(some.sort_values("batch")[["batch", "j_per_token"]].to_numpy()).T
+        slopes.extend(np.diff(energy) / np.diff(batch))
+    return float(np.median(slopes))
+
+
+def format_pairs(table, narrow="fp8", wide="bf16"):
+    """Pairs of runs that differ in weight format only; `measured` and `predicted` J per token, narrow over wide. [1]"""
+    same = ["architecture", "accelerator", "n_accelerators", "expert_parallel", "task", "max_batch"]
+    of = {name: table[table["weight_format"] == name] for name in (narrow, wide)}
+    pairs = of[narrow].merge(of[wide], on=same, suffixes=("", "_wide"))
+    pairs["measured"] = pairs["j_per_token"] / pairs["j_per_token_wide"]
+    pairs["predicted"] = pairs["predicted_j_per_token"] / pairs["predicted_j_per_token_wide"]
+    return pairs
+
+
+def worked(id):
+    """One fitted run, taken apart with the constants as they stand.
+
+    A namespace: `net`, `unit` and `constants` as `served.step` takes them, its arguments `n`, `batch`, `context`,
+    `prompt` and `output`; `plain`, a `Step` that takes in no prompt, with its bytes and the times that they and its
+    operations would take alone; `whole`, the mean one; and the measured `time_s` and `energy_j` of a step.
+    """
+    runs = fit.Runs(keep=lambda c: np.array([one == id for one in c["id"]]))
+    c, [(_, [accelerator], net, unit, run)] = runs.columns, runs.parts()
+    net, unit = (SimpleNamespace(**{k: np.ravel(v)[0] for k, v in vars(space).items()}) for space in (net, unit))
+    n, batch, context, prompt, output, spread = (float(column[0]) for column in run)
+    found, _ = constants.for_machine(catalog.accelerator(accelerator))
+    plain, whole = (served.step(net, unit, found, n, batch, context, q, output, spread) for q in (0, prompt))
+    time = batch / c["tokens_per_s"][0]
+    counted = {"weight_bytes": plain.weights_j / found.weight_energy_j_per_byte}
+    counted |= {
+        "cache_bytes": plain.kv_j / found.cache_energy_j_per_byte,
+        "weight_time_s": plain.memory_time_s - plain.cache_time_s,
+    }
+    counted |= {"link_bytes": plain.interconnect_j / found.link_energy_j_per_byte / n}
+    adds = plain.compute_j / serving.board_power_w(n, 1, unit.tdp_w) - found.compute_tdp_share * plain.compute_time_s
+    counted |= {"ideal_time_s": adds / found.operation_tdp_share}
+    measured = {"time_s": time, "energy_j": decode.energy_j(c["power_w"][0], time)}
+    asked = {"n": n, "batch": batch, "context": context, "prompt": prompt, "output": output}
+    steps = {"net": net, "unit": unit, "constants": found, "plain": plain, "whole": whole}
+    return SimpleNamespace(**steps, **asked, **counted, **measured)
 
 
 def repeats():
@@ -211,20 +289,32 @@ def seen():
     return fit.serving_runs().errors({**vars(found), "layer_time_s": gaps})
 
 
-def predict_held_out(kind):
-    """Rows of ``data/predictions.csv`` with whole groups of a kind held out, ``"architecture"`` or ``"accelerator"``.
+def folds(*labels):
+    """Places held out together and places left to fit, a pair for each group of runs.
+
+    labels: of each run, such as its task; with two, a group has both in common, and what is left has neither.
+    """
+    labels = np.array([list(label) for label in labels], dtype=str)
+    for group in np.unique(labels, axis=1).T:
+        same = labels == group[:, None]
+        yield np.flatnonzero(same.all(axis=0)), np.flatnonzero(~same.any(axis=0))
+
+
+def predict_held_out(what):
+    """Rows of ``data/predictions.csv`` for one of `constants.HELD_OUT`.
 
     Runs marked ``anomaly`` are predicted but never fitted.
     """
     runs = fit.serving_runs(anomalies=True)
-    groups = runs.architecture if kind == "architecture" else runs.columns["accelerator"].astype(str)
-    clean = np.array([not mark for mark in runs.columns["anomaly"]])
+    frame, clean = _frame(runs), runs.columns["anomaly"] == ""
+    pairs = [(out, rest[clean[rest]]) for out, rest in folds(*(frame[name] for name in what.split(" and ")))]
     time, energy, batch = np.empty(len(runs)), np.empty(len(runs)), runs.columns["batch"]
-    for group in np.unique(groups):
-        out, rest = np.flatnonzero(groups == group), np.flatnonzero((groups != group) & clean)
-        time[out], energy[out] = runs.predict(fit.fit(runs, rest), runs.parts(out))
+    with concurrent.futures.ProcessPoolExecutor() as pool:
+        found = pool.map(fit.fit, [runs] * len(pairs), [rest for _, rest in pairs])
+        for (out, _), values in zip(pairs, found):
+            time[out], energy[out] = runs.predict(values, runs.parts(out))
     predicted = zip(runs.columns["id"], energy / batch, batch / time)
-    return [[id, kind, f"{j_per_token:.6g}", f"{rate:.6g}"] for id, j_per_token, rate in predicted]
+    return [[id, what, f"{j_per_token:.6g}", f"{rate:.6g}"] for id, j_per_token, rate in predicted]
 
 
 class Measured(catalog.Record):
@@ -262,13 +352,15 @@ def measured_points():
 
 def write_predictions(say=print):
     """Make ``data/predictions.csv`` and ``data/studies.csv`` again; takes minutes, and tells `say` about it."""
-    say("predictions with architectures and accelerators held out")
-    tables.write("predictions.csv", [*predict_held_out("architecture"), *predict_held_out("accelerator")])
+    predicted = []
+    for what in constants.HELD_OUT:
+        say(f"predicted without: {what}")
+        predicted += predict_held_out(what)
+    tables.write("predictions.csv", predicted)
     runs, rows = fit.serving_runs(), []
-    more = len(constants.gaps()) - 1
-    tried = [(f"{len(names) + more} constants", runs, names) for names in LADDER]
-    tried += [(f"prompt share {share}", _with_prompt_share(runs, share), fit.TERMS) for share in PROMPT_SHARES]
+    tried = [(f"prompt share {share}", _with_prompt_share(runs, share), fit.TERMS) for share in PROMPT_SHARES]
     tried.append(("anomalies fitted", fit.serving_runs(anomalies=True), fit.TERMS))
+    tried += [(label, runs, (*fit.TERMS, *names)) for label, names in FREED.items()]
     for label, some, names in tried:
         say(f"held out: {label}")
         energy, speed, _ = fit.held_out_errors(some, names=names)

@@ -26,6 +26,10 @@ LEFT_OUT = {
 ALWAYS = ("layer_time_s",)
 # Soft loss beyond 5 %: runs that a stalled host slowed down should not steer physics.
 LOSS_SCALE, PRIOR_WEIGHT, TIME_WEIGHT = 0.05, 0.1, 1.25
+# Architectures with many runs count for more than those with few, but less than in proportion.
+RUNS_EXPONENT = -0.125
+# Share by which a term must lower the held-out error to be taken.
+LEAST_GAIN = 0.01
 PERCENT = 100
 
 
@@ -160,9 +164,8 @@ def fit(runs, chosen=None, names=TERMS, start=None, tolerance=1e-5):
         first = np.clip(first, low + 1e-6, high - 1e-6)
     time = np.log(c["batch"][chosen] / c["tokens_per_s"][chosen])
     energy = np.log(c["j_per_token"][chosen] * c["batch"][chosen])
-    # Architectures with many runs count for more than those with few, but less than in proportion.
     _, place, count = np.unique(runs.architecture[chosen], return_inverse=True, return_counts=True)
-    weight = count[place] ** -0.125
+    weight = count[place] ** RUNS_EXPONENT
     weight = weight / np.sqrt((weight**2).mean())
     parts = runs.parts(chosen)
 
@@ -210,17 +213,14 @@ def _score(runs, names, chosen, start):
     return total / (2 * len(chosen)), found
 
 
-def choose_terms(runs, chosen, least_gain=0.01):
-    """Terms that pay for themselves on the chosen runs, the most useful first.
-
-    least_gain: share by which a term must lower the held-out error to be taken. [1]
-    """
+def choose_terms(runs, chosen):
+    """Terms that pay for themselves on the chosen runs, the most useful first."""
     names = ALWAYS
     best, start = _score(runs, names, chosen, {})
     while left := [name for name in TERMS if name not in names]:
         tried = {name: _score(runs, (*names, name), chosen, start) for name in left}
         name = min(tried, key=lambda one: tried[one][0])
-        if tried[name][0] > (1 - least_gain) * best:
+        if tried[name][0] > (1 - LEAST_GAIN) * best:
             break
         names, (best, start) = (*names, name), tried[name]
     return names

@@ -11,6 +11,7 @@ from llmpower.facts.runs import power_runs
 from llmpower.formulas import decode, meter
 from llmpower.ranges import Range
 from llmpower.step import bare, metered
+from llmpower.step.case import case as make_case
 from llmpower.step.constants import BARE_EXAM
 from llmpower.step.work import work
 
@@ -169,7 +170,8 @@ def closure(accelerator=bare.FITTED):
         )
         row = {name: getattr(run, name) for name in columns} | {"kind": kind_of(run)}
         row |= {"apart_w": run.power_w - division.parts["not assigned"].central, "priced_w": priced_w(run)}
-        if run.kind == "decode":
+        # A rest is no input of an estimate.
+        if run.kind == "decode" and not run.repeat_rest:
             row |= {f"predicted_{name}": getattr(found, name) for name in ("power_w", "j_per_token", "tokens_per_s")}
         rows.append(row)
     return pandas.DataFrame(rows)
@@ -209,3 +211,28 @@ def accuracy_rows():
         errors["all"] = np.concatenate([errors["dense"], errors["moe"]])
         for label in ("all", "dense", "moe"):
             yield fit.accuracy_row(BARE_EXAM, label, quantity, errors[label])
+
+
+def software_adds(models=("llama-3.1-8b", "llama-3-8b"), accelerator=bare.FITTED):
+    """Energy per token of runs under some software over that of a bare board, a run a row.
+
+    models: names of one network. Batch, context, prompts and format are made equal: each run is compared with what a
+    bare board is predicted to take for them. Columns `software`, `batch`, `j_per_token`, `bare_j_per_token`, `times`
+    [1]; a run that would not fit beside its caches is left out.
+    """
+
+    def keep(c):
+        alike = [name in models for name in c["model"]] & (np.array(c["accelerator"]) == accelerator)
+        return alike & (c["n_accelerators"] == 1) & np.isfinite(c["j_per_token"])
+
+    runs, names = fit.Runs(keep=keep), ("software", "batch", "j_per_token")
+    lengths = zip(runs.prompt, runs.output, runs.context)
+    rows = [(*one, *some) for one, some in zip(zip(*(runs.columns[name] for name in names)), lengths)]
+    plain = [run for run in power_runs() if "8B bf16" in run.what and "plain" in run.what]
+    rows += [("transformers", run.batch, run.j_per_token, 0.0, None, run.context_tokens) for run in plain]
+    found = []
+    for software, batch, measured, *lengths in rows:
+        named = dict(zip(("prompt_tokens", "output_tokens", "context_tokens"), lengths))
+        least = expect(make_case(models[0], accelerator, batch=float(batch), software="bare", **named)).j_per_token
+        found.append((software, float(batch), measured, least, measured / least))
+    return pandas.DataFrame(found, columns=[*names, "bare_j_per_token", "times"]).dropna(ignore_index=True)

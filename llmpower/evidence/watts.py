@@ -8,12 +8,12 @@ import pandas
 
 from llmpower.estimate import expect
 from llmpower.evidence import fit
-from llmpower.evidence.exam import SIXTEEN_BITS, run_counts
+from llmpower.evidence.exam import SIXTEEN_BITS, measured_points, run_counts
 from llmpower.facts.catalog import accelerator as known
 from llmpower.facts.power import power
 from llmpower.formulas import decode, serving
 from llmpower.ranges import Range
-from llmpower.step import constants
+from llmpower.step import bare, constants, metered
 from llmpower.step.work import work
 
 _TERA = 1e12
@@ -25,8 +25,8 @@ _FREE_SHARE = 0.95
 def priced():
     """Runs in 16 bit of the fitted accelerators that drew nearly the rating, at the typical constants.
 
-    A table with `accelerator`, and of one board `power_w`, `idle_w`, `bytes_w`, `operations_w` [W] and `explained`, the
-    last three over the first [1].
+    A table with `accelerator`, and of one board `power_w`, which the others add up to: `idle_w`, `bytes_w`,
+    `operations_w` and `rest_w`. [W]
     """
     parts, (per_byte, per_flop) = [], constants.constants()["typical"]
     wide = np.isin(fit.serving_runs().columns["weight_format"].astype(str), SIXTEEN_BITS)
@@ -43,34 +43,17 @@ def priced():
         }
         parts.append(pandas.DataFrame(columns))
     table = pandas.concat(parts, ignore_index=True)
-    table["explained"] = table[["idle_w", "bytes_w", "operations_w"]].sum(axis=1) / table["power_w"]
+    table["rest_w"] = table["power_w"] - table[["idle_w", "bytes_w", "operations_w"]].sum(axis=1)
     return table
 
 
-@dataclass(frozen=True)
-class Product:
-    """What a large matrix product costs: a bound from a measured speed, constants, and our forecast."""
-
-    reached_flop_per_s: float
-    bound_j_per_flop: float
-    uncapped_j_per_flop: float
-    capped_j_per_flop: float
-
-
-def product(accelerator):
-    """Energy of an operation in a large matrix product.
-
-    accelerator: name of one with a measured `reached_bf16_flop_per_s`.
-    Rating over measured speed, which the operation cannot exceed; the forecast's sum of static, arithmetic and
-    operation terms; and that sum below the plateau.
-    """
+def operation_j(accelerator):
+    """What an operation of a large product adds by the estimator, on a machine with a measured one. [J/FLOP]"""
     unit = known(accelerator)
     found, _ = constants.for_machine(unit)
-    time = 1 / unit.reached_bf16_flop_per_s
-    ideal = found.operation_tdp_share * unit.tdp_w / unit.dense_bf16_flop_per_s
-    total = ideal + (found.static_tdp_share + found.compute_tdp_share) * unit.tdp_w * time
-    most = unit.tdp_w * time
-    return Product(unit.reached_bf16_flop_per_s, most, total, min(total, found.plateau_tdp_share * most))
+    times = (found.compute_tdp_share, 1 / unit.reached_bf16_flop_per_s)
+    times += (found.operation_tdp_share, 1 / unit.dense_bf16_flop_per_s)
+    return serving.arithmetic_energy_j(1, unit.tdp_w, *times)
 
 
 @dataclass(frozen=True)
@@ -107,76 +90,77 @@ def _boards(accelerator):
 
 
 @functools.cache
-def reading(accelerator, name, j_per_byte=None):
+def reading(accelerator, name, static_w=None):
     """Watts of one board against bytes and operations per second, fitted to some runs.
 
     accelerator: name of one that constants were fitted to.
     name: which of its runs, such as ``"dense networks"``; only those below the power plateau count.
-    j_per_byte: held at this value instead of fitted. [J/B]
+    static_w: held at this value instead of fitted. [W]
     Least squares with no price below zero and no static power below idle. `static_share` is of the median draw, `error`
     the median of absolute residuals over the watts. [1]
     """
     watts, *_, sets = _boards(accelerator)
     rows = sets[name]
-    values, columns = _divide(accelerator, rows, j_per_byte)
+    values, columns = _divide(accelerator, rows, static_w)
     error = np.median(np.abs(columns @ values / watts[rows] - 1))
     always, per_byte, per_flop = map(float, values / [1, _TERA, _TERA])
     return Reading(name, len(rows), always, per_byte, per_flop, always / float(np.median(watts[rows])), float(error))
 
 
-def _divide(accelerator, rows, j_per_byte=None):
+def _divide(accelerator, rows, static_w=None):
     """Static watts and prices of a tera of bytes and operations that meet the watts of some rows best; the columns."""
     from scipy.optimize import lsq_linear
 
-    watts, columns = _boards(accelerator)[0], _columns(accelerator, rows)
+    watts, bytes_per_s, flop_per_s, _ = _boards(accelerator)
+    # The last two in tera, so that columns are of one size.
+    columns = np.stack([np.ones(len(rows)), bytes_per_s[rows] / _TERA, flop_per_s[rows] / _TERA], axis=1)
     least = np.array([power(known(accelerator), "idle_w").value, 0.0, 0.0])
-    values = np.array([np.nan, (j_per_byte or np.nan) * _TERA, np.nan])
+    values = np.array([static_w or np.nan, np.nan, np.nan])
     free = np.isnan(values)
     rest = watts[rows] - columns[:, ~free] @ values[~free]
     values[free] = lsq_linear(columns[:, free], rest, bounds=(least[free], np.inf)).x
     return values, columns
 
 
-def _columns(accelerator, rows):
-    """One, bytes and operations a second of some rows, the last two in tera, so that columns are of one size."""
-    _, bytes_per_s, flop_per_s, _ = _boards(accelerator)
-    return np.stack([np.ones(len(rows)), bytes_per_s[rows] / _TERA, flop_per_s[rows] / _TERA], axis=1)
+def readings(accelerator, static_w=None):
+    """A `reading` of each set of runs, with static power fitted or held."""
+    return [reading(accelerator, name, static_w) for name in _boards(accelerator)[-1]]
 
 
-@functools.cache
-def drawn(accelerator, draws=300, seed=0):
-    """Static power by each set of runs, when its networks are drawn at random with replacement.
+@dataclass(frozen=True)
+class Metered:
+    """What our own power runs say of the three terms of a reading, and by what two meters may differ."""
 
-    Name of the `reading` -> `Range` of 5th percentile, the reading itself, and 95th percentile. [W]
+    static_w: Range
+    j_per_byte: Range
+    j_per_flop: Range
+    slack: float
+
+    def allows(self, name, value):
+        """Whether a value of one of the three lies between its ends, a meter's gain further at most."""
+        ends = getattr(self, name)
+        return ends.low / (1 + self.slack) <= value <= ends.high * (1 + self.slack)
+
+
+def metered_terms(accelerator):
+    """`Metered` of the first board of an accelerator that was measured part by part.
+
+    Static power: from clocks up and nothing running to the upper end of the sweep without traffic. A byte: from what
+    one adds to a full stream of bf16 to the upper end for caches in decode steps. An operation: of a large product.
     """
-    random, architecture, found = np.random.default_rng(seed), fit.serving_runs().architecture, {}
-    for name, rows in _boards(accelerator)[-1].items():
-        groups, found_w = [rows[architecture[rows] == group] for group in np.unique(architecture[rows])], []
-        for _ in range(draws):
-            some = [groups[place] for place in random.integers(len(groups), size=len(groups))]
-            found_w.append(_divide(accelerator, np.concatenate(some))[0][0])
-        low, high = np.percentile(found_w, [5, 95])
-        found[name] = Range(float(low), reading(accelerator, name).static_w, float(high))
-    return found
+    board, held = metered.board(accelerator), bare.held(known(accelerator))
+    static = [board.tdp_w * getattr(held["static_tdp_share"], end) for end in ("low", "central", "high")]
+    byte = Range(board.marginal_byte_j["bf16 normal"], held[bare.PRICES[0]].central, held[bare.PRICES[1]].high)
+    slack = measured_points()["nvml"].gain_error
+    return Metered(Range(*static), byte, board.flop_j["bf16"], slack)
 
 
-def alone(accelerator, least_runs=6):
-    """Static power that single networks ask for when nothing bounds it, not even zero, by architecture. [W]
-
-    Fewer runs than `least_runs` of a network say nothing.
-    """
-    watts, *_, sets = _boards(accelerator)
-    rows, architecture, found = sets["all runs"], fit.serving_runs().architecture, {}
-    for group in np.unique(architecture[rows]):
-        some = rows[architecture[rows] == group]
-        if len(some) >= least_runs:
-            found[str(group)] = float(np.linalg.lstsq(_columns(accelerator, some), watts[some], rcond=None)[0][0])
-    return found
-
-
-def readings(accelerator):
-    """A `reading` of each set of runs."""
-    return [reading(accelerator, name) for name in _boards(accelerator)[-1]]
+def surviving(accelerator):
+    """Names of the readings that, with static power held at the measured one, price a byte as our power runs do."""
+    found = metered_terms(accelerator)
+    return [
+        one.name for one in readings(accelerator, found.static_w.central) if found.allows("j_per_byte", one.j_per_byte)
+    ]
 
 
 def deciles(accelerator, name):
@@ -186,28 +170,40 @@ def deciles(accelerator, name):
 
 
 def divided(case):
-    """Watts of one board in a case, by the fitted constants and by every reading.
+    """Watts of one board in a case, by the estimator's constants and by every reading.
 
     A row a way: its name, and watts that always flow, that follow bytes, that follow operations; the constants first.
     """
-    unit, step, counted = case.accelerator, expect(case).step, work(case)
-    _, kind = constants.for_machine(unit)
-
-    def watts(energy_j):
-        return decode.power_w(energy_j, step.time_s) / case.n_accelerators
-
-    moving_j = step.weights_j + step.kv_j + step.interconnect_j
-    rows = [("the estimator", watts(step.static_j), watts(moving_j), watts(step.compute_j))]
-    for like in [unit.entity] if kind == "fitted" else constants.gaps():
-        other = known(like)
-        rating = serving.board_power_w(1, 1 / other.tdp_w, unit.tdp_w)
-        per_flop = rating * other.dense_bf16_flop_per_s / unit.dense_bf16_flop_per_s
-        for one in readings(like):
-            moved = decode.movement_energy_j(counted.read_bytes, one.j_per_byte)
-            worked = decode.compute_energy_j(counted.step_flop, one.j_per_flop * per_flop)
-            name = one.name if kind == "fitted" else f"{one.name}, {like}"
-            rows.append((name, one.static_w * rating, watts(moved), watts(worked)))
+    _, kind = constants.for_machine(case.accelerator)
+    rows = [("the estimator", *_estimated(case))]
+    for like in [case.accelerator.entity] if kind == "fitted" else constants.gaps():
+        named = "" if kind == "fitted" else f", {like}"
+        rows += [(one.name + named, *_read(case, like, one)) for one in readings(like)]
     return rows
+
+
+def _estimated(case, **changed):
+    """Watts of one board that always flow, that follow bytes, that follow operations, by the estimator."""
+    step = expect(case).vary(**changed).step
+    parts = (step.static_j, step.weights_j + step.kv_j + step.interconnect_j, step.compute_j)
+    return [decode.power_w(part, step.time_s) / case.n_accelerators for part in parts]
+
+
+def _read(case, like, one):
+    """The same by a reading of the runs of an accelerator like this one, in shares of the rating."""
+    unit, other, counted = case.accelerator, known(like), work(case)
+    rating = serving.board_power_w(1, 1 / other.tdp_w, unit.tdp_w)
+    per_flop = one.j_per_flop * rating * other.dense_bf16_flop_per_s / unit.dense_bf16_flop_per_s
+    moved = decode.movement_energy_j(counted.read_bytes, one.j_per_byte)
+    worked = decode.compute_energy_j(counted.step_flop, per_flop)
+    rest = [decode.power_w(part, expect(case).step.time_s) / case.n_accelerators for part in (moved, worked)]
+    return [one.static_w * rating, *rest]
+
+
+def _shares(ways):
+    """Three `Range` of shares from watts by part, a way a row, the first of which is central."""
+    columns = zip(*([part / sum(parts) for part in parts] for parts in ways))
+    return tuple(Range(min(shares), shares[0], max(shares)) for shares in columns)
 
 
 def measured_parts(case):
@@ -223,5 +219,27 @@ def measured_parts(case):
     >>> round(static.central + movement.central + compute.central, 9), 0 < movement.low < movement.high < 1
     (1.0, True)
     """
-    columns = zip(*([part / sum(parts) for part in parts] for _, *parts in divided(case)))
-    return tuple(Range(min(shares), shares[0], max(shares)) for shares in columns)
+    return _shares([parts for _, *parts in divided(case)])
+
+
+def held_ways(case, end="central", like="h100-sxm"):
+    """Rows as `divided` has them, by the `surviving` readings with static power held at an end of what was measured.
+
+    end: ``"low"``, ``"central"`` or ``"high"``.
+    like: the accelerator that was measured.
+    """
+    static_w = getattr(metered_terms(like).static_w, end)
+    return [(name, *_read(case, like, reading(like, name, static_w))) for name in surviving(like)]
+
+
+def narrowed_parts(case):
+    """Shares as `measured_parts` has them, with what our own power runs measured.
+
+    Central by the estimator; the ends by it and by `held_ways`, with static power and the prices of a byte at the ends
+    of what was measured.
+    """
+    ends, ways = bare.held(case.accelerator), [_estimated(case)]
+    for one, other in (("low", "high"), ("high", "low")):
+        varied = {name: getattr(ends[name], other) for name in bare.PRICES}
+        ways.append(_estimated(case, static_tdp_share=getattr(ends["static_tdp_share"], one), **varied))
+    return _shares([*ways, *(parts for end in ("low", "central", "high") for _, *parts in held_ways(case, end))])

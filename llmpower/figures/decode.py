@@ -1,7 +1,47 @@
 """Figures of the chapter decode-breakdown; they draw what they are given and compute nothing."""
 
 from llmpower.figures import style
-from llmpower.figures.style import BLUE, GREEN, GREY, RED, data, direct
+from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PALE, RED, SKY, data, direct
+
+# Of a joule on a board, by where it goes; what reads data stands together.
+JOULE = {
+    "flows anyway": PALE, "memory chips": BLUE, "way to the chip": SKY, "on the chip": GREEN, "arithmetic": ORANGE,
+    "not assigned": "#E8EAED",
+}  # fmt: skip
+# A part narrower than this holds no number.
+_HOLDS = 0.055
+
+
+def joule(rows, gaps=()):
+    """Where a joule goes, a bar a case: its parts side by side, central values, with their per cents inside.
+
+    rows : label of a case, and of each part of `JOULE` its Range of shares. [1]
+    gaps : places before which the rows are set apart.
+    """
+    data(
+        ["case", "part", "share [1]"], [(label, part, share) for label, parts in rows for part, share in parts.items()]
+    )
+    places = [place + 0.45 * sum(gap <= place for gap in gaps) for place in range(len(rows))]
+    plot = style.axes(1.75 + 0.5 * places[-1], "share of the power of the board (%)")
+    plot.set_yticks(places, [label for label, _ in rows])
+    plot.set(xlim=(0, 1), ylim=(places[-1] + 0.5, -2.05))
+    plot.grid(visible=False)
+    for place, (_, parts) in zip(places, rows):
+        left = 0.0
+        for part, color in JOULE.items():
+            share = max(0.0, parts[part].central)
+            plot.barh(place, share, left=left, color=color, height=0.66, linewidth=0.8, edgecolor="white")
+            if share > _HOLDS:
+                word = INK if part in ("flows anyway", "not assigned") else "white"
+                plot.text(left + share / 2, place, f"{100 * share:.0f}", color=word, ha="center", va="center")
+            left += share
+        arithmetic = parts["arithmetic"].central
+        if arithmetic <= _HOLDS:
+            direct(plot, 1, place, f"{100 * arithmetic:.1f}", ORANGE, (4, 0))
+    for place, (part, color) in enumerate(JOULE.items()):
+        x, y = 0.02 + 0.35 * (place // 2), -1.65 + 0.55 * (place % 2)
+        plot.plot(x, y, "s", color=color, markersize=8, markeredgecolor=GREY, markeredgewidth=0.4)
+        direct(plot, x, y, part, INK, (8, 0))
 
 
 def shares(batches, bare, cached, context, printed, chosen):
@@ -50,3 +90,20 @@ def memory_power(ratios):
     direct(plot, lowest.low, last, "memory path, sources", BLUE, (-4, -18), ha="left")
     direct(plot, article, last, "the article", RED, (8, 0))
     plot.set_xlim(0, 1.08 * max(1.2, *(max(ratio.high, article) for _, ratio, article in ratios)))
+
+
+def software(lines):
+    """Energy per token under some software over that of a bare board, against batch.
+
+    lines : name of the software, batches, and how many times the energy. [1]
+    """
+    table = [(name, *point) for name, *pair in lines for point in zip(*pair)]
+    data(["software", "batch [count]", "times_bare [1]"], table)
+    every = sorted(batch for _, batches, _ in lines for batch in batches)
+    plot = style.batches([every[0], every[-1]], "energy per token, over that of the bare board", logarithmic="y")
+    for (name, batches, times), color in zip(lines, (BLUE, SKY, GREEN, ORANGE)):
+        plot.plot(batches, times, "o-", color=color, markersize=4.5, label=name)
+    plot.axhline(1, **style.RULE)
+    plot.set_yticks([1, 1.5, 2, 3, 4], ["1", "1.5", "2", "3", "4"])
+    plot.set_ylim(0.85, 4.3)
+    style.ends(plot, 0.08)

@@ -1,9 +1,9 @@
-"""The figure of the front page, and the card that a link to the book shows; they draw and compute nothing."""
+"""The card that a link to the book shows; it draws and computes nothing."""
 
 import matplotlib.pyplot as plt
 
 from llmpower.figures import style
-from llmpower.figures.style import BLUE, GREY, INK, RED, data, direct
+from llmpower.figures.style import BLUE, GREY, INK, RED, direct
 
 
 def _percent(share):
@@ -13,24 +13,16 @@ def _percent(share):
 
 def _shares(printed, cases, scale):
     """Axes with a row for each case: its range, its share, and the article's share across all of them."""
-    x = "share of dynamic energy that moves data (%)"
+    x = "share of an H100's power that moves data (%)"
     plot = style.rows([label for label, _ in cases], 1.1 + 0.52 * len(cases), x)
     for place, (_, share) in enumerate(cases):
         style.ranged(plot, place, share, 9 * scale, 8 * scale)
         side, align = (-9, "right") if share.central > 0.9 else (0, "center")
         direct(plot, share.central, place, _percent(share.central), BLUE, (side * scale, 13 * scale), ha=align)
     plot.axvline(printed, color=RED, linewidth=2 * scale)
-    direct(plot, printed, -0.85, f"the article: {printed:.1%}", RED, (-5 * scale, 3))
+    direct(plot, printed, -0.85, f"the article: {printed:.1%} is not computation", RED, (-5 * scale, 3))
     plot.set_xlim(0, 1.02)
     return plot
-
-
-def headline(printed, cases):
-    """Share of energy that moves data: what the article prints, and label and Range of each case."""
-    data(["case", "movement_share [1]"], [("the article", printed), *cases])
-    plot = _shares(printed, cases, 1)
-    plot.axvline(0.5, **style.RULE)
-    direct(plot, 0.5, -0.85, "half", GREY, (-4, 3))
 
 
 def card(title, printed, cases, path):

@@ -30,7 +30,13 @@ def roofs(intensity, roof, name, rated_w, points):
     compute = np.where(roof.compute <= 2.5 * roof.bandwidth, roof.compute, np.nan) / TERA
     low, power, high = (getattr(roof.power, end) / TERA for end in ("low", "central", "high"))
     points = [(family, x, np.asarray(y) / TERA, u, np.asarray(v) / TERA) for family, x, y, u, v in points]
-    names = ("bandwidth", "arithmetic", "power, dear", "power, typical", "power, cheap")
+    names = (
+        "bandwidth",
+        "arithmetic",
+        "power, expensive constants",
+        "power, typical constants",
+        "power, cheap constants",
+    )
     lines = style.tidy(intensity, zip(names, (bandwidth, compute, low, power, high)))
     runs = [(f"measured: {family}", *run) for family, *columns in points for run in zip(*columns)]
     columns = ["series", "intensity [FLOP/B]", "speed [TFLOP/s]", "least_intensity [FLOP/B]", "least_speed [TFLOP/s]"]
@@ -103,7 +109,7 @@ def left_out(architectures, floor):
     """
     data(["architecture", "family", "runs [count]", "median_error [1]", "ninth_decile [1]"], architectures)
     names = [f"{name} ({count})" for name, _, count, _, _ in architectures]
-    x = "error of J per token: median, and nine runs in ten (%)"
+    x = "error of J per token (%)"
     plot = style.rows(names, 0.9 + 0.3 * len(names), x, 0.8, 0.7)
     plot.axvspan(0, floor, color=_PALE_GREY, linewidth=0, zorder=0)
     for place, (_, family, _, median, high) in enumerate(architectures):
@@ -126,18 +132,3 @@ def readings(ways):
             if place == 0:
                 direct(plot, left + value / 2, place, word, color, (0, 17), ha="center", annotation_clip=False)
             left += value
-
-
-def drawn(sets, idle_w, own_w):
-    """Static power by sets of runs, with their networks drawn at random; beside an idle board and the constants.
-
-    sets : name; 5th percentile, value from all runs and 95th percentile, as a Range. [W]
-    """
-    data(["runs", "static_power [W]"], sets)
-    plot = style.rows([name for name, _ in sets], 1.3 + 0.36 * len(sets), "power that always flows, by the fit (W)")
-    for value, word in ((idle_w, "idle board"), (own_w, "the estimator")):
-        plot.axvline(value, **style.RULE, zorder=1)
-        direct(plot, value, -0.8, word, GREY, (4, 0))
-    for place, (_, power) in enumerate(sets):
-        style.ranged(plot, place, power, 5)
-    plot.set_xlim(0, None)

@@ -130,16 +130,51 @@ def link_time_s(n_layers, allreduce_time_s, allreduce_bytes, link_bytes_per_s):
     return 2 * n_layers * allreduce_time_s + allreduce_bytes / link_bytes_per_s
 
 
-def overhead_time_s(n_layers, layer_time_s, batch, sequence_time_s, n_moe_layers, block_scaling_time_s):
+def reached_bytes_per_s(reached_bandwidth_share, memory_bandwidth_bytes_per_s):
+    """Rate at which a step reads memory. [B/s]
+
+    Own derivation. Left out: small kernels, which read more slowly.
+    >>> reached_bytes_per_s(0.5, 3e12)
+    1500000000000.0
+    """
+    return reached_bandwidth_share * memory_bandwidth_bytes_per_s
+
+
+def cache_time_s(batch, kv_traffic_bytes, n_accelerators, reached_bytes_per_s):
+    """Time of attention over the caches of all sequences. [s]
+
+    Own derivation. Left out: its arithmetic, which hides behind the reading, and sequences of unequal length.
+    >>> cache_time_s(32, 1e9, 4, 2e12)
+    0.004
+    """
+    return batch * kv_traffic_bytes / (n_accelerators * reached_bytes_per_s)
+
+
+def expert_compute_time_s(
+    expert_flop, expert_flop_share, prompt_expert_flop, expert_prompt_flop_share, n_accelerators, dense_flop_per_s,
+    block_flop, block_flop_per_s,
+):  # fmt: skip
+    """Time of the arithmetic of routed experts when all accelerators have equal work. [s]
+
+    Own derivation. Left out: that the rate reached grows with the rows of an expert.
+    >>> expert_compute_time_s(1e12, 0.25, 2e12, 0.5, 2, 1e15, 4e12, 2e15)
+    0.005
+    """
+    products = expert_flop / expert_flop_share + prompt_expert_flop / expert_prompt_flop_share
+    return products / (n_accelerators * dense_flop_per_s) + block_flop / (n_accelerators * block_flop_per_s)
+
+
+def overhead_time_s(
+    n_layers, layer_time_s, batch, sequence_time_s, block_layers, block_scaling_time_s, prompt_gaps_s
+):  # fmt: skip
     """Time of a step in which neither data nor arithmetic is the limit. [s]
 
-    n_moe_layers: in block-scaled 8 bit; 0 for other formats.
     overhead_time_s: gaps, sampling and bookkeeping, per step.
     Own derivation. Left out: hosts that cannot keep up, so low for small networks on fast accelerators.
-    >>> overhead_time_s(50, 60e-6, 100, 40e-6, 0, 1e-4)
-    0.007
+    >>> overhead_time_s(50, 60e-6, 100, 40e-6, 0, 1e-4, 0.001)
+    0.008
     """
-    return n_layers * layer_time_s + batch * sequence_time_s + n_moe_layers * block_scaling_time_s
+    return n_layers * layer_time_s + batch * sequence_time_s + block_layers * block_scaling_time_s + prompt_gaps_s
 
 
 def prompt_gaps_s(prompt_step_share, n_moe_layers, prompt_layer_time_s):
@@ -171,3 +206,35 @@ def board_power_w(n_accelerators, tdp_share, tdp_w):
     2800.0
     """
     return n_accelerators * tdp_share * tdp_w
+
+
+def arithmetic_energy_j(n_accelerators, tdp_w, compute_tdp_share, busy_time_s, operation_tdp_share, ideal_time_s):
+    """Energy that arithmetic adds to a step. [J]
+
+    Own derivation: a power while it runs, and a price for each operation. Left out: formats narrower than 16 bits,
+    whose operations cost less.
+    >>> arithmetic_energy_j(2, 700, 1.0, 0.005, 0.2, 0.0025)
+    7.7
+    """
+    return n_accelerators * tdp_w * (compute_tdp_share * busy_time_s + operation_tdp_share * ideal_time_s)
+
+
+def uncapped_energy_j(static_energy_j, weight_energy_j, kv_energy_j, arithmetic_energy_j, link_energy_j):
+    """Energy of a step before the boards limit themselves. [J]
+
+    Own derivation. Left out: hosts, fans and conversion.
+    >>> uncapped_energy_j(4, 3, 2, 1, 0)
+    10
+    """
+    return static_energy_j + weight_energy_j + kv_energy_j + arithmetic_energy_j + link_energy_j
+
+
+def serving_energy_j(uncapped_energy_j, n_accelerators, plateau_tdp_share, tdp_w, serving_time_s):
+    """Energy of a step. [J]
+
+    serving_energy_j: measured times contain the slower clocks of boards at their limit, so time is not stretched.
+    Own derivation. Left out: the lower voltage of slower clocks.
+    >>> serving_energy_j(100.0, 1, 0.5, 800, 0.2)
+    80.0
+    """
+    return minimum(uncapped_energy_j, n_accelerators * plateau_tdp_share * tdp_w * serving_time_s)

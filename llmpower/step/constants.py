@@ -20,6 +20,8 @@ TERMS = (
     "operation_tdp_share",
 )  # fmt: skip
 _SET = "reached_bandwidth_share dense_flop_share plateau_tdp_share overlap computed_prompt_share prompt_layer_time_s"
+# What runs of ``data/predictions.csv`` have in common that are held out together.
+HELD_OUT = ("architecture", "accelerator", "family", "kind", "task", "architecture and accelerator")
 # The exam whose spread is the range of an estimate: by whether its machine was fitted; and that of bare steps.
 EXAMS = {"fitted": "architectures, terms chosen in each fold", "scaled": "accelerators"}
 BARE_EXAM = "bare steps, batches and formats held out"

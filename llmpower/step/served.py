@@ -84,7 +84,8 @@ def _products(net, unit, constants, n, spread, batch, tokens, attention_flop=0.0
 
     A step waits for the busiest accelerator; the work that draws power is that of all.
     """
-    bandwidth, c = unit.memory_bandwidth_bytes_per_s * constants.reached_bandwidth_share, constants
+    c = constants
+    bandwidth = serving.reached_bytes_per_s(c.reached_bandwidth_share, unit.memory_bandwidth_bytes_per_s)
     n_bytes = work.shared_weight_bytes(net)
     n_flop = decode.step_flop(tokens, decode.linear_flop(net.params_shared, FLOP_PER_MAC), 0) + attention_flop
     memory = decode.memory_time_s(n_bytes, n, bandwidth)
@@ -101,11 +102,9 @@ def _products(net, unit, constants, n, spread, batch, tokens, attention_flop=0.0
 
     expert_bytes = work.expert_weight_bytes(net, share)
     expert_memory = busiest * decode.memory_time_s(expert_bytes, n, bandwidth)
-    expert_work = (
-        decode.compute_time_s(flop(batch, c.padding_rows), n, unit.expert_peak * c.expert_flop_share)
-        + decode.compute_time_s(flop(tokens - batch, 0), n, unit.expert_peak * c.expert_prompt_flop_share)
-        + decode.compute_time_s(flop(0, net.block_rows), n, unit.block_peak)
-    )
+    decoded, prompts = flop(batch, c.padding_rows), flop(tokens - batch, 0)
+    reached = (decoded, c.expert_flop_share, prompts, c.expert_prompt_flop_share, n, unit.expert_peak)
+    expert_work = serving.expert_compute_time_s(*reached, flop(0, net.block_rows), unit.block_peak)
     expert = serving.phase_time_s(expert_memory, busiest * expert_work, c.overlap)
     slowest, all_work = compute + busiest * expert_work, compute + expert_work
     n_bytes, n_flop = n_bytes + expert_bytes, n_flop + flop(tokens, 0)
@@ -156,31 +155,28 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
         parts, tokens, gaps = _products(net, unit, c, n, spread, batch, batch), batch, 0.0
     dense, expert, memory, compute, busy, weight_bytes, weight_flop = parts
     seen = work.positions(net, context_tokens)
-    moved = batch * work.cache_traffic_bytes(net, work.cache_bytes(net, n, seen))
-    cache_time = decode.memory_time_s(moved, n, unit.memory_bandwidth_bytes_per_s * c.reached_bandwidth_share)
+    cache = work.cache_traffic_bytes(net, work.cache_bytes(net, n, seen))
+    bandwidth = serving.reached_bytes_per_s(c.reached_bandwidth_share, unit.memory_bandwidth_bytes_per_s)
+    cache_time = serving.cache_time_s(batch, cache, n, bandwidth)
     attention = batch * work.attention_flop(net, seen)
     link_bytes, link_time = links(net, unit, c, n, tokens)
     launch = (net.n_layers, c.layer_time_s, batch, c.sequence_time_s, net.block_layers, c.block_scaling_time_s)
-    overhead = serving.overhead_time_s(*launch) + gaps
+    overhead = serving.overhead_time_s(*launch, gaps)
     times = (dense, expert, cache_time, link_time, overhead)
     time = serving.serving_time_s(*times)
 
-    def drawn(tdp_share, seconds):
-        return decode.energy_j(serving.board_power_w(n, tdp_share, unit.tdp_w), seconds)
-
     ideal = decode.compute_time_s(weight_flop + attention, n, unit.dense_bf16_flop_per_s)
+    static = decode.energy_j(serving.board_power_w(n, c.static_tdp_share, unit.tdp_w), time)
     energies = (
         decode.movement_energy_j(weight_bytes, c.weight_energy_j_per_byte),
-        decode.movement_energy_j(moved, c.cache_energy_j_per_byte),
-        drawn(c.compute_tdp_share, busy) + drawn(c.operation_tdp_share, ideal),
+        decode.movement_energy_j(batch * cache, c.cache_energy_j_per_byte),
+        serving.arithmetic_energy_j(n, unit.tdp_w, c.compute_tdp_share, busy, c.operation_tdp_share, ideal),
         decode.movement_energy_j(n * link_bytes, c.link_energy_j_per_byte),
-        drawn(c.static_tdp_share, time),
     )
-    weights, kv, arithmetic, between, static = energies
-    total = static + weights + kv + arithmetic + between
-    energy = minimum(total, drawn(c.plateau_tdp_share, time))
+    total = serving.uncapped_energy_j(static, *energies)
+    energy = serving.serving_energy_j(total, n, c.plateau_tdp_share, unit.tdp_w, time)
     cut = energy / total
-    kept = [cut * one for one in energies]
+    kept = [cut * one for one in (*energies, static)]
     return Step(*times, memory + cache_time, compute, time, *kept, total, energy)
 
 

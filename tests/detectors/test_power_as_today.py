@@ -22,9 +22,9 @@ def test_fitted_gap_and_prices():
 
 
 def test_what_the_form_does_not_know_stays_far_off():
-    # PyTorch's kernel for 4 bit is made for few rows; rests and the time that a library makes a board wait are no part.
+    # PyTorch's kernel for 4 bit is made for few rows; rests are no input, so nothing is predicted for runs with them.
     table = joule.closure().set_index("id")
     off = 100 * (table["predicted_j_per_token"] / table["j_per_token"] - 1)
     assert off["h100b-08"] == pytest.approx(-36, abs=2) and off["h100b-09"] == pytest.approx(-69, abs=2)
-    assert off["h100b-11"] == pytest.approx(-22, abs=2)
+    assert off[["h100b-10", "h100b-11"]].isna().all()
     assert off[table["kind"] == "mixture of experts, bf16"].max() < -5

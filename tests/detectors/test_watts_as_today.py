@@ -15,11 +15,11 @@ def test_only_the_b200_comes_near_its_power_where_power_binds():
 
 
 def test_the_price_of_a_busy_board_by_hand():
-    # 13 runs on an H100 above 665 W: 688 W in the median, of which 69 idle; bytes and operations at the laboratory's
-    # prices leave half unexplained.
+    # 13 runs on an H100 above 665 W: 685 W in the mean, of which 69 idle, 161 for bytes and 103 for operations at the
+    # laboratory's prices; half is left over.
     one = watts.priced()[watts.priced()["accelerator"] == "h100-sxm"]
-    assert len(one) == 13 and one["power_w"].median() == pytest.approx(688, abs=1) and (one["idle_w"] == 69).all()
-    assert one["explained"].median() == pytest.approx(0.47, abs=0.02)
+    parts = one[["power_w", "idle_w", "bytes_w", "operations_w", "rest_w"]].mean()
+    assert len(one) == 13 and list(parts) == pytest.approx([685, 69, 161, 103, 352], abs=1)
 
 
 def test_the_roof_covers_every_accelerator_with_dense_runs():
@@ -30,12 +30,3 @@ def test_the_roof_covers_every_accelerator_with_dense_runs():
 def test_static_power_is_not_identified(accelerator):
     shares = [one.static_share for one in watts.readings(accelerator)]
     assert max(shares) > 2 * min(shares) and max(shares) > 0.6
-
-
-def test_drawing_networks_at_random_contradicts_itself():
-    ends = watts.drawn("h100-sxm", draws=100)
-    # Dense networks and mixtures of experts exclude each other, though each is fitted within a tenth.
-    assert ends["dense networks"].high < ends["mixtures of experts"].low
-    assert all(one.low <= one.central <= one.high for one in ends.values())
-    # One network at a time: some ask for less power than nothing.
-    assert min(watts.alone("h100-sxm").values()) < 0 < max(watts.alone("h100-sxm").values())

@@ -36,17 +36,18 @@ CASES = {
         {"n_layers": 80, "allreduce_time_s": "10 us", "allreduce_bytes": "450 MB", "link_bytes_per_s": "450 GB/s"},
         "2.6 ms",
     ),
-    # 80 x 50 us = 4 ms; 100 x 30 us = 3 ms; 10 x 100 us = 1 ms.
+    # 80 x 50 us = 4 ms; 100 x 30 us = 3 ms; 10 x 100 us = 1 ms; and 2 ms of prompts.
     "overhead_time_s": (
         {
             "n_layers": 80,
             "layer_time_s": "50 us",
             "batch": 100,
             "sequence_time_s": "30 us",
-            "n_moe_layers": 10,
+            "block_layers": 10,
             "block_scaling_time_s": "100 us",
+            "prompt_gaps_s": "2 ms",
         },
-        "8 ms",
+        "10 ms",
     ),
     # Every fifth step loses 60 x 150 us = 9 ms.
     "prompt_gaps_s": ({"prompt_step_share": 0.2, "n_moe_layers": 60, "prompt_layer_time_s": "150 us"}, "1.8 ms"),
@@ -62,4 +63,58 @@ CASES = {
     ),
     # 8 x 0.3 x 700 W.
     "board_power_w": ({"n_accelerators": 8, "tdp_share": 0.3, "tdp_w": "700 W"}, "1.68 kW"),
+    # Nine tenths of 4 TB/s.
+    "reached_bytes_per_s": ({"reached_bandwidth_share": 0.9, "memory_bandwidth_bytes_per_s": "4 TB/s"}, "3.6 TB/s"),
+    # 64 x 500 MB = 32 GB, over 4 x 2 TB/s.
+    "cache_time_s": (
+        {"batch": 64, "kv_traffic_bytes": "500 MB", "n_accelerators": 4, "reached_bytes_per_s": "2 TB/s"},
+        "4 ms",
+    ),
+    # 1 TFLOP at a tenth of 2 PFLOP/s: 5 ms; 3 TFLOP at a quarter: 6 ms; 8 TFLOP at 4 PFLOP/s: 2 ms.
+    "expert_compute_time_s": (
+        {
+            "expert_flop": "1 TFLOP",
+            "expert_flop_share": 0.1,
+            "prompt_expert_flop": "3 TFLOP",
+            "expert_prompt_flop_share": 0.25,
+            "n_accelerators": 2,
+            "dense_flop_per_s": "1000 TFLOP/s",
+            "block_flop": "8 TFLOP",
+            "block_flop_per_s": "2000 TFLOP/s",
+        },
+        "13 ms",
+    ),
+    # 4 x 700 W x (0.5 x 10 ms + 0.2 x 5 ms) = 2,800 W x 6 ms.
+    "arithmetic_energy_j": (
+        {
+            "n_accelerators": 4,
+            "tdp_w": "700 W",
+            "compute_tdp_share": 0.5,
+            "busy_time_s": "10 ms",
+            "operation_tdp_share": 0.2,
+            "ideal_time_s": "5 ms",
+        },
+        "16.8 J",
+    ),
+    "uncapped_energy_j": (
+        {
+            "static_energy_j": "8 J",
+            "weight_energy_j": "5 J",
+            "kv_energy_j": "3 J",
+            "arithmetic_energy_j": "2 J",
+            "link_energy_j": "1 J",
+        },
+        "19 J",
+    ),
+    # 0.9 x 1 kW x 20 ms = 18 J, less than 19 J.
+    "serving_energy_j": (
+        {
+            "uncapped_energy_j": "19 J",
+            "n_accelerators": 1,
+            "plateau_tdp_share": 0.9,
+            "tdp_w": "1000 W",
+            "serving_time_s": "20 ms",
+        },
+        "18 J",
+    ),
 }
