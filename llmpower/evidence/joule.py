@@ -26,7 +26,7 @@ class Division:
     Central values are parts measured apart, so that with what is not assigned they sum to the whole. Ends are other
     readings of the same runs: what flows anyway ends at the sweep of traffic without traffic; a byte costs at least
     what it adds to that, at most what it costs at this rate; arithmetic costs at least what zeros do, at most all that
-    is not assigned besides.
+    flows and bytes leave over. What flows and what a byte costs are read together, the larger with the smaller.
     """
 
     power_w: float
@@ -44,42 +44,55 @@ def divide(board, power_w, memory_bytes_per_s, operations_w, zero_operations_w, 
 
     memory_bytes_per_s, operations_w, zero_operations_w: traffic; arithmetic at the prices of content and of zeros.
     memory_power_w: what the memory's own figure rose by, where it was read.
+
+    Where traffic and arithmetic come to more than is left of the power, both cost less in one proportion: a board that
+    is held at its limit lowers its voltage.
     """
-    price, rate = board.byte_j["bf16 normal"], memory_bytes_per_s
-    like_random = price / board.byte_j["random bits"]
-    low, high = board.marginal_byte_j["bf16 normal"], like_random * board.byte_j_at(rate)
-    chips = board.chip_byte_j * rate
-    inward = Range(
-        *(end * rate for end in (like_random * board.l2_byte_j.low, board.l2_byte_j.central, board.l2_byte_j.high))
-    )
-    read = [end for end in (memory_power_w, chips) if end is not None]
-    central = price * rate - chips - inward.central
-    static = board.static_w
+    price, static, l2 = board.byte_j["bf16 normal"], board.static_w, board.l2_byte_j
+    slowed = min(1.0, (power_w - static.central) / (price * memory_bytes_per_s + operations_w))
+    rate, work_w, zeros_w = (slowed * one for one in (memory_bytes_per_s, operations_w, zero_operations_w))
+    alike = price / board.byte_j["random bits"]
+    low, high = board.marginal_byte_j["bf16 normal"], max(price, alike * board.byte_j_at(memory_bytes_per_s))
+    read = [board.chip_byte_j * rate, alike * board.chip_byte_j_at(memory_bytes_per_s) * rate]
+    read += [] if memory_power_w is None else [memory_power_w]
+    chips = Range(min(read), read[0], max(read))
+    inward = Range(alike * l2.low * rate, l2.central * rate, l2.high * rate)
+    way = (low * rate - chips.high - inward.high, price * rate - chips.central - inward.central)
+    # What flows and what a byte costs are read together: a dearer floor goes with a cheaper byte.
+    pairs = ((static.central, price), (static.central, high), (static.high, low))
+    left = [power_w - floor - one * rate for floor, one in pairs]
     found = {
         "flows anyway": static,
-        "memory chips": Range(min(read), chips, max(read)),
-        "way to the chip": Range(
-            min(central, low * rate - chips - inward.central), central, high * rate - chips - inward.low
-        ),
+        "memory chips": chips,
+        "way to the chip": Range(max(0.0, way[0]), way[1], high * rate - chips.low - inward.low),
         "on the chip": inward,
+        "arithmetic": Range(min(zeros_w, work_w), work_w, max(work_w, *left)),
+        "not assigned": Range(max(0.0, min(left) - work_w), left[0] - work_w, max(left) - zeros_w),
     }
-    left = power_w - static.central - price * rate - operations_w
-    found["arithmetic"] = Range(min(zero_operations_w, operations_w), operations_w, operations_w + max(0.0, left))
-    most = power_w - static.low - low * rate - zero_operations_w
-    least = power_w - static.high - high * rate - operations_w
-    found["not assigned"] = Range(min(least, left), left, max(most, left))
     return Division(power_w, found, Range(low * rate, price * rate, high * rate))
+
+
+def _rates(run):
+    """Bytes a second of a run, of its weights where nobody counted, and the price of an operation at its clock."""
+    prices, _ = bare.constants_of(run)
+    rate = run.memory_bytes_per_s or work(bare.case_of(run)).weight_read_bytes * run.steps_per_s
+    return rate, _clocked(run, metered.board(run.accelerator), prices.flop_energy_j_per_flop)
 
 
 def of_run(run):
     """`Division` of a decode or prompt run without a server, at its own clock."""
-    board = metered.board(run.accelerator)
-    up = metered.one(run.board, "idle", metered.CLOCKS_UP)
-    prices, _ = bare.constants_of(run)
-    operations_w = _clocked(run, board, decode.compute_energy_j(run.flop_per_s, prices.flop_energy_j_per_flop))
+    board, up = metered.board(run.accelerator), metered.one(run.board, "idle", metered.CLOCKS_UP)
+    rate, price = _rates(run)
+    operations_w = decode.power_w(decode.compute_energy_j(run.flop_per_s, price), 1.0)
     zeros = board.zero_flop_j / board.flop_j["bf16"].central
-    rate = run.memory_bytes_per_s or work(bare.case_of(run)).weight_read_bytes * run.steps_per_s
     return divide(board, run.power_w, rate, operations_w, zeros * operations_w, run.memory_power_w - up.memory_power_w)
+
+
+def apart_w(run):
+    """Sum of the parts of a run, each measured apart: clocks up, a byte at the full rate, an operation. [W]"""
+    board, (rate, price) = metered.board(run.accelerator), _rates(run)
+    static, byte = board.clocks_up_w.central, board.byte_j["bf16 normal"]
+    return meter.metered_power_w(static, byte, rate, price, run.flop_per_s)
 
 
 def of_case(case):
@@ -94,7 +107,7 @@ def of_case(case):
     kept = step.energy_j / step.uncapped_j
     n_bytes = sum(getattr(step, name) / prices[price] for name, price in zip(("weights_j", "kv_j"), bare.PRICES)) / kept
     watts = decode.power_w(step.energy_j, step.time_s) / n
-    operations_w = decode.power_w(step.compute_j, step.time_s) / n
+    operations_w = decode.power_w(step.compute_j / kept, step.time_s) / n
     zeros = board.zero_flop_j / board.flop_j["bf16"].central
     return divide(board, watts, n_bytes / step.time_s / n, operations_w, zeros * operations_w)
 
@@ -156,7 +169,7 @@ def closure(accelerator=bare.FITTED):
     """
     rows = []
     for run in step_runs(accelerator):
-        found, division = expect(bare.case_of(run)), of_run(run)
+        found = expect(bare.case_of(run))
         columns = (
             "id",
             "board",
@@ -169,7 +182,7 @@ def closure(accelerator=bare.FITTED):
             "tokens_per_s",
         )
         row = {name: getattr(run, name) for name in columns} | {"kind": kind_of(run)}
-        row |= {"apart_w": run.power_w - division.parts["not assigned"].central, "priced_w": priced_w(run)}
+        row |= {"apart_w": apart_w(run), "priced_w": priced_w(run)}
         # A rest is no input of an estimate.
         if run.kind == "decode" and not run.repeat_rest:
             row |= {f"predicted_{name}": getattr(found, name) for name in ("power_w", "j_per_token", "tokens_per_s")}

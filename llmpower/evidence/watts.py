@@ -23,12 +23,12 @@ _FREE_SHARE = 0.95
 
 @functools.cache
 def priced():
-    """Runs in 16 bit of the fitted accelerators that drew nearly the rating, at the typical constants.
+    """Runs in 16 bit of the fitted accelerators that drew nearly the rating, at the prices that we measured.
 
-    A table with `accelerator`, and of one board `power_w`, which the others add up to: `idle_w`, `bytes_w`,
-    `operations_w` and `rest_w`. [W]
+    A table with `accelerator`, and of one board `power_w`, which the others add up to: `static_w` as the estimator has
+    it, `bytes_w`, `operations_w` and `rest_w`. [W]
     """
-    parts, (per_byte, per_flop) = [], constants.constants()["typical"]
+    parts, (per_byte, per_flop) = [], constants.constants()["measured"]
     wide = np.isin(fit.serving_runs().columns["weight_format"].astype(str), SIXTEEN_BITS)
     for name in constants.gaps():
         machine, (watts, bytes_per_s, flop_per_s, _) = known(name), _boards(name)
@@ -37,13 +37,13 @@ def priced():
         columns = {
             "accelerator": name,
             "power_w": watts[rows],
-            "idle_w": power(machine, "idle_w").value,
+            "static_w": constants.for_machine(machine)[0].static_tdp_share * machine.tdp_w,
             "bytes_w": decode.movement_energy_j(bytes_per_s[rows], per_byte),
             "operations_w": decode.compute_energy_j(flop_per_s[rows], per_flop),
         }
         parts.append(pandas.DataFrame(columns))
     table = pandas.concat(parts, ignore_index=True)
-    table["rest_w"] = table["power_w"] - table[["idle_w", "bytes_w", "operations_w"]].sum(axis=1)
+    table["rest_w"] = table["power_w"] - table[["static_w", "bytes_w", "operations_w"]].sum(axis=1)
     return table
 
 

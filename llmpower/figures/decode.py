@@ -22,9 +22,9 @@ def joule(rows, gaps=()):
         ["case", "part", "share [1]"], [(label, part, share) for label, parts in rows for part, share in parts.items()]
     )
     places = [place + 0.45 * sum(gap <= place for gap in gaps) for place in range(len(rows))]
-    plot = style.axes(1.75 + 0.5 * places[-1], "share of the power of the board (%)")
+    plot = style.axes(2.1 + 0.5 * places[-1], "share of the power of the board (%)")
     plot.set_yticks(places, [label for label, _ in rows])
-    plot.set(xlim=(0, 1), ylim=(places[-1] + 0.5, -2.05))
+    plot.set(xlim=(0, 1), ylim=(places[-1] + 0.5, -2.7))
     plot.grid(visible=False)
     for place, (_, parts) in zip(places, rows):
         left = 0.0
@@ -39,9 +39,15 @@ def joule(rows, gaps=()):
         if arithmetic <= _HOLDS:
             direct(plot, 1, place, f"{100 * arithmetic:.1f}", ORANGE, (4, 0))
     for place, (part, color) in enumerate(JOULE.items()):
-        x, y = 0.02 + 0.35 * (place // 2), -1.65 + 0.55 * (place % 2)
+        x, y = 0.02 + 0.35 * (place % 3), -2.3 + 0.55 * (place // 3)
         plot.plot(x, y, "s", color=color, markersize=8, markeredgecolor=GREY, markeredgewidth=0.4)
         direct(plot, x, y, part, INK, (8, 0))
+    first = [max(0.0, rows[0][1][part].central) for part in JOULE]
+    begin, end = first[0], sum(first[:4])
+    plot.annotate(
+        "", (begin, -0.5), (end, -0.5), arrowprops={"arrowstyle": "|-|,widthA=0.25,widthB=0.25", "color": GREY}
+    )
+    direct(plot, (begin + end) / 2, -0.5, f"moves data: {100 * (end - begin):.0f}", INK, (0, 9), ha="center")
 
 
 def shares(batches, bare, cached, context, printed, chosen):
@@ -102,8 +108,8 @@ def software(lines):
     every = sorted(batch for _, batches, _ in lines for batch in batches)
     plot = style.batches([every[0], every[-1]], "energy per token, over that of the bare board", logarithmic="y")
     for (name, batches, times), color in zip(lines, (BLUE, SKY, GREEN, ORANGE)):
-        plot.plot(batches, times, "o-", color=color, markersize=4.5, label=name)
+        plot.plot(batches, times, "o-", color=color, markersize=4.5, label=name, clip_on=False)
     plot.axhline(1, **style.RULE)
     plot.set_yticks([1, 1.5, 2, 3, 4], ["1", "1.5", "2", "3", "4"])
-    plot.set_ylim(0.85, 4.3)
-    style.ends(plot, 0.08)
+    plot.set_ylim(0.7, 4.3)
+    style.ends(plot, 0.1)

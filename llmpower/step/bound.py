@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from llmpower.facts import catalog
 from llmpower.formulas import datacenter, decode, meter, of
 from llmpower.step.case import Case
-from llmpower.step.work import fewest, needed_bytes, work
+from llmpower.step.work import FLOP_PER_MAC, fewest, needed_bytes, work
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,9 @@ def request_energy(counts, batch, constants, prompt_tokens, output_tokens, cache
     read = work(replace(at, batch=max(computed, 1), context_tokens=before))
     per_byte, per_flop = constants
     prompt_weights_j = decode.movement_energy_j(read.weight_read_bytes, per_byte) if computed else 0.0
-    prompt_flop = decode.step_flop(computed, read.linear_flop, read.attention_flop)
+    # Only the last token of a prompt goes through the output layer.
+    head = decode.linear_flop(at.model.d_model * at.model.vocab, FLOP_PER_MAC)
+    prompt_flop = decode.step_flop(computed, read.linear_flop - head, read.attention_flop) + min(computed, 1) * head
     return Energy(
         meter.request_energy_j(prompt_weights_j, output_tokens, token.weights_j / batch),
         meter.request_energy_j(0.0, output_tokens, token.kv_j / batch),

@@ -71,7 +71,16 @@ class Board:
     @functools.cached_property
     def sweep_w(self):
         """The traffic sweep without traffic: start of a line through the full streams; ends: 95 % of it. [W]"""
-        full = [run for run in self.streams if run.memory_bytes_per_s > FULL_STREAM_BYTES_PER_S]
+        return self._start(run for run in self.streams if run.memory_bytes_per_s > FULL_STREAM_BYTES_PER_S)
+
+    @functools.cached_property
+    def free_sweep_w(self):
+        """The same without streams that the board held at its limit. [W]"""
+        full = (run for run in self.streams if run.memory_bytes_per_s > FULL_STREAM_BYTES_PER_S)
+        return self._start(run for run in full if not run.throttled)
+
+    def _start(self, streams):
+        full = list(streams)
         rate, watts = (np.array([getattr(run, name) for run in full]) for name in ("memory_bytes_per_s", "power_w"))
         slope, start = map(float, np.polyfit(rate, watts, 1))
         apart, free = watts - start - slope * rate, len(full) - 2
@@ -112,16 +121,26 @@ class Board:
         """The same above the sweep's start, by content. [J/B]"""
         return {content: self._price(run, self.sweep_w.central) for content, run in self.full_streams.items()}
 
+    def _at(self, memory_bytes_per_s, price):
+        known = sorted((run.memory_bytes_per_s, price(run)) for run in self.streams)
+        return float(np.interp(memory_bytes_per_s, *zip(*known)))
+
     def byte_j_at(self, memory_bytes_per_s):
         """A byte of random bits above clocks up at some traffic, between the rates of the sweep. [J/B]"""
-        known = sorted((run.memory_bytes_per_s, self._price(run, self.clocks_up_w.central)) for run in self.streams)
-        return float(np.interp(memory_bytes_per_s, *zip(*known)))
+        return self._at(memory_bytes_per_s, lambda run: self._price(run, self.clocks_up_w.central))
+
+    def chip_byte_j_at(self, memory_bytes_per_s):
+        """The same on the memory's own figure. [J/B]"""
+        return self._at(memory_bytes_per_s, self._chip_price)
+
+    def _chip_price(self, run):
+        up = one(self.name, "idle", CLOCKS_UP)
+        return meter.added_energy_j_per_byte(run.memory_power_w, up.memory_power_w, run.memory_bytes_per_s)
 
     @functools.cached_property
     def chip_byte_j(self):
         """A byte of bf16 on the memory's own figure, which hardly moves near the full rate. [J/B]"""
-        run, up = self.full_streams["bf16 normal"], one(self.name, "idle", CLOCKS_UP)
-        return (run.memory_power_w - up.memory_power_w) / run.memory_bytes_per_s
+        return self._chip_price(self.full_streams["bf16 normal"])
 
     @functools.cached_property
     def l2_byte_j(self):

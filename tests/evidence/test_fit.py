@@ -27,7 +27,7 @@ def test_the_fit_recovers_constants_that_are_known(runs):
         "recurrent_prompt_factor": 2.0,
         "imbalance": 0.8,
         "padding_rows": 4.0,
-        "compute_tdp_share": 0.4,
+        "compute_tdp_share": 0.8,
         "operation_tdp_share": 0.3,
     }
     made = serving_runs()

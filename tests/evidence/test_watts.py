@@ -86,7 +86,7 @@ def test_what_arithmetic_adds_is_the_sum_of_its_two_terms():
 
 def test_parts_of_a_busy_board_add_up_to_its_draw():
     table = watts.priced()
-    parts = table[["idle_w", "bytes_w", "operations_w", "rest_w"]]
+    parts = table[["static_w", "bytes_w", "operations_w", "rest_w"]]
     assert parts.sum(axis=1).to_numpy() == pytest.approx(table["power_w"].to_numpy())
     # Each draws more than 95 % of 700 W or 1,000 W.
     assert (table["power_w"] > 0.95 * table["accelerator"].map({"h100-sxm": 700, "b200": 1000})).all()

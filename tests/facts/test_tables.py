@@ -112,7 +112,7 @@ CHANGES = {
     "an unknown type": ("quantities.csv", "batch,B,1,int,", "batch,B,1,integer,", "column type: expected a type"),
     "an unknown unit": ("quantities.csv", "batch,B,1,int,", "batch,B,one,int,", "column unit: expected a known unit"),
     "half a range": ("quantities.csv", "batch,B,1,int,1,", "batch,B,1,int,,", "column high: expected an end"),
-    "a comma in a number": ("accuracy.csv", ",18.8,", ',"18,8",', "column p90_pct: expected a number, got '18,8'"),
+    "a comma in a number": ("accuracy.csv", ",18.7,", ',"18,7",', "column p90_pct: expected a number, got '18,7'"),
     "an unknown network": ("measurements.csv", ",qwen3-8b,", ",qwen-8b,", "qwen-8b is not in the catalog's models"),
     "an unknown machine": ("datacenter.csv", "machine,b200,", "machine,b2oo,", "b2oo is not in the catalog's acc"),
     "an unknown format": ("validation.csv", ",fp8,", ",fp9,", "fp9 is not in the catalog's formats"),
