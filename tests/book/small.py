@@ -91,11 +91,11 @@ def small_book(folder):
     )
     _notebook(
         folder / "index.ipynb",
-        "(index)=\n# Small\n\n{glue:text}`share_one`, {glue:text}`share_many`, {glue:text}`share_long`: {ref}`board`.",
+        "(index)=\n# Small\n\n{glue:text}`moving_1`, {glue:text}`moving_32`, {glue:text}`moving_256`: {ref}`board`.",
         _BATCH,
         _IMPORTS,
         ("hide-input", """
-            for name in ("share_one", "share_many", "share_long"):
+            for name in ("moving_1", "moving_32", "moving_256"):
                 report.show(name, llmpower.Range(0.4, 0.5, 0.6), "%")
         """),
         ("fig-front", _figure("fig-front")),

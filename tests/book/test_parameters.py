@@ -51,7 +51,7 @@ def test_all_problems_are_named_at_once():
     assert "batch: got 0; allowed is a whole number from 1 to 1,000,000 [count]" in problems
     assert "model: no model is called 'llama-3.1-7b'; did you mean llama-" in problems
     assert "context_tokens: got 'many'" in problems
-    assert "constants: got 'medium'; allowed is one of low, typical, high, article" in problems
+    assert "constants: got 'medium'; allowed is one of low, typical, measured, high, article" in problems
     assert "kv_format: no format is called 'fp7'" in problems
     assert len(problems.splitlines()) == 6
 

@@ -34,7 +34,7 @@ def test_the_example_publishes_a_book_for_somebody_elses_machines(copy):
             assert sentence in text, f"{page}: {sentence}"
             assert sentence not in reference, f"{page}: the reference edition says it, too"
     index = copy.page("index", out="example")
-    assert "Qwen3-32B" in index and "8,192" in index
+    assert "Qwen3-32B" in index
 
 
 def scenario(tmp_path, text):

@@ -39,7 +39,7 @@ def test_decode_asks_the_meter_and_a_whole_request():
     assert found.numbers["arithmetic_256c"] == pytest.approx(1.09182 * 202.37 * 0.9951 / 689.37, rel=1e-3)
     says(found, "A long prompt turns the answer round.", "stands between")
     cached = read("decode-breakdown", cached_prompt_share=0.25, prompt_tokens=4000)
-    assert re.search(r"25.0\s%\sof\sit\scached,\s4,000\stokens", cached.text)
+    assert re.search(r"32: 4,000, 25.0\s%\scached", cached.text)
 
 
 def test_decode_of_a_mixture_on_a_laptop():
