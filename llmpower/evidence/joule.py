@@ -45,15 +45,14 @@ def divide(board, power_w, memory_bytes_per_s, operations_w, zero_operations_w, 
     memory_bytes_per_s, operations_w, zero_operations_w: traffic; arithmetic at the prices of content and of zeros.
     memory_power_w: what the memory's own figure rose by, where it was read.
 
-    Where traffic and arithmetic come to more than is left of the power, both cost less in one proportion: a board that
-    is held at its limit lowers its voltage.
+    Where traffic and arithmetic come to more than is left of the power, they cost less: a board that is held at its
+    limit lowers its voltage, down to what a large product showed there; what is still too much shrinks in proportion.
     """
     price, static, l2 = board.byte_j["bf16 normal"], board.static_w, board.l2_byte_j
-    slowed = min(1.0, (power_w - static.central) / (price * memory_bytes_per_s + operations_w))
-    rate, work_w, zeros_w = (slowed * one for one in (memory_bytes_per_s, operations_w, zero_operations_w))
+    rate, work_w, zeros_w = _held(board, power_w - static.central, memory_bytes_per_s, operations_w, zero_operations_w)
     alike = price / board.byte_j["random bits"]
     low, high = board.marginal_byte_j["bf16 normal"], max(price, alike * board.byte_j_at(memory_bytes_per_s))
-    read = [board.chip_byte_j * rate, alike * board.chip_byte_j_at(memory_bytes_per_s) * rate]
+    read = [board.chip_byte_j * rate, board.chip_byte_j_at(memory_bytes_per_s) * rate]
     read += [] if memory_power_w is None else [memory_power_w]
     chips = Range(min(read), read[0], max(read))
     inward = Range(alike * l2.low * rate, l2.central * rate, l2.high * rate)
@@ -70,6 +69,16 @@ def divide(board, power_w, memory_bytes_per_s, operations_w, zero_operations_w, 
         "not assigned": Range(max(0.0, min(left) - work_w), left[0] - work_w, max(left) - zeros_w),
     }
     return Division(power_w, found, Range(low * rate, price * rate, high * rate))
+
+
+def _held(board, left_w, memory_bytes_per_s, operations_w, zero_operations_w):
+    """Traffic, and power of arithmetic, as they weigh in so many watts on a board that may be held at its limit."""
+    moved_w = board.byte_j["bf16 normal"] * memory_bytes_per_s
+    spared = (1 - board.limited_byte_share) * moved_w, (1 - board.limited_share) * operations_w
+    slowed = min(1.0, max(0.0, (moved_w + operations_w - left_w) / sum(spared)))
+    byte, work = 1 - slowed * (1 - board.limited_byte_share), 1 - slowed * (1 - board.limited_share)
+    less = min(1.0, left_w / (byte * moved_w + work * operations_w))
+    return less * byte * memory_bytes_per_s, less * work * operations_w, less * work * zero_operations_w
 
 
 def _rates(run):

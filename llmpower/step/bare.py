@@ -146,7 +146,7 @@ def constants(machine, weight_format, model):
         "flop_energy_j_per_flop": scale * (head * wide + (1 - head) * narrow),
         "zero_energy_j_per_flop": scale * board.zero_flop_j,
         "limited_flop_share": board.limited_share,
-        "limited_byte_share": 1 - (1 - board.limited_share) * board.l2_byte_j.central / board.byte_j["random bits"],
+        "limited_byte_share": board.limited_byte_share,
         "plateau_tdp_share": board.plateau_w / board.tdp_w,
         "reached_bandwidth_share": board.stream_bytes_per_s / rated.memory_bandwidth_bytes_per_s,
         "layer_time_s": fitted().layer_time_s,

@@ -188,6 +188,11 @@ class Board:
         """Price of an operation on a board held at its power limit over that at its highest clock. [1]"""
         return self.flop_j["bf16"].low / self.flop_j["bf16"].central
 
+    @property
+    def limited_byte_share(self):
+        """The same of a byte, of which only the part on the chip feels the voltage. [1]"""
+        return 1 - (1 - self.limited_share) * self.l2_byte_j.central / self.byte_j["random bits"]
+
     @functools.cached_property
     def product_flop_per_s(self):
         """Rate of large products by format, at the power limit. [FLOP/s]"""

@@ -28,19 +28,19 @@ def test_a_division_by_hand():
         byte_j={"bf16 normal": 120e-12, "random bits": 150e-12}, marginal_byte_j={"bf16 normal": 110e-12},
         byte_j_at={2e12: 200e-12}.get, chip_byte_j=50e-12,
         chip_byte_j_at={2e12: 70e-12}.get, l2_byte_j=Range(40e-12, 45e-12, 50e-12),
-        static_w=Range(100.0, 100.0, 140.0),
+        static_w=Range(100.0, 100.0, 140.0), limited_share=0.8, limited_byte_share=0.9,
     )  # fmt: skip
     found = joule.divide(board, 500.0, 2e12, operations_w=30.0, zero_operations_w=10.0, memory_power_w=90.0)
     # A byte of weights takes 0.8 of one of random bits, which costs 200 pJ at this rate: 110, 120, 160 pJ.
     assert ends(found.moving_w) == pytest.approx((220, 240, 320))
     parts = found.parts
     assert ends(parts["flows anyway"]) == (100, 100, 140)
-    # 50 pJ of chips; the meter's own figure rose by 90 W; a stream of this rate asks for 0.8 x 70 pJ.
-    assert ends(parts["memory chips"]) == pytest.approx((90, 100, 112))
+    # 50 pJ of chips; the meter's own figure rose by 90 W; a stream of this rate asks for 70 pJ.
+    assert ends(parts["memory chips"]) == pytest.approx((90, 100, 140))
     # 0.8 x 40, 45, 50 pJ from the cache on.
     assert ends(parts["on the chip"]) == pytest.approx((64, 90, 100))
-    # What is between: 240 - 100 - 90; at least 220 - 112 - 100, at most 320 - 90 - 64.
-    assert ends(parts["way to the chip"]) == pytest.approx((8, 50, 166))
+    # What is between: 240 - 100 - 90; at least 220 - 140 - 100, so nothing, at most 320 - 90 - 64.
+    assert ends(parts["way to the chip"]) == pytest.approx((0, 50, 166))
     # 500 - 100 - 240 - 30 = 130 W are left; if all of them are arithmetic it takes 160.
     assert ends(parts["arithmetic"]) == pytest.approx((10, 30, 160))
     # Floor and byte go together, 100 with 120 or 160 pJ, 140 with 110: 160, 80 or 140 W are left for both. Least:
@@ -49,12 +49,16 @@ def test_a_division_by_hand():
     assert sum(part.central for part in parts.values()) == pytest.approx(500)
     assert ends(found.share("not assigned")) == pytest.approx((0.1, 0.26, 0.3))
     # Where nobody read the memory's own figure, its price alone is known.
-    assert ends(joule.divide(board, 500.0, 2e12, 30.0, 10.0).parts["memory chips"]) == pytest.approx((100, 100, 112))
-    # A board at its limit: 400 W left for 240 and 200 W, so each takes ten elevenths, and nothing is left over.
+    assert ends(joule.divide(board, 500.0, 2e12, 30.0, 10.0).parts["memory chips"]) == pytest.approx((100, 100, 140))
+    # A board at its limit has 400 W for 240 and 200 W: 40 too much, of which a low voltage spares up to 24 and 40 W, so
+    # five eighths of that: 225 and 175 W, and nothing is left over.
     limited = joule.divide(board, 500.0, 2e12, 200.0, 60.0)
-    assert limited.moving_w.central == pytest.approx(240 / 1.1)
-    assert limited.parts["arithmetic"].central == pytest.approx(200 / 1.1)
+    assert limited.moving_w.central == pytest.approx(225)
+    assert limited.parts["arithmetic"].central == pytest.approx(175)
     assert limited.parts["not assigned"].central == pytest.approx(0, abs=1e-9)
+    # 240 and 300 W: even 216 and 240 W are too much, so each takes 400 / 456 of that.
+    crowded = joule.divide(board, 500.0, 2e12, 300.0, 60.0)
+    assert crowded.moving_w.central == pytest.approx(216 * 400 / 456)
 
 
 # Run -> watts, bytes and operations per second, clock, as its row has them, and the shares of power in per cent:
@@ -93,9 +97,9 @@ def test_ends_of_what_one_request_moves_by_hand():
     moves = joule.of_run(RUNS["h100-26"]).share(joule.MOVES)
     assert (moves.low, moves.high) == pytest.approx((0.60335, 0.67923), rel=1e-4)
     # The memory's own figure rose by 126.0 - 26.1 = 99.9 W; by its price at full rate, 53.24 pJ/B, by 115.2 W; by that
-    # of a sweep at this rate, 60.526 pJ of random bits between 61.357 and 57.662, times 0.91965, by 120.45 W.
+    # of a sweep at this rate, 60.526 pJ between 61.357 and 57.662, by 130.97 W.
     chips = joule.of_run(RUNS["h100-26"]).parts["memory chips"]
-    assert ends(chips) == pytest.approx((99.9, 115.20, 120.45), rel=1e-4)
+    assert ends(chips) == pytest.approx((99.9, 115.20, 130.97), rel=1e-4)
 
 
 @pytest.mark.parametrize("run", joule.step_runs(), ids=lambda run: run.id)
