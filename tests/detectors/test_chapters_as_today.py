@@ -4,7 +4,7 @@ import nbformat
 import pytest
 
 from llmpower.book import files, records
-from llmpower.evidence import exam, watts
+from llmpower.evidence import exam, joule
 from llmpower.step.case import case
 from tests.conftest import BOOK
 
@@ -18,7 +18,7 @@ def test_the_committed_chapter_shows_what_the_code_finds():
     assert numbers["middle"]["value"] == pytest.approx(clean["energy_error"].abs().median())
     assert numbers["inside"]["value"] == pytest.approx((clean["energy_error"].abs() < 0.2).mean())
     assert numbers["not_arithmetic"]["value"] == pytest.approx(
-        1 - watts.narrowed_parts(case("llama-3.1-70b", "h100-sxm", n_accelerators=4))[2].high
+        1 - joule.of_case(case("llama-3.1-70b", "h100-sxm", n_accelerators=4)).share("arithmetic").central
     )
 
 
