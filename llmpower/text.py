@@ -189,10 +189,9 @@ def _kind(found):
     """Networks and machines that the printed error was seen on."""
     nets = "expert networks" if found.case.model.n_experts else "dense networks"
     if found.software == "bare":
-        mixed = (
-            ", by constants of a dense one" if found.case.model.n_experts else ", batches and formats left out in turn"
-        )
-        return f"our own, {nets} on H100 boards{mixed}"
+        turns = "batches and formats left out in turn"
+        by = "by constants of a dense one" if found.case.model.n_experts else turns
+        return f"our own, {nets} on H100 boards, {by}"
     if found.calibration == "fitted":
         return f"{nets}, each predicted by terms chosen and constants fitted without its architecture"
     return f"{nets}, each predicted by constants fitted on the other accelerator; this one was never fitted"

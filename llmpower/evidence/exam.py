@@ -143,10 +143,8 @@ def drawn_median(table, column="energy_error", draws=500, seed=0):
 
 def batch_slope(table):
     """Change of the logarithm of J per token with that of the batch, median of neighbouring runs of one set-up. [1]"""
-    set_up, slopes = (
-        ["published_model", "weight_format", "accelerator", "n_accelerators", "expert_parallel", "task"],
-        [],
-    )
+    slopes = []
+    set_up = ["published_model", "weight_format", "accelerator", "n_accelerators", "expert_parallel", "task"]
     for _, some in table.groupby(set_up, dropna=False):
         batch, energy = np.log(some.sort_values("batch")[["batch", "j_per_token"]].to_numpy()).T
         slopes.extend(np.diff(energy) / np.diff(batch))

@@ -17,6 +17,8 @@ from llmpower.step.work import work
 
 PARTS = ("flows anyway", "memory chips", "way to the chip", "on the chip", "arithmetic", "not assigned")
 MOVES = "moves data"
+_METERED = ("power_w", "j_per_token", "tokens_per_s")
+_SHOWN = ("id", "board", "what", "weight_format", "batch", "context_tokens", *_METERED)
 
 
 @dataclass(frozen=True)
@@ -179,22 +181,11 @@ def closure(accelerator=bare.FITTED):
     rows = []
     for run in step_runs(accelerator):
         found = expect(bare.case_of(run))
-        columns = (
-            "id",
-            "board",
-            "what",
-            "weight_format",
-            "batch",
-            "context_tokens",
-            "power_w",
-            "j_per_token",
-            "tokens_per_s",
-        )
-        row = {name: getattr(run, name) for name in columns} | {"kind": kind_of(run)}
+        row = {name: getattr(run, name) for name in _SHOWN} | {"kind": kind_of(run)}
         row |= {"apart_w": apart_w(run), "priced_w": priced_w(run)}
         # A rest is no input of an estimate.
         if run.kind == "decode" and not run.repeat_rest:
-            row |= {f"predicted_{name}": getattr(found, name) for name in ("power_w", "j_per_token", "tokens_per_s")}
+            row |= {f"predicted_{name}": getattr(found, name) for name in _METERED}
         rows.append(row)
     return pandas.DataFrame(rows)
 
@@ -212,10 +203,7 @@ def held_out(by):
         for run in (run for run in runs if getattr(run, by) == value):
             names = ("layer_time_s", *bare.PRICES)
             found = expect(bare.case_of(run)).vary(**{name: getattr(constants, name) for name in names})
-            errors = {
-                name: getattr(found, name) / getattr(run, name) - 1
-                for name in ("power_w", "j_per_token", "tokens_per_s")
-            }
+            errors = {name: getattr(found, name) / getattr(run, name) - 1 for name in _METERED}
             rows.append({"id": run.id, by: value, **errors})
     return pandas.DataFrame(rows)
 

@@ -30,13 +30,7 @@ def roofs(intensity, roof, name, rated_w, points):
     compute = np.where(roof.compute <= 2.5 * roof.bandwidth, roof.compute, np.nan) / TERA
     low, power, high = (getattr(roof.power, end) / TERA for end in ("low", "central", "high"))
     points = [(family, x, np.asarray(y) / TERA, u, np.asarray(v) / TERA) for family, x, y, u, v in points]
-    names = (
-        "bandwidth",
-        "arithmetic",
-        "power, expensive constants",
-        "power, typical constants",
-        "power, cheap constants",
-    )
+    names = ("bandwidth", "arithmetic", *(f"power, {price} constants" for price in ("expensive", "typical", "cheap")))
     lines = style.tidy(intensity, zip(names, (bandwidth, compute, low, power, high)))
     runs = [(f"measured: {family}", *run) for family, *columns in points for run in zip(*columns)]
     columns = ["series", "intensity [FLOP/B]", "speed [TFLOP/s]", "least_intensity [FLOP/B]", "least_speed [TFLOP/s]"]

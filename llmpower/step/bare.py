@@ -104,6 +104,12 @@ def _head_share(model):
     return model.d_model * model.vocab / decode.params_touched(model.params_shared, model.params_routed, lone)
 
 
+def _flop_j(board, weight_format, model):
+    """Price of an operation of a network at the highest clock; in 8 bit the output layer keeps that of 16. [J/FLOP]"""
+    head = _head_share(model) if weight_format.entity == "fp8" else 1.0
+    return head * board.flop_j["bf16"].central + (1 - head) * board.flop_j["fp8"].central
+
+
 @functools.cache
 def unit(machine, weight_format, model):
     """Rates of a machine as `served.machine` has them, with what large products reach, all of them records.
@@ -140,10 +146,8 @@ def constants(machine, weight_format, model):
     scale = 1.0
     if not own:
         scale = machine.tdp_w / rated.tdp_w * rated.dense_bf16_flop_per_s / machine.dense_bf16_flop_per_s
-    head = _head_share(model) if weight_format.entity == "fp8" else 1.0
-    wide, narrow = (board.flop_j[name].central for name in ("bf16", "fp8"))
     found = {name: one.central for name, one in held(machine).items()} | {
-        "flop_energy_j_per_flop": scale * (head * wide + (1 - head) * narrow),
+        "flop_energy_j_per_flop": scale * _flop_j(board, weight_format, model),
         "zero_energy_j_per_flop": scale * board.zero_flop_j,
         "limited_flop_share": board.limited_share,
         "limited_byte_share": board.limited_byte_share,
@@ -164,7 +168,8 @@ def held(machine):
 
     machine: record. Measured where a board of it was; else those of the fitted board, less or more by what the memory
     devices differ. The static share starts at clocks up and nothing running; its central value is the sweep's start.
-    The ends of a price are 95 % of its fit. Another board's are the fitted ones times the quotient of their streams.
+    The ends of a price lie two standard errors of its fit away. Another board's are the fitted ones times the quotient
+    of their streams.
     """
     own, like = metered.board(machine.entity), metered.board(FITTED)
     board = own or like
@@ -215,7 +220,8 @@ def constants_of(run):
 def fitted(chosen=None):
     """Gap per layer and two prices of a byte that meet some decode runs best; all of `dense_runs` if none are chosen.
 
-    A namespace with `layer_time_s` [s], the two `PRICES` and, by the name of each with ``_spread``, its 95 % [J/B].
+    A namespace with `layer_time_s` [s], the two `PRICES` and, by the name of each with ``_spread``, two standard errors
+    of it [J/B].
     Both fits are least squares of relative times and of watts, with everything else as it was measured apart.
     """
     return _fitted(tuple(run.id for run in (dense_runs() if chosen is None else chosen)))
@@ -247,15 +253,13 @@ def _unpriced(run):
     """The step of a run with no gap between kernels, and no energy but that of its operations."""
     case, board = case_of(run), metered.board(FITTED)
     rates = unit(case.accelerator, case.weight_format, case.model)
-    head = _head_share(case.model) if run.weight_format == "fp8" else 1.0
-    price = head * board.flop_j["bf16"].central + (1 - head) * board.flop_j["fp8"].central
     left_out = ("static_tdp_share", "unpacking_tdp_share", "layer_time_s", "sum_time_s", "link_energy_j_per_byte")
     nothing = dict.fromkeys([*PRICES, *left_out], 0.0)
     share = board.stream_bytes_per_s / case.accelerator.memory_bandwidth_bytes_per_s
     some = SimpleNamespace(
         **nothing,
         reached_bandwidth_share=share,
-        flop_energy_j_per_flop=price,
+        flop_energy_j_per_flop=_flop_j(board, case.weight_format, case.model),
         plateau_tdp_share=math.inf,
         limited_flop_share=1.0,
         limited_byte_share=1.0,

@@ -51,7 +51,7 @@ def highest_clock(board):
 
 @dataclass(frozen=True)
 class Board:
-    """Watts and prices of one board, by parts; see the properties of the same names, and `board`."""
+    """Watts of one board and what a byte and an operation cost on it, part by part; `board` finds it by name."""
 
     accelerator: str
     name: str
@@ -70,7 +70,7 @@ class Board:
 
     @functools.cached_property
     def sweep_w(self):
-        """The traffic sweep without traffic: start of a line through the full streams; ends: 95 % of it. [W]"""
+        """The traffic sweep without traffic: start of a line through the full streams; ends: nineteen in twenty. [W]"""
         return self._start(run for run in self.streams if run.memory_bytes_per_s > FULL_STREAM_BYTES_PER_S)
 
     @functools.cached_property
