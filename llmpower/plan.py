@@ -10,7 +10,6 @@ from llmpower import service
 from llmpower.arguments import Check, ParameterError
 from llmpower.estimate import Estimate, check_fits, expect, read, servers
 from llmpower.facts.catalog import fact
-from llmpower.facts.power import power
 from llmpower.facts.quantities import quantities
 from llmpower.facts.units import in_unit
 from llmpower.ranges import Range
@@ -28,13 +27,13 @@ DEFAULTS = {
     "electricity_usd_per_kwh": ("us-industrial-2025", "electricity_price_usd_per_j"),
     "carbon_g_per_kwh": ("us-grid", "carbon_kg_per_j"),
     "site_water_l_per_kwh": ("us-fleet-model", "water_m3_per_j"),
-    "grid_water_l_per_kwh": ("us-electricity-2014", "water_m3_per_j"),
+    "grid_water_l_per_kwh": ("us-electricity-2023", "water_m3_per_j"),
 }
 # A plan is for its queries and servers; these are asked for, not uncertain.
 _NOT_VARIED = ("prompt_tokens", "output_tokens", "accelerators_per_server")
+_OWN_RUNS = "llmpower2026power"
 _WHOLE = ("n_accelerators", "accelerators_per_server")
 _OF_A_COPY = inspect.signature(case).parameters.keys() - {"batch", "check"}
-_MOST_SERVERS = 16
 
 
 class Assumption(NamedTuple):
@@ -62,12 +61,12 @@ class Result(NamedTuple):
 _COPY = {
     "tokens_per_s_per_user": ("speed of one user", "tokens/s", lambda end, batch: end.tokens_per_s / batch),
     "tokens_per_s": ("speed of a copy", "tokens/s", lambda end, batch: end.tokens_per_s),
-    "j_per_token_at_work": ("energy at work", "J/token", lambda end, batch: end.j_per_token),
+    "j_per_token_at_work": ("energy at full load", "J/token", lambda end, batch: end.j_per_token),
 }
 _SERVICE = {
     "n_accelerators": ("accelerators", "", lambda bill: bill.n_accelerators),
     "n_servers": ("servers", "", lambda bill: bill.n_servers),
-    "j_per_token": ("energy with machines that wait", "J/token", lambda bill: bill.token_j),
+    "j_per_token": ("energy at the mean load", "J/token", lambda bill: bill.token_j),
     "wh_per_query": ("energy of a query", "Wh", lambda bill: in_unit(bill.query_j, "Wh")),
     "site_mw": ("power to build for", "MW", lambda bill: in_unit(bill.site_w, "MW")),
     "mean_mw": ("power on average", "MW", lambda bill: in_unit(bill.site_mean_w, "MW")),
@@ -112,8 +111,7 @@ _SEVERAL = (
     "a copy spans several servers, whose links are slower than those counted inside one: too quick and too frugal"
 )
 _LEFT_OUT = (
-    "accelerators at work run at this batch and the others wait: "
-    "at part load batches are smaller and a token costs more",
+    "traffic is spread over all copies and even over the day; hours of less traffic cost more a token",
     "memory counts in full, though serving software keeps some of it back",
     "left out: spares for repair, storage, networks between servers, and training",
 )
@@ -214,7 +212,13 @@ def plan(
     named = {**_COPY, **_SERVICE}
     results = {name: Result(*named[name][:2], ranges[name]) for name in RESULTS}
     several = [_SEVERAL] if bill.n_together > bill.accelerators_per_server else []
-    notes = (*found.notes, *several, *_LEFT_OUT)
+    mean, load = (
+        service.batch_at(found, bill.mean_load),
+        f"at the mean load, {100 * bill.mean_load:.2g} % of the full rate",
+    )
+    many = f"{mean:,.3g} sequences at once" if mean > 1 else "one sequence at a time and waits in between"
+    spread = f"{load}, a copy decodes {many}"
+    notes = (*found.notes, *several, spread, *_LEFT_OUT)
     return Plan(bill.queries_per_day, bill.batch, bill.n_together, results, tuple(assumed), notes, found, bill)
 
 
@@ -245,8 +249,9 @@ def _checked(given, used):
 def _sized(case, used):
     """The case with the accelerators of a copy, and its batch."""
     target, per_server = used.get("tokens_per_s_per_user"), int(used["accelerators_per_server"])
-    sizes = [int(used["n_accelerators"])] if "n_accelerators" in used else _sizes(case.accelerator, per_server)
-    cases = [replace(case, n_accelerators=float(n), batch=float(used.get("batch", 1))) for n in sizes]
+    case = replace(case, batch=float(used.get("batch", 1)))
+    asked = [replace(case, n_accelerators=float(used.get("n_accelerators", 1)))]
+    cases = asked if "n_accelerators" in used else service.copies(case, per_server)
     fitting = [one for one in cases if fits(one)]
     inside = [one for one in fitting if one.n_accelerators <= per_server]
     cases = inside or fitting[:1] or cases[-1:]
@@ -267,14 +272,6 @@ def _sized(case, used):
     best, n = max((speed(one, 1), one.n_accelerators) for one in cases)
     reached = f"{n:.0f} x {case.accelerator.entity} give a user {best:,.3g} at most, alone at batch 1 [1/s]"
     raise ParameterError([f"tokens_per_s_per_user: got {target:,.6g}; {reached}"])
-
-
-def _sizes(accelerator, per_server):
-    """Numbers of accelerators that fill servers evenly; one where no link between them is known."""
-    if not accelerator.get("link_bytes_per_s"):
-        return [1]
-    parts = [n for n in range(1, per_server) if per_server % n == 0]
-    return parts + [k * per_server for k in range(1, _MOST_SERVERS + 1)]
 
 
 def _around(found, given, used):
@@ -301,12 +298,8 @@ def _chosen(found, used):
     keys = ";".join(server["host_power_w"].source for server in alike)
     low, value, high = (watts / n * used["accelerators_per_server"] for watts in found.host.power_w)
     yield Assumption("host_power_w", value, low, high, "W", keys, found.host.note.partition(";")[0])
-    idle = power(machine, "idle_w")
-    if idle.kind == "estimate":
-        yield Assumption("idle_w", idle.value, idle.low, idle.high, "W", "estimate", idle.note)
-    else:
-        # The spread of listings is not what a plan hangs on.
-        yield _certain("idle_w", idle.value, "of waiting accelerators, no network loaded", "W", idle.source)
+    waits, note = service.waiting_w(machine)
+    yield _certain("idle_w", waits, f"of waiting accelerators, {note}", "W", _OWN_RUNS)
     seen = f"constants; ends hold eight in ten of {found.spans['j_per_token']['n']:.0f} runs"
     yield _certain("estimate", found.calibration, seen, source="mlenergy2025")
 
@@ -329,7 +322,7 @@ def _bill(found, board, used, assumed):
         "tokens_per_s_per_accelerator": rates[1],
         "accelerators_per_server": int(used["accelerators_per_server"]),
         "busy_w": board.j_per_token * rates[1],
-        "host_mean_w": used["host_power_w"],
+        "part_load": service.part_load(board, used["idle_w"]),
     }
     moves = [
         [{"tokens_per_s_per_accelerator": rate, "busy_w": board.j_per_token * rate} for rate in rates[::2]],
@@ -337,8 +330,7 @@ def _bill(found, board, used, assumed):
     ]
     for one in assumed:
         if one.low is not None:
-            names = ("host_power_w", "host_mean_w") if one.name == "host_power_w" else (one.name,)
-            moves.append([dict.fromkeys(names, end) for end in (one.low, one.high)])
+            moves.append([{one.name: end} for end in (one.low, one.high)])
     return service.Bill(**inputs), moves
 
 

@@ -4,17 +4,17 @@ import functools
 import math
 from dataclasses import dataclass, replace
 
-from llmpower.estimate import expect, lacks
+import numpy as np
+
 from llmpower.facts import catalog
 from llmpower.facts.claims import claim
 from llmpower.facts.power import power
 from llmpower.facts.quantities import quantities
 from llmpower.facts.units import in_unit, to_si
 from llmpower.formulas import datacenter, decode, of
-from llmpower.ranges import Range
+from llmpower.step import metered
 from llmpower.step.bound import step_bound
-from llmpower.step.case import case
-from llmpower.step.work import fits, needed_bytes, work
+from llmpower.step.work import needed_bytes, work
 
 YEAR_S = 365 * 86400
 
@@ -22,55 +22,77 @@ YEAR_S = 365 * 86400
 _fact = functools.partial(catalog.fact, "datacenter.csv")
 
 
+_MOST_SERVERS = 16
+
+
+def copies(case, accelerators_per_server):
+    """A case on each number of accelerators that fills servers evenly and divides its heads, the fewest first.
+
+    One accelerator where no link between them is known.
+    """
+    known, per_server = case.accelerator.get("link_bytes_per_s"), accelerators_per_server
+    whole = [k * per_server for k in range(1, _MOST_SERVERS + 1)] if known else []
+    sizes = [n for n in range(1, per_server if known else 2) if per_server % n == 0] + whole
+    return [replace(case, n_accelerators=float(n)) for n in sizes if case.model.n_heads % n == 0]
+
+
+def bounded(case):
+    """A case on the fewest accelerators whose memory holds it, caches counted once and heads not divided."""
+    alone = decode.memory_fill(needed_bytes(replace(case, n_accelerators=1.0)), 1, case.accelerator.memory_bytes)
+    return replace(case, n_accelerators=float(math.ceil(alone)))
+
+
+def waiting_w(machine):
+    """What an accelerator draws that waits with its network loaded, clocks up, and how that is known. [W]"""
+    known = metered.boards()
+    like = machine.entity if machine.entity in known else min(known)
+    board = metered.board(like)
+    note = "network loaded" + ("" if like == machine.entity else f", scaled with the rating from {like}")
+    return board.clocks_up_w.central / board.tdp_w * machine.tdp_w, note
+
+
+def batch_at(found, load):
+    """Sequences that each copy of an estimate decodes at once, on average, at a share of its full rate. [1]"""
+    batches, rates, _ = _less(found)
+    return float(np.interp(load * found.tokens_per_s, rates, batches))
+
+
+def part_load(found, waits_w):
+    """Loads of an estimate's copy, and its power at each as a share of that at full load, as `service.Bill` takes them.
+
+    Fewer requests make smaller batches on every copy; with less than one request at a time it waits in between.
+    """
+    _, rates, powers_w = _less(found)
+    loads, shares = rates / found.tokens_per_s, powers_w / found.power_w
+    return (0.0, *loads), (waits_w * found.n_accelerators / found.power_w, *shares)
+
+
+def _less(found):
+    """Batches up to that of an estimate, with their rates and powers."""
+    batches = np.unique(np.geomspace(1.0, found.batch, 40))
+    step = found.vary(batch=batches)
+    return batches, np.maximum.accumulate(step.tokens_per_s), np.broadcast_to(step.power_w, batches.shape)
+
+
 @dataclass(frozen=True)
 class Speed:
     """The fastest one accelerator can serve, from datasheet rates alone. [1/s]"""
 
-    n_together: int
-    context_tokens: float
     prefill_tokens_per_s: float
     decode_tokens_per_s: float
     served_tokens_per_s: float
 
 
-def _case(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch):
-    """The case of a service, on the fewest accelerators that hold its batch in 16 bit, with caches counted once."""
-    lengths = {"prompt_tokens": prompt_tokens_per_query, "output_tokens": output_tokens_per_query}
-    found = case(model, accelerator, batch=batch, **lengths)
-    alone = decode.memory_fill(needed_bytes(found), 1, found.accelerator.memory_bytes)
-    return replace(found, n_accelerators=float(math.ceil(alone)))
-
-
-def speed(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch):
-    """Upper bound on the output tokens an accelerator serves a second, in 16 bit, on the fewest that hold the batch."""
-    found = _case(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch)
-    together, peak = int(found.n_accelerators), found.accelerator.get("dense_bf16_flop_per_s", math.inf)
+def speed(case):
+    """Upper bound on the output tokens that each accelerator of a case serves a second, its prompts read at 16 bit."""
+    n, prompt, answer = case.n_accelerators, case.prompt_tokens, case.output_tokens
+    peak = case.accelerator.get("dense_bf16_flop_per_s", math.inf)
     # A prompt's tokens see half of it on average.
-    flop = work(replace(found, batch=1, context_tokens=prompt_tokens_per_query / 2)).flop
+    flop = work(replace(case, n_accelerators=1.0, batch=1, context_tokens=prompt / 2)).flop
     prefill = datacenter.prefill_tokens_per_s(peak, flop)
-    # A bound: caches count once, however many accelerators there are, so one of them stands for all.
-    alone = step_bound(work(found), batch, found.accelerator, 1).tokens_per_s
-    served = datacenter.served_tokens_per_s(prompt_tokens_per_query, output_tokens_per_query, prefill, alone)
-    return Speed(together, found.context_tokens, prefill, alone, served)
-
-
-def _expected(*query):
-    """Estimate of the case of a service; None where a fact it needs is missing, or copies of heads do not fit."""
-    found = _case(*query)
-    missing = lacks(found.accelerator, found.weight_format, found.n_accelerators > 1)
-    return None if missing or not fits(found) else expect(found)
-
-
-def expected(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch):
-    """Output tokens that the estimator expects one accelerator to serve a second; None where there is no estimate."""
-    found = _expected(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch)
-    return found and Range(*(end.tokens_per_s / found.n_accelerators for end in (found.low, found, found.high)))
-
-
-def expected_power_share(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch):
-    """Share of its rating that the estimator expects a board at work to draw; None where there is no estimate."""
-    found = _expected(model, accelerator, prompt_tokens_per_query, output_tokens_per_query, batch)
-    return found and found.power_w / (found.n_accelerators * found.case.accelerator.tdp_w)
+    alone = step_bound(work(case), case.batch, case.accelerator, n).tokens_per_s / n
+    served = datacenter.served_tokens_per_s(prompt, answer, prefill, alone)
+    return Speed(prefill, alone, served)
 
 
 def _si(name):
@@ -90,11 +112,13 @@ class Bill:
     Inputs are those of the table of quantities, except:
 
     model, accelerator : records of the catalog
-    tokens_per_s_per_accelerator : float or None
-        Output tokens per accelerator, prompts included in the time; None takes what is `expected`, or the upper bound
-        of `speed` where nothing is. [1/s]
-    busy_w, idle_w, host_mean_w : float
-        What an accelerator draws at work and idle, and a server without its accelerators all day. [W]
+    tokens_per_s_per_accelerator : float
+        Output tokens per accelerator at full load, prompts included in the time. [1/s]
+    busy_w : float
+        What an accelerator draws at full load. [W]
+    part_load : tuple
+        Loads from zero to one, and the share of `busy_w` that is drawn at each; lines between them. Power in
+        proportion to the load where it is not given. [1]
     n_together : int
         Accelerators that share a copy of the network; whole copies are installed. [1]
     """
@@ -105,31 +129,21 @@ class Bill:
     prompt_tokens_per_query: float
     output_tokens_per_query: float
     batch: float
-    tokens_per_s_per_accelerator: float | None
+    tokens_per_s_per_accelerator: float
     peak_to_average: float
     max_load: float
     accelerators_per_server: int
     host_power_w: float
     busy_w: float
-    idle_w: float
-    host_mean_w: float
     pue: float
     electricity_usd_per_kwh: float
     carbon_g_per_kwh: float
     site_water_l_per_kwh: float
     grid_water_l_per_kwh: float
+    part_load: tuple = ((0.0, 1.0), (0.0, 1.0))
     n_together: int = 1
 
-    @functools.cached_property
-    def _least_and_rate(self):
-        """Fewest accelerators that hold the network, one where a rate is given, and output tokens that each serves."""
-        if self.tokens_per_s_per_accelerator is not None:
-            return 1, self.tokens_per_s_per_accelerator
-        query = (self.model, self.accelerator, self.prompt_tokens_per_query, self.output_tokens_per_query, self.batch)
-        fastest, likely = speed(*query), expected(*query)
-        return fastest.n_together, likely.central if likely else fastest.served_tokens_per_s
-
-    served_tokens_per_s = property(lambda bill: bill._least_and_rate[1])
+    served_tokens_per_s = property(lambda bill: bill.tokens_per_s_per_accelerator)
     queries_per_s = _si("queries_per_day")
     output_tokens_per_s = of(datacenter.output_tokens_per_s)
     accelerators_needed = of(datacenter.accelerators_needed)
@@ -138,15 +152,21 @@ class Bill:
     def n_servers(self):
         """Whole servers; a copy of the network shares a server with others, or has servers of its own."""
         together, each = self.n_together, self.accelerators_per_server
-        copies = _whole(max(self.accelerators_needed, self._least_and_rate[0]) / together)
+        copies = _whole(self.accelerators_needed / together)
         return copies * _whole(together / each) if together > each else _whole(copies / (each // together))
 
     # Machines, and the power they are rated at and draw on average: accelerators, whole servers, site.
     n_accelerators = property(lambda bill: bill.n_servers * bill.accelerators_per_server)
-    busy_share = of(datacenter.busy_share)
+    mean_load = of(datacenter.mean_load)
     tdp_w = property(lambda bill: power(bill.accelerator, "tdp_w").value)
-    server_rated_w = of(datacenter.server_rated_w)
-    server_mean_w = of(datacenter.server_mean_w)
+
+    @property
+    def mean_w(self):
+        """What an accelerator draws at the mean load, which counts as even over the day. [W]"""
+        return self.busy_w * float(np.interp(self.mean_load, *self.part_load))
+
+    server_rated_w = of(datacenter.server_power_w, accelerator_power_w="tdp_w")
+    server_mean_w = of(datacenter.server_power_w, accelerator_power_w="mean_w")
     boards_w = of(datacenter.it_power_w, n_servers="n_accelerators", server_power_w="tdp_w")
     it_w = of(datacenter.it_power_w, server_power_w="server_rated_w")
     it_mean_w = of(datacenter.it_power_w, server_power_w="server_mean_w")
@@ -187,26 +207,26 @@ class Bill:
     @property
     def steps_w(self):
         """How the boards that the mean traffic keeps busy grow into a site: step -> power added. [W]"""
-        busy = datacenter.it_power_w(self.n_accelerators * self.busy_share, self.tdp_w)
+        busy = datacenter.it_power_w(self.n_accelerators * self.mean_load, self.tdp_w)
         boards, it = self.boards_w, self.it_w
         return {"busy": busy, "spare": boards - busy, "host": it - boards, "overhead": self.site_w - it}
 
     @property
     def drawn_w(self):
         """Who draws the mean power at the meter: part -> power. [W]"""
-        busy = datacenter.it_power_w(self.n_accelerators * self.busy_share, self.busy_w)
-        host, it = datacenter.it_power_w(self.n_servers, self.host_mean_w), self.it_mean_w
-        return {"busy": busy, "idle": it - busy - host, "host": host, "overhead": self.site_mean_w - it}
+        boards, it = datacenter.it_power_w(self.n_accelerators, self.mean_w), self.it_mean_w
+        return {"boards": boards, "host": it - boards, "overhead": self.site_mean_w - it}
 
 
-# What lines 107 to 122 of the article say of their service: claims by input, and what follows from the text.
+# What the article says of its service: claims by input, and what follows from the text.
 _ARTICLE_CLAIMS = {
     "queries_per_day": "C43", "output_tokens_per_query": "C44", "tokens_per_s_per_accelerator": "C45",
     "electricity_usd_per_kwh": "C53",
 }  # fmt: skip
-# Line 118 multiplies by 1.5; load is constant, and prompts count as nothing.
+# It multiplies by 1.5; load is constant, boards that work draw their rating, and prompts count as nothing.
 _ARTICLE = {
     "prompt_tokens_per_query": 0, "peak_to_average": 1.0, "max_load": 1.0, "accelerators_per_server": 8, "pue": 1.5,
+    "part_load": ((0.0, 1.0), (0.0, 1.0)), "n_together": 1,
 }  # fmt: skip
 
 
@@ -217,8 +237,7 @@ def article_bill(bill, host_power_w):
     """
     network, board = catalog.model("llama-3.1-70b"), catalog.accelerator("h100-sxm")
     given = {name: claim(one).value for name, one in _ARTICLE_CLAIMS.items()} | _ARTICLE
-    given |= {"busy_w": board.tdp_w, "idle_w": board.idle_w}
-    return replace(bill, model=network, accelerator=board, host_power_w=host_power_w, host_mean_w=host_power_w, **given)
+    return replace(bill, model=network, accelerator=board, host_power_w=host_power_w, busy_w=board.tdp_w, **given)
 
 
 @dataclass(frozen=True)
@@ -248,43 +267,22 @@ def site(site_mw, rack_kw, bill):
     return Site(power, racks, per_rack, by_power, servers, boards, bill.answered_per_s(boards))
 
 
-def site_queries_per_day(site_mw, bill):
-    """Queries a site answers a day with the servers of a bill, not rounded; for curves."""
-    power = datacenter.site_it_power_w(to_si(site_mw, "MW"), bill.pue)
-    boards = datacenter.servers_by_power(power, bill.server_rated_w) * bill.accelerators_per_server
-    return in_unit(bill.answered_per_s(boards), "1/day")
-
-
-# Measured rates of one accelerator, prompts included in the time: entity of data/datacenter.csv -> batch, where known.
-MEASURED = {"h100-70b-batch-32": 32, "h100-70b-batch-128": 128, "h100-70b-batch-898": 898, "h800-deepseek-v3": None}
-
-
-def measured_tokens_per_s():
-    """Measured output rates of one accelerator by entity. [1/s]"""
-    return {entity: _fact(entity, "tokens_per_s_per_accelerator").value for entity in MEASURED}
-
-
 def spans(own):
-    """Published ends of the inputs that matter, in the units people type: name -> (low, high).
+    """Ends of the inputs of a site and of its queries, in the units people type: name -> (low, high).
 
     own: the reader's values by name; an end moves out to one that lies outside.
     """
-
-    def both(entity, quantity):
-        low, _, high = _fact(entity, quantity).ends
-        return low, high
-
-    price, share = "electricity_price_usd_per_j", "provisioned_power_share"
-    rates = measured_tokens_per_s().values()
-    prices = (_fact(place, price).value for place in ("us-industrial-new-mexico", "us-commercial-2024"))
     published = {
-        "tokens_per_s_per_accelerator": (min(rates), max(rates)),
-        "electricity_usd_per_kwh": tuple(in_unit(one, "usd/kWh") for one in prices),
-        "pue": (_fact("hyperscale-aws-best-site", "pue").value, _fact("industry-average-2025", "pue").value),
-        "peak_to_average": both("planning", "peak_to_average"),
-        "max_load": both("planning", "max_load"),
-        "prompt_tokens_per_query": both("planning", "prompt_tokens_per_query"),
-        "output_tokens_per_query": both("gpt-4o-query", "tokens_per_query"),
-        "provisioned_power_share": (_fact("gpt-4o-query", share).value, both("dgx-h100-training", share)[1]),
+        "electricity_usd_per_kwh": ("us-industrial-new-mexico", "us-commercial-2024", "electricity_price_usd_per_j"),
+        "pue": ("hyperscale-aws-best-site", "industry-average-2025", "pue"),
     }
-    return {name: (min(low, own[name]), max(high, own[name])) for name, (low, high) in published.items()}
+    found = {name: (_fact(low, one).value, _fact(high, one).value) for name, (low, high, one) in published.items()}
+    wide = {
+        "output_tokens": ("gpt-4o-query", "tokens_per_query"),
+        "peak_to_average": ("planning", "peak_to_average"),
+        "max_load": ("planning", "max_load"),
+        "prompt_tokens": ("planning", "prompt_tokens_per_query"),
+    }
+    found |= {name: _fact(*place).ends[::2] for name, place in wide.items()}
+    typed = {name: [in_unit(end, quantities()[name].unit) for end in pair] for name, pair in found.items()}
+    return {name: (min(low, own[name]), max(high, own[name])) for name, (low, high) in typed.items()}

@@ -2,9 +2,10 @@
 
 import functools
 
+import numpy
 import pytest
 
-from llmpower import service
+from llmpower import case, estimate, plan, service
 from llmpower.book.parameters import parameters
 from llmpower.facts import catalog
 from llmpower.facts.claims import claim
@@ -15,18 +16,18 @@ from tests.conftest import BOOK
 CHAPTER = BOOK / "chapters" / "datacenter-scale.ipynb"
 DEFAULTS = {name: one.default for name, one in parameters(CHAPTER).items()}
 fact = functools.partial(catalog.fact, "datacenter.csv")
-# What the chapter makes of its parameters: no rate given, and watts instead of a share of the rating.
+# A bill by hand: 1000 tokens/s and 600 W a board at full load, 300 W waiting, 450 W at half load, 2 kW a host.
 INPUTS = {
     name: value
     for name, value in DEFAULTS.items()
-    if name not in ("training_gwh", "site_mw", "rack_kw", "provisioned_power_share")
+    if name not in ("training_gwh", "site_mw", "rack_kw", "weight_format")
 } | {
     "model": catalog.model("llama-3.1-70b"),
     "accelerator": catalog.accelerator("h100-sxm"),
-    "tokens_per_s_per_accelerator": None,
-    "busy_w": 0.76 * 700,
-    "idle_w": 69,
-    "host_mean_w": 0.76 * 4600,
+    "tokens_per_s_per_accelerator": 1000,
+    "busy_w": 600,
+    "part_load": ((0.0, 0.5, 1.0), (0.5, 0.75, 1.0)),
+    "host_power_w": 2000,
 }
 
 
@@ -50,36 +51,72 @@ def test_whole_servers_as_the_ledger_has_them():
     assert found.site_w == pytest.approx(7.3899e6)
 
 
-AT_THE_BOUND = {
-    **INPUTS,
-    "tokens_per_s_per_accelerator": service.speed("llama-3.1-70b", "h100-sxm", 500, 500, 128).served_tokens_per_s,
-}
+def test_the_bill_by_hand():
+    found = service.Bill(**INPUTS)
+    # 2.5e9 x 500 / 86400 = 14.468e6 tokens/s; x 1.23 / (1000 x 0.7) = 25,422 boards, 3,178 servers with 25,424.
+    assert (found.n_servers, found.n_accelerators) == (3178, 25_424)
+    # Rated 8 x 700 + 2000 = 7.6 kW each; x 3178 = 24.15 MW, x 1.2 = 28.98 MW.
+    assert found.site_w == pytest.approx(28.98e6, rel=1e-3)
+    # 14.468e6 / 25.424e6 = 0.5691 of full: 0.75 + 0.0691 / 0.5 x 0.25 = 0.7845 of 600 W is 470.7 W.
+    assert found.mean_w == pytest.approx(470.7, rel=1e-3)
+    # 8 x 470.7 + 2000 = 5766 W; x 3178 x 1.2 = 21.99 MW; / 28,935 a second = 759.9 J.
+    assert found.query_j == pytest.approx(759.9, rel=1e-3)
+    # 759.9 J / 500 x 1e6 / 3.6e6 x 0.0861 usd.
+    assert found.tokens_usd(10**6) == pytest.approx(0.03635, rel=1e-3)
 
 
-def test_the_bill_at_the_bound_by_hand():
-    found = service.Bill(**AT_THE_BOUND)
-    # Three H100 hold 141.1 GB and 128 x 750 x 327,680 B = 31.5 GB; 128 tokens take 139.0 GB and these over 10.05 TB/s,
-    # 16.96 ms.
-    # 128 / 16.96 ms / 3 = 2515 a second; a prompt token takes 139.0 + 0.66 GFLOP at 989 TFLOP/s: 7081 a second.
-    # 500 / (500 / 7081 + 500 / 2515) = 1856.
+def test_the_bound_by_hand():
+    four = case("llama-3.1-70b", "h100-sxm", n_accelerators=4, batch=128, prompt_tokens=500, output_tokens=500)
+    found = service.speed(four)
+    # 139.0 GB and 128 x 750 x 327,680 B = 31.5 GB over 4 x 3.35 TB/s: 12.72 ms, 128 / 12.72 ms / 4 = 2515 a second.
+    assert found.decode_tokens_per_s == pytest.approx(2515, rel=2e-3)
+    # A prompt token takes 139.0 + 0.66 GFLOP at 989 TFLOP/s: 7081 a second; 500 / (500 / 7081 + 500 / 2515) = 1856.
     assert found.served_tokens_per_s == pytest.approx(1856, rel=1e-3)
-    # 2.5e9 x 500 / 86400 x 1.23 / (1856 x 0.7) = 13,697 boards, 1,713 servers (1,712 from unrounded inputs).
-    # They are rated at 10.2 kW, and the site at 1.2 times that.
-    assert found.n_servers == pytest.approx(1712, abs=1)
-    assert found.site_w == pytest.approx(20.95e6, rel=2e-3)
-    # 8 x (0.569 x 0.76 x 700 + 0.431 x 69) + 0.76 x 4600 = 6156 W a server; x 1712 x 1.2 / 28,935 = 437 J.
-    assert found.query_j == pytest.approx(437, rel=2e-3)
-    # 437 J / 3.6e6 x 0.0861 usd x 2.
-    assert found.tokens_usd(1000) == pytest.approx(2.09e-5, rel=2e-3)
+    # 141.1 + 31.5 = 172.6 GB fill three boards of 80 GB.
+    assert service.bounded(four).n_accelerators == 3
 
 
-def test_the_range_over_measured_rates_meets_published_energies_per_query():
+def test_copies_fill_servers_and_divide_heads():
+    def sizes(model, accelerator, per_server=8):
+        return [int(one.n_accelerators) for one in service.copies(case(model, accelerator), per_server)]
+
+    # 64 heads over 1, 2, 4, 8 and whole servers of eight; three boards cannot serve them, nor can 24.
+    assert sizes("llama-3.1-70b", "h100-sxm") == [1, 2, 4, 8, 16, 32, 64]
+    # 40 heads: 1, 2, 4, 8, and five servers.
+    assert sizes("qwen2.5-32b", "h100-sxm") == [1, 2, 4, 8, 40]
+    # No link between these cards is known.
+    assert sizes("llama-3.1-8b", "rtx-4090") == [1]
+
+
+def test_part_load_is_that_of_smaller_batches():
+    run = {"n_accelerators": 4, "prompt_tokens": 500, "output_tokens": 500}
+    full, few = (estimate("llama-3.1-70b", "h100-sxm", batch=batch, **run) for batch in (128, 32))
+    load = few.tokens_per_s / full.tokens_per_s
+    loads, shares = service.part_load(full, waits_w=114)
+    assert numpy.interp(load, loads, shares) == pytest.approx(few.power_w / full.power_w, rel=0.01)
+    assert service.batch_at(full, load) == pytest.approx(32, rel=0.02)
+    # Waiting: 4 x 114 W of what four draw at full load.
+    assert (loads[0], shares[0]) == (0, pytest.approx(456 / full.power_w))
+    # A node of four that answered a request a second drew 2.07 of its 2.8 kW, processors included; a board alone
+    # falls further, since half of a kilowatt of those is processors.
+    slow = fact("h100-node-serving-slowly", "power_w").value / fact("h100-node-serving", "power_w").value
+    assert 0.5 < numpy.interp(0.04, loads, shares) < slow
+    assert list(shares) == sorted(shares)
+
+
+def test_an_accelerator_waits_with_its_clocks_up():
+    # Our rows: 114.4 W on the first H100, rated 700 W; 122.7 W on the H200.
+    assert service.waiting_w(catalog.accelerator("h100-sxm"))[0] == pytest.approx(114.4, abs=0.05)
+    assert service.waiting_w(catalog.accelerator("h200-sxm"))[0] == pytest.approx(122.7, abs=0.05)
+    # Scaled to 1,000 W: 163 W; a listing of a B200 with a network in its memory shows 192 W.
+    assert service.waiting_w(catalog.accelerator("b200"))[0] == pytest.approx(163.4, abs=0.5)
+
+
+def test_published_energies_per_query_lie_between_batches():
     # Google's 0.24 Wh, measured, and Epoch AI's 0.3 Wh, estimated, by other roads.
-    rates = service.measured_tokens_per_s().values()
-    high = service.Bill(**{**INPUTS, "tokens_per_s_per_accelerator": min(rates)}).query_j
-    low = service.Bill(**{**INPUTS, "tokens_per_s_per_accelerator": max(rates)}).query_j
+    small, large = (plan("llama-3.1-70b", "h100-sxm", 2.5e9, batch=batch).wh_per_query.central for batch in (64, 512))
     for entity in ("gemini-text-prompt", "gpt-4o-query"):
-        assert low <= fact(entity, "query_energy_j").value <= high
+        assert large < in_unit(fact(entity, "query_energy_j").value, "Wh") < small
 
 
 @pytest.mark.parametrize(
@@ -91,12 +128,11 @@ def test_the_range_over_measured_rates_meets_published_energies_per_query():
         ("peak_to_average", "deepseek-v3-r1-service", "peak_to_average", "1"),
         ("max_load", "planning", "max_load", "1"),
         ("accelerators_per_server", "dgx-h100", "n_accelerators", "1"),
-        ("provisioned_power_share", "dgx-h100-training", "provisioned_power_share", "1"),
         ("pue", "gpt-4o-query", "pue", "1"),
         ("electricity_usd_per_kwh", "us-industrial-2025", "electricity_price_usd_per_j", "usd/kWh"),
         ("carbon_g_per_kwh", "us-grid", "carbon_kg_per_j", "g/kWh"),
         ("site_water_l_per_kwh", "us-fleet-model", "water_m3_per_j", "L/kWh"),
-        ("grid_water_l_per_kwh", "us-electricity-2014", "water_m3_per_j", "L/kWh"),
+        ("grid_water_l_per_kwh", "us-electricity-2023", "water_m3_per_j", "L/kWh"),
         ("training_gwh", "gpt-4-training", "training_energy_j", "GWh"),
         ("site_mw", "datacenter-hyperscale", "site_power_w", "MW"),
         ("rack_kw", "rack-average-afcom", "rack_power_w", "kW"),
@@ -108,83 +144,43 @@ def test_defaults_are_the_sourced_facts(name, entity, quantity, unit):
         assert quantities()[name].unit == unit
 
 
-def test_the_default_host_is_the_rest_of_a_dgx_h100():
-    rated = fact("dgx-h100", "rated_power_w").value
-    assert DEFAULTS["host_power_w"] == pytest.approx(rated - 8 * catalog.accelerator("h100-sxm").tdp_w)
-    share_of_host = fact("dgx-h100", "host_share").value
-    assert share_of_host / (1 - share_of_host) * 8 * 700 == pytest.approx(DEFAULTS["host_power_w"], rel=2e-3)
-
-
 def test_steps_add_up_to_the_site():
-    found = service.Bill(**AT_THE_BOUND)
+    found = service.Bill(**INPUTS)
     assert sum(found.steps_w.values()) == pytest.approx(found.site_w)
     assert found.site_mean_w < found.site_w
     drawn = {name: watts / found.site_mean_w for name, watts in found.drawn_w.items()}
-    # A server: 8 x 0.569 x 0.76 x 700 = 2422 W, 8 x 0.431 x 69 = 238 W, 0.76 x 4600 = 3496 W; x 1.2 = 7387 W.
-    assert drawn == pytest.approx({"busy": 0.328, "idle": 0.032, "host": 0.473, "overhead": 0.167}, abs=0.001)
+    # A server: 8 x 470.7 = 3766 W and 2000 W, x 1.2 = 6919 W.
+    assert drawn == pytest.approx({"boards": 0.544, "host": 0.289, "overhead": 0.167}, abs=0.001)
 
 
 def test_a_small_service_still_holds_the_model_once():
-    found = service.Bill(**{**INPUTS, "queries_per_day": 1, "model": catalog.model("llama-3.1-405b")})
-    # 812 GB of weights alone are eleven boards of 80 GB.
-    assert found.n_servers == 2
-    assert found.busy_share < 1e-5
+    found = plan("llama-3.1-405b", "h100-sxm", queries_per_day=1, batch=64)
+    # 812 GB of weights alone are eleven boards of 80 GB, two servers.
+    assert found.n_servers.central == 2
+    assert found.bill.mean_load < 1e-5
 
 
 def test_a_site_holds_whole_servers():
     found = service.site(30, 12, service.Bill(**INPUTS))
-    # 30 MW / 1.2 = 25 MW: 2083 racks of 12 kW that hold one server each, power for 2450 of 10.2 kW.
-    assert (found.n_racks, found.servers_per_rack, found.n_by_power, found.n_servers) == (2083, 1, 2450, 2083)
+    # 30 MW / 1.2 = 25 MW: 2083 racks of 12 kW that hold one server each, power for 3289 of 7.6 kW.
+    assert (found.n_racks, found.servers_per_rack, found.n_by_power, found.n_servers) == (2083, 1, 3289, 2083)
     # Racks that feed no server must be rebuilt: power alone counts.
-    found = service.site(30, 8, service.Bill(**INPUTS))
-    assert (found.servers_per_rack, found.n_servers) == (0, 2450)
-
-
-def test_the_bound_belongs_to_its_batch():
-    # Same formula, larger batch: what was measured at 898 is half of its own bound, not nine tenths.
-    speeds = {
-        n: service.speed("llama-3.1-70b", "h100-sxm", 500, 500, n).served_tokens_per_s for n in (128, 256, 512, 898)
-    }
-    assert speeds == pytest.approx({128: 1856, 256: 2655, 512: 3383, 898: 3524}, rel=1e-3)
-    assert service.measured_tokens_per_s()["h100-70b-batch-898"] / speeds[898] == pytest.approx(0.484, abs=0.001)
-
-
-def test_the_expectation_meets_what_was_measured():
-    """One board of H100 with a 70B network at batch 128 and 898; the measured ones ran on four, with shorter texts."""
-    rates = service.measured_tokens_per_s()
-    for batch, one in ((128, "h100-70b-batch-128"), (898, "h100-70b-batch-898")):
-        found = service.expected("llama-3.1-70b", "h100-sxm", 350, 350, batch)
-        assert found.central == pytest.approx(rates[one], rel=0.25)
-        assert (
-            found.low
-            < found.central
-            < found.high
-            < service.speed("llama-3.1-70b", "h100-sxm", 350, 350, batch).served_tokens_per_s
-        )
-
-
-def test_boards_that_work_on_larger_batches_draw_more_of_their_rating():
-    alone, many = (service.expected_power_share("llama-3.1-70b", "h100-sxm", 500, 500, batch) for batch in (1, 128))
-    # Single streams drew 360 to 410 W on boards of 700 W; no long run drew more than 0.975 of the rating.
-    assert 300 / 700 < alone < 500 / 700 < many <= 0.975
-    assert service.expected_power_share("llama-3.1-70b", "tpu-v5e", 500, 500, 128) is None
-
-
-def test_what_no_number_of_boards_holds_is_not_expected():
-    # 898 sequences of 100,000 tokens: a head of each is 3.7 TB over all layers and on every board.
-    assert service.expected("llama-3.1-70b", "h100-sxm", 100_000, 500, 898) is None
-
-
-def test_without_a_rate_the_expectation_counts_and_without_one_the_bound():
-    found = service.expected("llama-3.1-70b", "h100-sxm", 500, 500, 128)
-    assert service.Bill(**INPUTS).served_tokens_per_s == found.central
-    # No source gives the rating of a TPU v5e, so nothing is expected of it.
-    assert service.expected("llama-3.1-70b", "tpu-v5e", 500, 500, 128) is None
-    tpu = service.Bill(**{**INPUTS, "accelerator": catalog.accelerator("tpu-v5e")})
-    assert tpu.served_tokens_per_s == service.speed("llama-3.1-70b", "tpu-v5e", 500, 500, 128).served_tokens_per_s
+    found = service.site(30, 7, service.Bill(**INPUTS))
+    assert (found.servers_per_rack, found.n_servers) == (0, 3289)
 
 
 def test_ends_of_the_tornado_hold_the_readers_own_values():
-    own = {**DEFAULTS, "tokens_per_s_per_accelerator": 5.0, "pue": 3.0}
-    for name, (low, high) in service.spans(own).items():
+    own = {
+        "electricity_usd_per_kwh": 0.2,
+        "pue": 3.0,
+        "peak_to_average": 1,
+        "max_load": 0.95,
+        "prompt_tokens": 5,
+        "output_tokens": 100,
+    }
+    found = service.spans(own)
+    assert found.keys() == own.keys()
+    for name, (low, high) in found.items():
         assert low <= own[name] <= high
+    # New Mexico's 5.75 cents stays the low end.
+    assert found["electricity_usd_per_kwh"] == pytest.approx((0.0575, 0.2))

@@ -164,7 +164,7 @@ def test_plan_tells_what_a_planner_needs(say):
     for words, one, unit in (
         ("speed of one user", found.tokens_per_s_per_user, "tokens/s"),
         ("accelerators", found.n_accelerators, ""),
-        ("energy with machines that wait", found.j_per_token, "J/token"),
+        ("energy at the mean load", found.j_per_token, "J/token"),
         ("energy of a query", found.wh_per_query, "Wh"),
         ("power to build for", found.site_mw, "MW"),
         ("electricity", found.electricity_usd_per_year, "USD a year"),

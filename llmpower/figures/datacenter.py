@@ -11,7 +11,6 @@ STEPS = {
     "host": ("rest\nof the\nservers", ORANGE),
     "overhead": ("cooling\nand con-\nversion", RED),
 }
-_COUNTS = ((1e12, " trillion"), (1e9, " billion"), (1e6, " million"), (1e3, " thousand"))
 _WATTS = ((1e9, "GW"), (1e6, "MW"), (1e3, "kW"), (1, "W"))
 
 
@@ -38,39 +37,6 @@ def waterfall(steps_w, drawn_w):
             plot.plot([place - 0.31, place + 1.31], [reached, reached], color=GREY, linewidth=0.9)
     plot.set_ylim(0, 1.12 * max(total_w, drawn_w) / factor)
     plot.grid(axis="x", visible=False)
-
-
-def _count(value, _):
-    factor, word = next((one for one in _COUNTS if value >= one[0]), (1, ""))
-    return f"{value / factor:g}{word}"
-
-
-def sites(megawatts, lines, traffic, marks):
-    """Queries a day that a site can answer by its power, for several rates of a board.
-
-    lines : label and queries a day at each power, the highest first.
-    traffic : label of a service and its queries a day.
-    marks : label of a kind of site and its power. [MW]
-    """
-    table = style.tidy(megawatts, lines) + [(label, None, queries) for label, queries in traffic.items()]
-    data(["line", "site_power [MW]", "queries [1/day]"], [*table, *marks.items()])
-    plot = axes(4.2, "power of the site (MW)", "queries a day", "xy")
-    plot.yaxis.set_major_formatter(_count)
-    for (label, queries), color in zip(lines, (BLUE, GREEN, ORANGE)):
-        plot.plot(megawatts, queries, color=color, label=label)
-    for label, queries in traffic.items():
-        plot.axhline(queries, color=GREY, linewidth=1, linestyle=style.DASHED)
-        # Where no line can be: above all of them on the left, or below them on the right.
-        left = queries > 2 * max(line[0] for _, line in lines)
-        direct(plot, megawatts[0 if left else -1], queries, label, GREY, (6 if left else -6, 9))
-    lowest, highest = plot.dataLim.intervaly
-    decades = highest / lowest
-    plot.set(xlim=(megawatts[0], megawatts[-1]), ylim=(lowest / decades**0.35, highest * decades**0.08))
-    style.ends(plot, 1 / 8)
-    for label, power in marks.items():
-        plot.axvline(power, color=GREY, linewidth=1, linestyle=":")
-        aside = {"rotation": 90, "va": "bottom", "xycoords": ("data", "axes fraction")}
-        direct(plot, power, 0.02, label, GREY, (-3, 0), **aside)
 
 
 def tornado(bars, central):

@@ -58,39 +58,25 @@ def accelerators_needed(output_tokens_per_s, peak_to_average, served_tokens_per_
     return output_tokens_per_s * peak_to_average / (served_tokens_per_s * max_load)
 
 
-def busy_share(output_tokens_per_s, n_accelerators, served_tokens_per_s):
-    """Share of the time in which an installed accelerator works. [1]
+def mean_load(output_tokens_per_s, n_accelerators, served_tokens_per_s):
+    """Load of the installed accelerators, mean over the day. [1]
 
-    busy_share: 0 to 1, mean over the day.
-    Own derivation. Left out: work at part speed, which takes more time and more energy per token.
-    >>> busy_share(600000.0, 1800, 1000.0)
+    mean_load: share of the rate at full load, 0 to 1.
+    Own derivation. Left out: hours of more and of less traffic.
+    >>> mean_load(600000.0, 1800, 1000.0)
     0.3333333333333333
     """
     return output_tokens_per_s / (n_accelerators * served_tokens_per_s)
 
 
-def server_rated_w(accelerators_per_server, tdp_w, host_power_w):
-    """Power a server must be provided with. [W]
+def server_power_w(accelerators_per_server, accelerator_power_w, host_power_w):
+    """Power of a server: rated or drawn, as the powers in it are. [W]
 
-    tdp_w: of one accelerator.
-    host_power_w: as rated.
-    Own derivation. Left out: short peaks above the rating.
-    >>> server_rated_w(8, 700.0, 4600.0)
-    10200.0
+    Own derivation. Left out: short peaks; the host's own idling, so what is drawn is high at low load.
+    >>> server_power_w(8, 700.0, 2150.0)
+    7750.0
     """
-    return accelerators_per_server * tdp_w + host_power_w
-
-
-def server_mean_w(accelerators_per_server, busy_share, busy_w, idle_w, host_mean_w):
-    """Power a server draws, mean over the day. [W]
-
-    busy_w: of one accelerator.
-    idle_w: of one accelerator.
-    Own derivation. Left out: the host's own idling; it is taken to draw its power at work all day, so high at low load.
-    >>> server_mean_w(8, 0.5, 560.0, 70.0, 3680.0)
-    6200.0
-    """
-    return accelerators_per_server * (busy_share * busy_w + (1 - busy_share) * idle_w) + host_mean_w
+    return accelerators_per_server * accelerator_power_w + host_power_w
 
 
 def it_power_w(n_servers, server_power_w):

@@ -30,22 +30,14 @@ CASES = {
         },
         "1800 1",
     ),
-    "busy_share": (
+    "mean_load": (
         {"output_tokens_per_s": "600000 1/s", "n_accelerators": 1800, "served_tokens_per_s": "1000 1/s"},
         "0.333333333333 1",
     ),
     # DGX H100: 5.6 kW of boards and 4.6 kW of the rest.
-    "server_rated_w": ({"accelerators_per_server": 8, "tdp_w": "700 W", "host_power_w": "4.6 kW"}, "10.2 kW"),
-    # 8 x (0.5 x 560 + 0.5 x 70) + 3680 = 8 x 315 + 3680.
-    "server_mean_w": (
-        {
-            "accelerators_per_server": 8,
-            "busy_share": 0.5,
-            "busy_w": "0.56 kW",
-            "idle_w": "70 W",
-            "host_mean_w": "3.68 kW",
-        },
-        "6.2 kW",
+    "server_power_w": (
+        {"accelerators_per_server": 8, "accelerator_power_w": "700 W", "host_power_w": "4.6 kW"},
+        "10.2 kW",
     ),
     "it_power_w": ({"n_servers": 483, "server_power_w": "10.2 kW"}, "4.9266 MW"),
     "facility_power_w": ({"it_power_w": "4.9266 MW", "pue": 1.5}, "7.3899 MW"),
