@@ -14,13 +14,12 @@ from llmpower.book import fresh, pages, pdf, run, take_home
 from llmpower.book.files import PACKAGE, BookError, contents, page_file, read_json, read_yaml
 from llmpower.book.scenario import ask
 
-_LIBRARY = "data/references.bib"
 _NOTICE = "Run with a reader's own parameters: each chapter ends with the ones it used."
 
 
 def missing_parts(book):
     """Files that a book needs and this one lacks, one line each."""
-    needed = ["_config.yml", _LIBRARY, "_static", "requirements.lock", *pages.NEEDED]
+    needed = ["_config.yml", pages.LIBRARY, "_static", "requirements.lock", *pages.NEEDED]
     problems = [f"{name} is missing in {book}" for name in needed if not (book / name).exists()]
     for page in contents(book):
         if page not in pages.GENERATED and not page_file(book, page):
@@ -38,8 +37,8 @@ def _stage(book, folders, title, changed, stage):
             target.write_text(pages.page(page, book, folders), encoding="utf-8")
         else:
             shutil.copyfile(folders[name] / "executed.ipynb" if name in folders else page_file(book, page), target)
-    (stage / _LIBRARY).parent.mkdir()
-    for name in ("_toc.yml", _LIBRARY):
+    (stage / pages.LIBRARY).parent.mkdir()
+    for name in ("_toc.yml", pages.LIBRARY):
         shutil.copyfile(book / name, stage / name)
     shutil.copytree(book / "_static", stage / "_static")
     config = read_yaml(book / "_config.yml")

@@ -122,7 +122,7 @@ def fact(table, entity, quantity):
     """One fact of a tidy table; `UnknownName` if there is none.
 
     >>> fact("datacenter.csv", "gpt-4-training", "training_energy_j").printed
-    '42 GWh'
+    '42.4 GWh'
     """
     return records(table)[entity][quantity]
 

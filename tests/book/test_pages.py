@@ -59,6 +59,27 @@ def test_status_page_tells_run_time_facts_and_versions(runs, monkeypatch):
     assert f"| numpy | {numpy.__version__} |" in page and f"| Python | {platform.python_version()} |" in page
 
 
+def test_a_value_seen_in_a_work_that_repeats_others_is_marked(runs):
+    page = pages.page("sources", BOOK, runs)
+    library = pybtex.database.parse_file(BOOK / "data" / "references.bib").entries
+    facts = [fact for table in catalog.tidy_tables() for fact in catalog.facts(table)]
+    facts = [fact for fact in facts if (fact.unit, fact.kind) != ("text", "convention")]
+    expected = set()
+    for fact in facts:
+        key = fact.source.split(";")[0]
+        repeats = bool(key) and "Secondary" in library[key].fields.get("note", "")
+        expected.add((fact.entity, fact.quantity, key, repeats))
+    shown = set()
+    for row in re.findall(r"<tr><td><code>.*</tr>", page.partition("## Models")[0]):
+        entity, quantity = re.findall(r"<code>(.*?)</code>", row)
+        keys = re.findall(r'#document-(.*?)"', row)
+        shown.add((entity, quantity, keys[0] if keys else "", row.endswith(", secondary</td></tr>")))
+    assert shown == expected
+    # Two by hand: the V100's rating is NVIDIA's own, HBM2's energy was read in a stranger's quotation of its paper.
+    marks = {one[:2]: one[3] for one in shown}
+    assert not marks["v100-sxm2-32gb", "tdp_w"] and marks["hbm2-device", "energy_j_per_byte"]
+
+
 def test_every_chapter_has_a_run_time_in_the_reference_edition():
     recorded = json.loads((BOOK / pages.RUN_TIMES).read_text())
     assert set(recorded["run_s"]) == {"index", *(path.stem for path in (BOOK / "chapters").glob("*.ipynb"))}

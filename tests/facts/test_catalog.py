@@ -198,12 +198,38 @@ def test_sources_are_in_the_bibliography_and_the_bibliography_parses():
     used |= {key for one in claims().values() for key in one.sources}
     assert used <= library
     # And nothing lies in it that neither a fact nor a page names.
-    parts = [path for pattern in ("*.md", "*.ipynb", "data/*", "chapters/*.ipynb") for path in BOOK.glob(pattern)]
+    parts = [
+        path
+        for pattern in ("*.md", "*.ipynb", "*/*.md", "data/*.csv", "chapters/*.ipynb")
+        for path in BOOK.glob(pattern)
+    ]
     words = set(re.findall(r"[\w-]+", "".join(path.read_text(encoding="utf-8") for path in parts)))
     words |= {
         key for path in BOOK.glob("llmpower/**/*.py") for key in re.findall(r"\w+", path.read_text(encoding="utf-8"))
     }
     assert not library - words
+
+
+# Pages that repeat what others found or rate: collections, scrapes, press, encyclopedias, a stranger's notes.
+REPEATING = """acecloud.ai aiwiki.ai alldbin.com awesomeagents.ai besthub.dev centerconsulting.com endlesswiki.com
+    compbuddey.blogspot.com epium.com fareastgizmos.com fpsbench.com gentic.news hardforum.com hmc-tech.com menfem.com
+    holynerdvana.blogspot.com jarvislabs.ai longterm-wiki.vercel.app probsee.com statista.com techpowerup.com uvation.com
+    scrollytellingaifootprint.netlify.app unanswered.io wikiwand.com wiki.richxsearch.com worldstockmarket.net
+    ycharts.com github.com/bojieli github.com/minsik-kim github.com/isaacyhe github.com/adi-anirudh
+    github.com/baobab-tech""".split()
+
+
+def test_a_work_that_repeats_others_says_so_and_no_paste_is_a_source():
+    from pybtex.database import parse_file
+
+    library = parse_file(tables.DATA / "references.bib").entries
+    address = {key: entry.fields.get("howpublished", "") for key, entry in library.items()}
+    repeating = [key for key, url in address.items() if any(host in url for host in REPEATING)]
+    assert len(repeating) > 40
+    assert [key for key in repeating if "Secondary" not in library[key].fields["note"]] == []
+    assert [key for key, url in address.items() if "pastebin.com" in url] == []
+    # NVIDIA's tables come from NVIDIA, not from a copy of its repository under another name.
+    assert [key for key, url in address.items() if key.startswith("nvidia") and "simone-chen" in url] == []
 
 
 def test_an_unknown_fact():
