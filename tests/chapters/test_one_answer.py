@@ -1,16 +1,22 @@
 """One question, one answer: the front page, chapters, tables and `estimate` say the same of the same case."""
 
 import csv
+import importlib
+import json
+import subprocess
+import sys
 
 import pytest
 
 import llmpower
 from llmpower.book import files, records
+from llmpower.book.parameters import parameters
 from llmpower.evidence import joule
 from llmpower.facts.tables import DATA
 from tests.conftest import BOOK
 
 CHAPTERS = files.chapters(BOOK)
+plans = importlib.import_module("llmpower.plan")
 
 
 def shown(name):
@@ -69,3 +75,94 @@ def test_evidence_and_parts_agree_on_the_articles_network():
     low, high = (percent(text) for text in shown("model-against-measurement")["narrow_span"].split(" to "))
     assert low <= moved <= high and low <= parts.high and parts.low <= high
     assert shown("model-against-measurement")["by_parts"].startswith(f"{100 * parts.low:.1f} %")
+
+
+def asked(*command):
+    """What `llmpower` answers a program."""
+    return json.loads(
+        subprocess.run([sys.executable, "-m", "llmpower", *command, "--json"], capture_output=True, check=True).stdout
+    )
+
+
+PAGE = records.shown(files.read_notebook(CHAPTERS["datacenter-scale"]))
+DEFAULTS = {name: one.default for name, one in parameters(CHAPTERS["datacenter-scale"]).items()}
+
+
+@pytest.fixture(scope="module")
+def planned():
+    """The service of the datacenter chapter, as the command line plans it with nothing but what has no default."""
+    queries, batch = (f"{DEFAULTS[name]:.0f}" for name in ("queries_per_day", "batch"))
+    return asked("plan", "llama-3.1-70b", "h100-sxm", "--queries-per-day", queries, "--batch", batch)
+
+
+@pytest.mark.parametrize(
+    ("shown", "name", "factor"),
+    [
+        ("user", "tokens_per_s_per_user", 1),
+        ("needed", "n_accelerators", 1),
+        ("site_w", "site_mw", 1e6),
+        ("mean_w", "mean_mw", 1e6),
+        ("query", "wh_per_query", 3600),
+        ("million", "electricity_usd_per_million_tokens", 1),
+    ],
+)
+def test_the_datacenter_chapter_shows_the_plan_with_its_ranges(planned, shown, name, factor):
+    found = planned[name]
+    for end, here in (("low", "low"), ("central", "value"), ("high", "high")):
+        assert PAGE[shown][here] == pytest.approx(factor * found[end], rel=1e-6), end
+
+
+def test_boards_and_servers_of_the_page_are_those_of_the_plan(planned):
+    assert PAGE["together"]["value"] == planned["inputs"]["n_together"] == 4
+    assert PAGE["servers"]["value"] == planned["n_servers"]["central"]
+    # Watts over seconds are joules: a query at the meter is the mean power over the queries a second.
+    rate = DEFAULTS["queries_per_day"] / 86400
+    assert PAGE["mean_w"]["value"] / rate == pytest.approx(PAGE["query"]["value"])
+
+
+def test_the_copy_of_the_plan_is_the_estimate_of_its_case(planned):
+    run = ("llama-3.1-70b", "h100-sxm", "--n-accelerators", "4", "--batch", "128")
+    run += ("--prompt-tokens", "500", "--output-tokens", "500")
+    board, site = asked("estimate", *run), asked("estimate", *run, "--boundary", "facility")
+    assert board["tokens_per_s"] == pytest.approx(planned["tokens_per_s"]["central"])
+    assert board["tokens_per_s"] / 4 == pytest.approx(PAGE["likely"]["value"])
+    assert board["power_w"] / 4 == pytest.approx(PAGE["full"]["value"])
+    assert site["j_per_token"] == pytest.approx(planned["j_per_token_at_work"]["central"])
+    # A host for four of eight boards, and the site's factor.
+    assert site["power_w"] == pytest.approx(1.2 * (board["power_w"] + 2150 / 2))
+
+
+def test_part_load_is_the_estimate_of_the_smaller_batch():
+    run = {"n_accelerators": 4, "batch": PAGE["mean_batch"]["value"], "prompt_tokens": 500, "output_tokens": 500}
+    found = llmpower.estimate("llama-3.1-70b", "h100-sxm", **run)
+    assert found.power_w / 4 == pytest.approx(PAGE["spread"]["value"], rel=2e-3)
+    assert found.tokens_per_s / 4 == pytest.approx(PAGE["load"]["value"] * PAGE["likely"]["value"], rel=2e-3)
+
+
+def test_a_host_draws_the_same_everywhere(planned):
+    (assumed,) = (one for one in planned["assumptions"] if one["name"] == "host_power_w")
+    server = llmpower.estimate("llama-3.1-8b", "h100-sxm", n_accelerators=8, boundary="server").host.power_w
+    ends = [PAGE["host_range"][end] for end in ("low", "value", "high")]
+    assert ends == [assumed[end] for end in ("low", "value", "high")] == pytest.approx(server)
+    assert shown("model-against-measurement")["host_h100"] == PAGE["host_range"]["text"]
+
+
+@pytest.mark.parametrize(("place", "batch"), [("case_one", 1), ("case_many", 32)])
+def test_the_decode_chapter_expects_what_the_estimate_says(place, batch):
+    found = llmpower.estimate("llama-3.1-70b", "h100-sxm", 2, batch, context_tokens=0)
+    told = records.shown(files.read_notebook(CHAPTERS["decode-breakdown"]))[place]
+    ends = [getattr(found, end).tokens_per_s for end in ("low", "high")]
+    assert [told[end] for end in ("low", "value", "high")] == pytest.approx([ends[0], found.tokens_per_s, ends[1]])
+
+
+@pytest.mark.parametrize("name", [name for name in DEFAULTS if name in plans.DEFAULTS])
+def test_chapter_and_plan_assume_the_same(name):
+    assert DEFAULTS[name] == pytest.approx(plans.default(name).value, rel=1e-3)
+
+
+def test_usual_lengths_stand_in_one_place():
+    prompt, answer = (plans.default(name).value for name in ("prompt_tokens", "output_tokens"))
+    for chapter in (BOOK / "index.ipynb", CHAPTERS["decode-breakdown"]):
+        here = parameters(chapter)
+        assert (here["prompt_tokens"].default, here["output_tokens"].default) == (prompt, answer), chapter
+    assert (DEFAULTS["prompt_tokens_per_query"], DEFAULTS["output_tokens_per_query"]) == (prompt, answer)
