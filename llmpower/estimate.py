@@ -387,7 +387,8 @@ def check_fits(case):
         return
     n, accelerator, count = int(case.n_accelerators), case.accelerator, fewest(case)
     if count is None:
-        would = "no number of them would do, since each keeps the caches of at least one key-value head"
+        keeps = "since each keeps the caches of at least one key-value head"
+        would = f"no number of them that divides its {case.model.n_heads} heads would do, {keeps}"
     elif accelerator.get("link_bytes_per_s"):
         would = f"{count:,} would do"
     else:

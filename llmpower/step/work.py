@@ -1,13 +1,10 @@
 """What one decode step reads, keeps, moves and computes: counted here, once, for bound, forecast, measures and fit."""
 
-import bisect
 import functools
-import math
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 from llmpower.facts.catalog import records
-from llmpower.facts.quantities import quantities
 from llmpower.formulas import decode, of, serving
 
 # By convention a multiply and an add are two operations.
@@ -148,15 +145,10 @@ def fits(case):
 
 
 def fewest(case, least=1):
-    """Smallest number of accelerators, from `least` on, that holds a case; None if no number does.
+    """Smallest number of accelerators, from `least` on, that holds a case and divides its heads; None if none does.
 
     Each keeps at least one key-value head of every sequence, so more of them need not help.
     """
-    alone = needed_bytes(replace(case, n_accelerators=1))
-    first = max(least, math.ceil(decode.memory_fill(alone, 1, case.accelerator.memory_bytes)))
-    if fits(replace(case, n_accelerators=first)):
-        return first
-    # Beyond as many as there are heads, room grows with the number or shrinks with it, but does not turn.
-    most = int(quantities()["n_accelerators"].high)
-    place = bisect.bisect_left(range(first, most + 1), True, key=lambda n: fits(replace(case, n_accelerators=n)))
-    return first + place if first + place <= most else None
+    heads = case.model.n_heads
+    able = (n for n in range(least, heads + 1) if heads % n == 0 and fits(replace(case, n_accelerators=n)))
+    return next(able, None)
