@@ -55,14 +55,12 @@ def _ranged(fact):
 
 def coverage(book, runs):
     """From the parts of the article, and from each of its statements, to the sections of the book; a tally."""
-    notebooks, rows = {name: read_notebook(path) for name, path in chapters(book).items()}, []
-    claims = article.claims().values()
+    rows, claims = [], article.claims().values()
+    cells = {name: read_notebook(path).cells for name, path in chapters(book).items()}
+    at = {one.id: _address(one.chapter, where.treated(one, cells[one.chapter])) for one in claims}
     for one in where.coverage():
-        own = [claim for claim in claims if where.part(claim) is one]
-        ids = [
-            (claim.id, _address(claim.chapter, where.treated(claim, notebooks[claim.chapter].cells))) for claim in own
-        ]
-        rows.append((one, _address(one.page, one.section), ids))
+        own = [(claim.id, at[claim.id]) for claim in claims if where.part(claim) is one]
+        rows.append((one, _address(one.page, one.section), own))
     verdicts = collections.Counter(claim.verdict for claim in claims)
     return {"rows": rows, "tally": [(verdict, verdicts[verdict]) for verdict in article.VERDICTS]}
 
