@@ -1,6 +1,7 @@
 """Where the book treats each part of the article it starts from."""
 
 import functools
+import re
 from dataclasses import dataclass
 
 from llmpower.facts.tables import rows
@@ -8,11 +9,15 @@ from llmpower.facts.tables import rows
 
 @dataclass(frozen=True)
 class Block:
-    """A run of the article's lines and the section of the book that treats it."""
+    """A part of the article, the heading it stands under there, and the section of the book that treats it.
+
+    The lines put statements into parts; they are those of a text copy, so no page shows them.
+    """
 
     first_line: int
     last_line: int
     block: str
+    heading: str
     page: str
     section: str
 
@@ -24,5 +29,28 @@ def coverage():
     for cells in rows("coverage.csv"):
         first, last = (cells.whole(column) for column in ("first_line", "last_line"))
         cells.key("page")
-        blocks.append(Block(first, last, *(cells.text(column) for column in ("block", "page", "section"))))
+        blocks.append(Block(first, last, *(cells.text(column) for column in ("block", "heading", "page", "section"))))
     return tuple(blocks)
+
+
+def part(claim):
+    """Part of the article in which a statement stands."""
+    return next(block for block in coverage() if block.first_line <= claim.line <= block.last_line)
+
+
+def treated(claim, cells):
+    """Section of its chapter that treats a statement: one whose code names it, or else the one with all verdicts.
+
+    cells: of the notebook of the chapter. The section of the statement's part goes before others; the introduction,
+    where the chapter only quotes, does not count.
+    """
+    code, heading = {}, ""
+    for cell in cells:
+        if cell.cell_type == "code":
+            code[heading] = code.get(heading, "") + cell.source
+        else:
+            heading = [heading, *re.findall(r"^#+ (.+)$", cell.source, re.MULTILINE)][-1]
+    introduction, *others = code
+    naming = [section for section in others if re.search(rf"\b{claim.id}\b", code[section])]
+    naming.sort(key=lambda section: section != part(claim).section)
+    return (naming or [section for section in others if "claims_of(" in code[section]])[0]

@@ -1,5 +1,6 @@
 """The generated pages: ``templates/``, filled with the data and with what is known about this edition and its runs."""
 
+import collections
 import importlib.metadata
 import platform
 import re
@@ -71,15 +72,22 @@ def _ranged(fact):
 
 
 def coverage(book, runs):
-    """From the article's lines to the sections of the book."""
-    rows = []
+    """From the parts of the article, and from each of its statements, to the sections of the book; a tally."""
+    rows, claims = [], article.claims().values()
+    cells = {name: read_notebook(path).cells for name, path in chapters(book).items()}
+    at = {one.id: _address(one.chapter, where.treated(one, cells[one.chapter])) for one in claims}
     for one in where.coverage():
-        ids = [id for id, claim in article.claims().items() if one.first_line <= claim.line <= one.last_line]
-        kept = "".join(letter for letter in one.section.lower() if letter.isalnum() or letter in " -_")
-        # A heading has the anchor that MyST makes of it.
-        address = f"{one.page}.{'md' if one.page in GENERATED else 'ipynb'}#{kept.replace(' ', '-')}"
-        rows.append((one, address, ids))
-    return {"rows": rows}
+        own = [(claim.id, at[claim.id]) for claim in claims if where.part(claim) is one]
+        rows.append((one, _address(one.page, one.section), own))
+    verdicts = collections.Counter(claim.verdict for claim in claims)
+    return {"rows": rows, "tally": [(verdict, verdicts[verdict]) for verdict in article.VERDICTS]}
+
+
+def _address(page, section):
+    """Where a section of a chapter stands: a heading has the anchor that MyST makes of it."""
+    page = page if page == "index" or "/" in page else f"chapters/{page}"
+    kept = "".join(letter for letter in section.lower() if letter.isalnum() or letter in " -_")
+    return f"{page}.ipynb#{kept.replace(' ', '-')}"
 
 
 def parameters_used(book, runs):

@@ -14,6 +14,7 @@ from IPython.display import Markdown, display
 
 from llmpower import symbolic
 from llmpower.book import records
+from llmpower.book.coverage import part
 from llmpower.book.escape import escaped
 from llmpower.facts.claims import claim, claims
 from llmpower.facts.quantities import quantities
@@ -159,9 +160,9 @@ def _numeric(cells):
 
 
 def quote(id):
-    """The article's words, such as of ``"C01"``, with the line they stand in."""
+    """The article's words, such as of ``"C01"``, with the heading they stand under there."""
     one = claim(id)
-    return f"“{escaped(_words(one))}” ({{cite:t}}`plasmon2026power`, line {one.line})"
+    return f"“{escaped(_words(one))}” ({{cite:t}}`plasmon2026power`, {escaped(part(one).heading)})"
 
 
 def claims_of(chapter):
@@ -169,7 +170,7 @@ def claims_of(chapter):
     rows = []
     for one in claims().values():
         if one.chapter == chapter:
-            said = f"“{escaped(_words(one))}” ({one.id}, line {one.line})"
+            said = f"“{escaped(_words(one))}” ({one.id}, {escaped(part(one).heading)})"
             source = cite(one.source) if one.source else ""
             rows.append([said, one.verdict, f"{escaped(one.recomputed)} {source}"])
     table(["the article", "verdict", "recomputed"], rows)

@@ -35,7 +35,7 @@ TABLES = {f"{name}.csv": TIDY for name in _TIDY_TABLES.split()} | {
     "accuracy.csv": _ERRORS,
     "claims.csv": ("id", "line quote value low high unit chapter verdict recomputed source verified note"),
     "constant_sets.csv": ("entity quantity", "constant note"),
-    "coverage.csv": ("first_line", "last_line block page section"),
+    "coverage.csv": ("first_line", "last_line block heading page section"),
     "measurements.csv": ("id", _RUN),
     "models.csv": ("entity", _NETWORK),
     "power_runs.csv": ("id", _POWER_RUN),

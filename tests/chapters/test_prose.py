@@ -42,6 +42,23 @@ def test_decode_asks_the_meter_and_a_whole_request():
     assert re.search(r"32: 4,000, 25.0\s%\scached", cached.text)
 
 
+def test_decode_holds_constants_against_ratings_and_counts_the_articles_prompt():
+    found = read("decode-breakdown")
+    # 14.72 pJ/bit x 8 x 5.3 TB/s = 624 W of 550 W; 13.11, 11.68 and 13.64 at 1.5, 4 and 1.6 TB/s of 400, 900 and 280 W.
+    assert found.numbers["worst_own"] == pytest.approx(14.72 * 8 * 5.3 / 550, rel=1e-3)
+    assert found.numbers["others_least"] == pytest.approx(13.11 * 8 * 1.5 / 400, rel=1e-3)
+    assert found.numbers["others_most"] == pytest.approx(13.64 * 8 * 1.6 / 280, rel=1e-3)
+    says(found, "That refutes no constant.", "The article counts no prompt.", unlike=["it cannot be the cost"])
+    # 501 readings of 139.006 GB and 500 of 327,680 B x 33,018 tokens at 20 pJ/bit; arithmetic at 0.3 pJ: 32,768 tokens
+    # at 136.90 GFLOP (the last layer serves one only) and 16,384 x 2.6214 MFLOP, 500 at 139.01 and 33,018 x 2.6214.
+    moved = (501 * 139.006e9 + 500 * 327_680 * 33_018) * 160e-12
+    worked = (32_768 * (136.90e9 + 16_384 * 2.62144e6) + 500 * (139.01e9 + 33_018 * 2.62144e6)) * 0.3e-12
+    assert found.numbers["own_computed"] == pytest.approx(moved / (moved + worked), rel=1e-3)
+    # 2 B x 121.5 pJ over 2 x 1.092 pJ; 700 W over 989.4 TFLOP/s, and 698.62 W over the 657.46 TFLOP/s of the same run.
+    assert found.numbers["at_chosen"] == "111" and found.numbers["over_peak"] == "0.708 pJ"
+    assert found.numbers["over_reached"] == f"{698.62 / 657.46:.3g} pJ"
+
+
 def test_decode_of_a_mixture_on_a_laptop():
     found = read(
         "decode-breakdown", model="mixtral-8x7b", accelerator="rtx-4060-laptop", batch=512, context_tokens=0,

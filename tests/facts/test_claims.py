@@ -61,3 +61,16 @@ def test_one_h100_cannot_hold_the_model():
     # C81, C84: 140 GB of weights against 80 GB of memory.
     case = bound.counts("llama-3.1-70b", 1, 0)
     assert not bound.memory_fit(case, 1, "h100-sxm", 1).fits
+
+
+def test_the_price_of_a_bit_fits_the_whole_way_and_not_the_memory_alone():
+    # C29: HBM, L2 and L1 of Antepara et al., SC25, on four machines: 18.00, 19.41, 18.00 and 18.22 pJ/bit.
+    whole = [11.68 + 4.87 + 1.45, 13.11 + 4.71 + 1.59, 13.64 + 2.82 + 1.54, 14.72 + 1.39 + 2.11]
+    assert [round(100 * (20 / one - 1)) for one in (max(whole), min(whole), 15.19)] == [3, 11, 32]
+    assert claim("C29").verdict == "definition needed" and "3 to 32 % high" in claim("C29").recomputed
+
+
+def test_the_ratio_of_the_articles_prices_and_of_measured_ones():
+    # C35: 1 / 500 is 0.3 pJ twice over 16 bit at 20 pJ; measured, 1.0918 pJ twice over 16 bit at 15.19 pJ.
+    assert round(16 * 20 / (2 * 0.3)) == 533 and round(16 * 15.19 / (2 * 1.0918)) == 111
+    assert claim("C35").verdict == "reproduces" and "1/111" in claim("C35").recomputed
