@@ -165,7 +165,11 @@ def test_measures_are_headlined_only_where_memory_suffices():
     # Mixtral: 46.7 G weights x 2 B = 93.4 GB; 131,072 B of cache a token x 32,768 = 4.295 GB a sequence.
     # Eight boards of 80 GB hold (640 - 93.4) / 4.295 = 127 sequences, so 64 of the batches drawn.
     found = read("three-layer-mitigations")
-    says(found, "batch 64 is the largest drawn that fits", "**At small batch half the bytes cost more energy, not less:**")
+    says(
+        found,
+        "batch 64 is the largest drawn that fits",
+        "**At small batch half the bytes cost more energy, not less:**",
+    )
     assert found.numbers["many"] == 64
     # 64 x 65,536 tokens take 550 GB beside the 93.4; half of that context fits.
     assert (found.numbers["best_batch"], found.numbers["best_context"]) == (64, 32768)
