@@ -1,6 +1,11 @@
-"""Measured runs: ``data/measurements.csv`` and ``validation.csv`` as columns, our own ``power_runs.csv`` by run."""
+"""Measured runs: ``data/measurements.csv`` and ``validation.csv`` as columns, our own ``power_runs.csv`` by run.
+
+And pairs of runs that one thing tells apart.
+"""
 
 import functools
+import itertools
+from collections import defaultdict
 from types import SimpleNamespace
 
 import numpy as np
@@ -42,6 +47,33 @@ def _number(cells, name):
     if value is not None and value <= 0 and (value, name) != (0, "prompt_tokens"):
         raise cells.wrong(name, "a number above zero")
     return quantities()[name].checked(cells, name, value) if name in quantities() else value
+
+
+@functools.cache
+def measured():
+    """All rows of both tables, a namespace each: the runs in a fit and those kept out of it.
+
+    >>> sum(run.accelerator == "mi300x" for run in measured())
+    3
+    """
+    tables = (measurements(name) for name in ("measurements.csv", "validation.csv"))
+    return [SimpleNamespace(**dict(zip(columns, row))) for columns in tables for row in zip(*columns.values())]
+
+
+def pairs(runs, differs, same):
+    """Pairs of runs that agree in the columns `same` and have neighbouring values in the column `differs`.
+
+    runs: namespaces, such as `measured` or `power_runs` gives. The smaller value comes first.
+
+    >>> llama = [run for run in measured() if run.source == "dai2024gpubench" and run.model == "llama-3-70b"]
+    >>> [one.accelerator for one, _ in pairs(llama, "weight_format", ["accelerator", "n_accelerators"])]
+    ['m2-ultra']
+    """
+    groups = defaultdict(lambda: defaultdict(list))
+    for run in runs:
+        groups[tuple(getattr(run, name) for name in same)][getattr(run, differs)].append(run)
+    neighbours = ((group[a], group[b]) for group in groups.values() for a, b in itertools.pairwise(sorted(group)))
+    return [pair for ends in neighbours for pair in itertools.product(*ends)]
 
 
 _POWER_TEXT = ("id", "board", "accelerator", "driver", "software", "kind", "what", "weight_format")

@@ -1,11 +1,12 @@
 """Figures of the chapter three-layer-mitigations; they draw what they are given and compute nothing."""
 
+import math
 import textwrap
 
 from matplotlib.ticker import LogLocator
 
 from llmpower.figures import style
-from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PARTS, RED, axes, data, direct
+from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PALE, PARTS, PURPLE, RED, axes, data, direct
 
 _LINES = ((BLUE, "-"), (GREEN, (0, (6, 2))), (ORANGE, (0, (3, 2))), (GREY, (0, (1, 1.5))))
 
@@ -54,10 +55,22 @@ def _above(plot, entries):
         direct(plot, 0, 1, words, INK, (62 * column + 11, 26 - 13 * row), **spot)
 
 
-def against_batch(batches, traffic, whole, printed, label):
-    """Shares of weight traffic and whole energy (Ranges) that mixture and quantization leave, and the article's."""
+def _outside(plot, start, words):
+    """Grey what lies beyond a batch or context, and say why; nothing where it is beyond the axes."""
+    left, end = plot.get_xlim()
+    if start < end:
+        plot.axvspan(max(start, left), end, color=PALE, alpha=0.25, linewidth=0, zorder=0)
+        direct(plot, end, 0.48, textwrap.fill(words, 12), GREY, (-5, 0), xycoords=("data", "axes fraction"))
+
+
+def against_batch(batches, traffic, whole, printed, label, most, room):
+    """Shares of weight traffic and whole energy (Ranges) that mixture and quantization leave, and the article's.
+
+    most : the largest batch that fits, and `room` what to say beyond it.
+    """
     lines = (("weight traffic", traffic), ("whole energy", whole))
-    data(["what", "batch [count]", "left [1]"], [*style.tidy(batches, lines), (label, None, printed)])
+    rows = [(*row, row[1] <= most) for row in style.tidy(batches, lines)]
+    data(["what", "batch [count]", "left [1]", "fits [1]"], [*rows, (label, None, printed, None)])
     plot = style.batches(batches, "left by mixture and quantization (% of what it was)")
     style.band(plot, batches, whole, GREEN, "whole\nenergy")
     plot.plot(batches, traffic, color=BLUE, label="weight\ntraffic")
@@ -66,25 +79,59 @@ def against_batch(batches, traffic, whole, printed, label):
     style.ends(plot, 0.13)
     # The lines rise with the batch, so there is room at the right.
     direct(plot, batches[-1], printed, label, RED, (-6, 9 if traffic[-1] > printed + 0.1 else -9))
+    _outside(plot, most, room)
 
 
 def _tokens(value, _):
     return f"{value / 1024:,.0f}K" if value >= 1024 else f"{value:,.0f}"
 
 
-def sparse(contexts, saved):
-    """Share of the whole energy that sparse attention saves, against context; a line for each of up to four batches."""
+def sparse(contexts, saved, fits):
+    """Share of the whole energy that sparse attention saves, against context; a line for each of up to four batches.
+
+    fits : for each batch whether it fits with each context; a line is pale where it does not.
+    """
     saved = dict(list(saved.items())[: len(_LINES)])
-    data(["batch [count]", "context [tokens]", "energy_saved [1]"], style.tidy(contexts, saved.items()))
+    rows = [(*row, fits[row[0]][contexts.index(row[1])]) for row in style.tidy(contexts, saved.items())]
+    data(["batch [count]", "context [tokens]", "energy_saved [1]", "fits [1]"], rows)
     plot = axes(x="tokens of context (K: 1,024)", y="saved by sparse attention (% of the whole energy)")
     for (batch, shares), (color, dashes) in zip(saved.items(), _LINES):
-        plot.plot(contexts, shares, color=color, linestyle=dashes, label=f"batch {batch:,}")
+        plot.plot(contexts, shares, color=color, linewidth=1, linestyle=dashes, alpha=0.35, label=f"batch {batch:,}")
+        inside = [share if there else math.nan for share, there in zip(shares, fits[batch])]
+        plot.plot(contexts, inside, color=color, linestyle=dashes, linewidth=2.2)
     plot.axhline(0, color=GREY, linewidth=1)
     style.log(plot, "x", base=2, form=_tokens)
     plot.set_xlim(contexts[0], contexts[-1])
     low, high = plot.get_ylim()
     plot.set_ylim(min(low, -0.03), max(high, 0.1))
     style.ends(plot, 0.065)
+
+
+_SIGNS = ((BLUE, "o"), (GREEN, "s"), (ORANGE, "^"), (RED, "D"), (PURPLE, "v"))
+
+
+def pairs(groups, y, less, more, corner):
+    """Energy per token of one run over that of its twin, against batch; hollow where a run is marked.
+
+    groups : what the pairs have in common -> batch, ratio and whether one of the two is marked, of each pair.
+    less, more : what it means to lie below and above one.
+    corner : of the axes where the signs are explained.
+    """
+    found = [(name, *pair) for name, some in groups.items() for pair in some]
+    data(["pairs", "batch [count]", "energy_ratio [1]", "marked [1]"], [(*row[:3], int(row[3])) for row in found])
+    batches, ratios = [row[1] for row in found], [row[2] for row in found]
+    plot = style.batches([min(batches) / 1.3, max(batches) * 1.3], y, 4.2, logarithmic="y")
+    plot.set_ylim(min(ratios) / 1.6, max(1, *ratios) * 1.3)
+    plot.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+    plot.axhline(1, **style.RULE)
+    for words, height in ((more, 8), (less, -8)):
+        direct(plot, plot.get_xlim()[0], 1, words, GREY, (4, height))
+    looks = {}
+    for name, (color, sign) in zip(groups, _SIGNS):
+        looks[name] = {"color": color, "marker": sign, "markersize": 6, "linestyle": "", "alpha": 0.9}
+        for batch, ratio, marked in groups[name]:
+            plot.plot(batch, ratio, **looks[name], markerfacecolor="white" if marked else color, zorder=4)
+    style.key(plot, list(looks.items()), *corner)
 
 
 def operations(machines):

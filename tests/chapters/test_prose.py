@@ -178,6 +178,28 @@ def test_measures_where_arithmetic_sets_the_time():
     assert not any(isinstance(value, float) and math.isnan(value) for value in found.numbers.values())
 
 
+def test_measures_are_headlined_only_where_memory_suffices():
+    # Mixtral: 46.7 G weights x 2 B = 93.4 GB; 131,072 B of cache a token x 32,768 = 4.295 GB a sequence.
+    # Eight boards of 80 GB hold (640 - 93.4) / 4.295 = 127 sequences, so 64 of the batches drawn.
+    found = read("three-layer-mitigations")
+    says(
+        found,
+        "batch 64 is the largest drawn that fits",
+        "**At small batch half the bytes cost more energy, not less:**",
+    )
+    assert found.numbers["many"] == 64
+    # 64 x 65,536 tokens take 550 GB beside the 93.4; half of that context fits.
+    assert (found.numbers["best_batch"], found.numbers["best_context"]) == (64, 32768)
+    # 17 served pairs, at batch 8 with 1.5359, 1.6106 and 1.5618 times the energy; 10 of our own.
+    assert (found.numbers["n_served"], found.numbers["n_bare"]) == (17, 10)
+    assert found.numbers["fp8_few"] == pytest.approx(0.5618, abs=1e-4)
+    assert found.numbers["fp8_most"] == pytest.approx(1 - 0.844382, abs=1e-4)
+    # All pairs of the mixture with the dense network: 1 - 0.382634/0.473498 to 1 - 0.653134/1.72566 saved.
+    assert found.numbers["twins_n"] == 31
+    crowded = read("three-layer-mitigations", accelerator="rtx-4060-laptop", n_accelerators=1)
+    says(crowded, "not even one sequence fits", unlike=["is the largest drawn that fits"])
+
+
 def test_nothing_is_split_where_all_fits():
     found = read(
         "tokens-per-watt", devices="rtx-4090,h200-sxm", models="qwen3-4b", batches="4", context_tokens=0,

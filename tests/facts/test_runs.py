@@ -2,6 +2,7 @@
 
 import datetime
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from pybtex.database import parse_file
 
 from llmpower.book.fresh import forget
 from llmpower.facts import catalog, tables
-from llmpower.facts.runs import POWER_KINDS, measurements, power_runs
+from llmpower.facts.runs import POWER_KINDS, measured, measurements, pairs, power_runs
 
 TABLES = ["measurements.csv", "validation.csv"]
 
@@ -169,3 +170,29 @@ def test_rows_read_again_in_their_source(run):
     rows = [row for row, key in enumerate(zip(*(runs[name] for name in columns))) if key == run]
     shown = [tuple(float(runs[name][row]) for name in ("power_w", "j_per_token", "tokens_per_s")) for row in rows]
     assert any(one == pytest.approx(SEEN[run], rel=1e-5) for one in shown)
+
+
+def test_pairs_differ_in_one_thing():
+    def eight_bits(run):
+        return (
+            run.model == "qwen3-235b-a22b"
+            and run.accelerator == "b200"
+            and run.n_accelerators == 4
+            and run.max_batch == 8
+        )
+
+    same = ("model", "accelerator", "n_accelerators", "tensor_parallel", "task", "software", "max_batch")
+    [(wide, narrow)] = pairs(
+        [run for run in measured() if eight_bits(run) and run.task == "gpqa"], "weight_format", same
+    )
+    assert (wide.weight_format, narrow.weight_format) == ("bf16", "fp8")
+    # mlenergy_v3-0010 and its twin: 9.25786 J over 6.02760 J a token.
+    assert narrow.j_per_token / wide.j_per_token == pytest.approx(9.25786 / 6.02760, rel=1e-5)
+    # Llama-3-8B on five machines and Llama-3-70B on one in both formats: six pairs of two runs.
+    gguf = pairs([run for run in measured() if run.software.startswith("llama.cpp")], "weight_format", same)
+    assert len(gguf) == 6 and {narrow.weight_format for _, narrow in gguf} == {"q4_k_m"}
+
+
+def test_pairs_are_neighbours_and_twins_count_twice():
+    made = [SimpleNamespace(n=n, task=task) for n, task in ((2, "a"), (8, "a"), (4, "a"), (4, "a"), (1, "b"))]
+    assert [(one.n, other.n) for one, other in pairs(made, "n", ("task",))] == [(2, 4), (2, 4), (4, 8), (4, 8)]
