@@ -30,34 +30,24 @@ def power_density(points, lines, named, boards):
     table += [("accelerator", name, "CMOS", size, heat.central) for name, size, heat in boards]
     table += [(RULES[rule][0], None, None, x, y) for rule, line in lines.items() for x, y in zip(*line)]
     data(["series", "processor", "logic", "feature_size [m]", "power_density [W/mm2]"], table)
-    plot = axes(
-        4.4,
-        "feature size of the process, lately its name, shrinking to the right",
-        "rated power per area (W/mm²)",
-        "xy",
-    )
+    plot = axes(4.4, "size or name of the process, shrinking to the right", "rated power per area (W/mm²)", "xy")
     plot.xaxis.set_major_formatter(EngFormatter("m"))
     _rules(plot, lines)
     for old, color in ((True, SKY), (False, GREY)):
-        some = [(size, heat) for _, logic, size, heat in points if (logic in ("PMOS", "NMOS")) is old]
+        some = [point[2:] for point in points if (point[1] in ("PMOS", "NMOS")) is old]
         plot.plot(*zip(*some), "o", color=color, markersize=5, alpha=0.75)
+    places = {name: place for name, _, *place in points}
     for label, name, offset in named:
-        _, _, x, y = next(point for point in points if point[0] == name)
-        style.mark(plot, x, y, label, RED, offset, "o", leader=True, ha="center")
-    for _, size, heat in boards:
-        plot.errorbar(
-            size,
-            heat.central,
-            [[heat.central - heat.low], [heat.high - heat.central]],
-            fmt="D",
-            color=PURPLE,
-            markersize=4,
-        )
-    sizes, heats = zip(*(point[2:] for point in points))
-    direct(plot, boards[0][1], max(heat.high for *_, heat in boards), "accelerators", PURPLE, (0, 14), ha="center")
+        style.mark(plot, *places[name], label, RED, offset, "o", leader=True, ha="center")
+    _, where, heats = zip(*boards)
+    for size, heat in zip(where, heats):
+        plot.plot([size] * 2, [heat.low, heat.high], color=PURPLE)
+        plot.plot(size, heat.central, "D", color=PURPLE, markersize=4)
+    direct(plot, max(where), min(heat.low for heat in heats), "accelerators", PURPLE, (0, -14))
     direct(plot, 0.02, 0.95, "light: PMOS and NMOS", SKY, (0, 0), xycoords="axes fraction")
+    sizes, densities = zip(*places.values())
     plot.set(xticks=[1e-5, 1e-6, 1e-7, 1e-8])
-    plot.set(xlim=(max(sizes) * 1.25, min(size for _, size, _ in boards) * 0.8), ylim=(min(heats) * 0.5, None))
+    plot.set(xlim=(max(sizes) * 1.25, min(where) * 0.8), ylim=(min(densities) * 0.5, None))
     style.ends(plot, 0.1)
 
 
