@@ -44,7 +44,7 @@ def power_density(points, lines, named, boards):
         plot.plot([size] * 2, [heat.low, heat.high], color=PURPLE)
         plot.plot(size, heat.central, "D", color=PURPLE, markersize=4)
     direct(plot, max(where), min(heat.low for heat in heats), "accelerators", PURPLE, (0, -14))
-    direct(plot, 0.02, 0.95, "light: PMOS and NMOS", SKY, (0, 0), xycoords="axes fraction")
+    direct(plot, 0.02, 0.95, "blue: PMOS and NMOS", SKY, (0, 0), xycoords="axes fraction")
     sizes, densities = zip(*places.values())
     plot.set(xticks=[1e-5, 1e-6, 1e-7, 1e-8])
     plot.set(xlim=(max(sizes) * 1.25, min(where) * 0.8), ylim=(min(densities) * 0.5, None))
