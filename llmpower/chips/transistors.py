@@ -1,10 +1,13 @@
 """Joins facts and formulas: transistors shrunk under a rule, and what real processors did.
 
 A rule is a pair of exponents in ``data/scaling.csv``; processors stand in
-``data/cpus.csv``.  Nothing here is fitted.
+``data/cpus.csv``.
 """
 
+import re
 from dataclasses import dataclass
+
+import numpy as np
 
 from llmpower.facts.catalog import records
 from llmpower.formulas import dennard, of
@@ -63,6 +66,21 @@ def ratios(first, last):
     before, after = _quantities(first), _quantities(last)
     changed = {name: value and value / before[name] for name, value in after.items()}
     return {"total_scale": 1 / (last.node_nm / first.node_nm), **changed}
+
+
+def heat_exponent(processors):
+    """Power of the shrink that power per area follows over several processors, by least squares of logarithms. [1]"""
+    sizes, heats = zip(*((one.node_nm, w_per_mm2(one)) for one in processors))
+    return -np.polyfit(np.log(sizes), np.log(heats), 1)[0]
+
+
+def named_size(process):
+    """Length in the name of a process. [m]
+
+    >>> named_size("TSMC 4NP")
+    4e-09
+    """
+    return float(re.search(r"\d+", process)[0]) * 1e-9
 
 
 def _quantities(processor):

@@ -3,7 +3,7 @@
 from matplotlib.ticker import EngFormatter
 
 from llmpower.figures import style
-from llmpower.figures.style import BLUE, GREEN, GREY, ORANGE, RED, axes, data, direct
+from llmpower.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, axes, data, direct
 
 RULES = {
     "constant_field": ("constant field", BLUE, "-"),
@@ -18,26 +18,36 @@ def _rules(plot, lines):
         plot.plot(*line, color=color, linestyle=dashes, label=label)
 
 
-def power_density(points, lines, named):
-    """Power per area [W/mm2] of real processors against their feature size [m], and three rules from the first one.
+def power_density(points, lines, named, boards):
+    """Power per area [W/mm2] of real processors against their feature size [m], three rules, and accelerators.
 
-    points : size and density of each processor.
+    points : name, kind of logic, size and density of each processor.
     lines : rule -> sizes and densities.
-    named : name, size, density, offset of the label in points.
+    named : label, name of a processor, offset of the label in points.
+    boards : name, size that the process is named by and density, a Range, of each accelerator.
     """
-    names = {(x, y): name for name, x, y, _ in named}
-    table = [("processor", names.get(point), *point) for point in dict.fromkeys([*map(tuple, points), *names])]
-    table += [(RULES[rule][0], None, x, y) for rule, line in lines.items() for x, y in zip(*line)]
-    data(["series", "processor", "feature_size [m]", "power_density [W/mm2]"], table)
-    plot = axes(4.2, "feature size of the process, shrinking to the right", "rated power per area (W/mm²)", "xy")
+    table = [("processor", *point) for point in points]
+    table += [("accelerator", name, "CMOS", size, heat.central) for name, size, heat in boards]
+    table += [(RULES[rule][0], None, None, x, y) for rule, line in lines.items() for x, y in zip(*line)]
+    data(["series", "processor", "logic", "feature_size [m]", "power_density [W/mm2]"], table)
+    plot = axes(4.4, "size or name of the process, shrinking to the right", "rated power per area (W/mm²)", "xy")
     plot.xaxis.set_major_formatter(EngFormatter("m"))
     _rules(plot, lines)
-    plot.plot(*zip(*points), "o", color=GREY, markersize=5, alpha=0.75)
-    for name, x, y, offset in named:
-        style.mark(plot, x, y, name, RED, offset, "o", leader=True, ha="center")
-    sizes, densities = zip(*points)
-    plot.set(xticks=[1e-5, 3e-6, 1e-6, 3e-7, 1e-7, 3e-8])
-    plot.set(xlim=(max(sizes) * 1.25, min(sizes) * 0.9), ylim=(min(densities) * 0.5, None))
+    for old, color in ((True, SKY), (False, GREY)):
+        some = [point[2:] for point in points if (point[1] in ("PMOS", "NMOS")) is old]
+        plot.plot(*zip(*some), "o", color=color, markersize=5, alpha=0.75)
+    places = {name: place for name, _, *place in points}
+    for label, name, offset in named:
+        style.mark(plot, *places[name], label, RED, offset, "o", leader=True, ha="center")
+    _, where, heats = zip(*boards)
+    for size, heat in zip(where, heats):
+        plot.plot([size] * 2, [heat.low, heat.high], color=PURPLE)
+        plot.plot(size, heat.central, "D", color=PURPLE, markersize=4)
+    direct(plot, max(where), min(heat.low for heat in heats), "accelerators", PURPLE, (0, -14))
+    direct(plot, 0.02, 0.95, "blue: PMOS and NMOS", SKY, (0, 0), xycoords="axes fraction")
+    sizes, densities = zip(*places.values())
+    plot.set(xticks=[1e-5, 1e-6, 1e-7, 1e-8])
+    plot.set(xlim=(max(sizes) * 1.25, min(where) * 0.8), ylim=(min(densities) * 0.5, None))
     style.ends(plot, 0.1)
 
 

@@ -53,6 +53,50 @@ def test_real_processors_by_hand():
     assert transistors.ratios(cpu["intel-pentium-4-670"], cpu["intel-xeon-e3-1275-v2"])["voltage"] is None
 
 
+def test_one_kind_of_logic_at_a_time():
+    # 80286 (NMOS) to 80386 (CMOS), both 1.5 um at 5 V: 1.7 W / 103 mm2 over 3.3 W / 47 mm2 = 0.2351.
+    cpu = records("cpus.csv")
+    assert (cpu["intel-80286"].logic, cpu["intel-80386dx"].logic) == ("NMOS", "CMOS")
+    change = transistors.ratios(cpu["intel-80286"], cpu["intel-80386dx"])
+    assert (change["total_scale"], change["power_density"]) == (1, pytest.approx(0.2351, rel=1e-3))
+    # 80386 to 80486, both CMOS: 3.0 W / 81 mm2 over 1.7 W / 103 mm2 = 2.244; ln 2.244 / ln 1.5 = 0.8082 / 0.4055.
+    change = transistors.ratios(cpu["intel-80386dx"], cpu["intel-80486dx"])
+    assert dennard.observed_exponent(change["power_density"], change["total_scale"]) == pytest.approx(1.993, rel=1e-3)
+
+
+def test_the_slope_of_several_processors():
+    # Two of them have that of their pair; ln 2.244 / ln 1.5 from above.
+    cpu = records("cpus.csv")
+    assert transistors.heat_exponent([cpu["intel-80386dx"], cpu["intel-80486dx"]]) == pytest.approx(1.993, rel=1e-3)
+    # ln W/mm2 of -4.1042 at ln 1.5; -3.5663, -3.3586, -3.1355, -3.2958, -3.1417 at ln 1; -2.9444 at ln 0.8:
+    # mean size (0.40547 - 0.22314) / 7 = 0.026046, mean heat -3.36379; the products of the deviations sum to
+    # 0.37942 x -0.74041 - 0.026046 x (-0.20251 + 0.00519 + 0.22829 + 0.06799 + 0.22209) - 0.24919 x 0.41939 = -0.39380,
+    # the squares to 0.37942^2 + 5 x 0.026046^2 + 0.24919^2 = 0.20945.
+    own = [
+        one
+        for name, one in cpu.items()
+        if name.startswith("intel-") and one.logic == "CMOS" and one.get("supply_v") == 5
+    ]
+    assert len(own) == 7 and transistors.heat_exponent(own) == pytest.approx(0.39380 / 0.20945, rel=2e-3)
+
+
+def test_supplies_of_the_first_microprocessors():
+    # Intel's MCS-4 sheet of 1971: -15 V; 8008 manual of 1973: +5 and -9 V; 8080 manual of 1975: logic at +12 V.
+    cpu = records("cpus.csv")
+    assert [cpu[f"intel-{name}"].supply_v for name in ("4004", "8008", "8080", "8086")] == [15, 5 + 9, 12, 5]
+    # 8080: 40 mA of 12 V and 60 mA of 5 V; 8008: 30 mA of 14 V.
+    assert cpu["intel-8080"]["tdp_w"].low == pytest.approx(0.04 * 12 + 0.06 * 5)
+    assert cpu["intel-8008"]["tdp_w"].low == pytest.approx(0.03 * 14)
+
+
+def test_operating_voltages_of_the_textbook():
+    # Patterson and Hennessy, exercise 1.8: 1.25 V at 90 nm, 0.9 V at 22 nm; ln 0.72 / ln 4.0909 = -0.3285 / 1.4088.
+    told = records("scaling.csv")
+    then, now = told["operating-prescott"], told["operating-ivy-bridge"]
+    fell = dennard.observed_exponent(now.supply_v / then.supply_v, then.node_nm / now.node_nm)
+    assert fell == pytest.approx(-0.2332, rel=1e-3)
+
+
 @pytest.mark.parametrize(
     ("first", "last"), [("intel-4004", "intel-pentium-60"), ("intel-pentium-60", "intel-core-i7-980x")]
 )
@@ -92,8 +136,10 @@ def test_nothing_shrunk_nothing_changed():
 
 
 def test_leakage_of_ten_times_more_or_less_moves_the_crossing():
-    # 169e6 x 1.5 V, threshold 0.35 V, body factor 1.3, 358 K: 115 W are passed in generation 5, 3 and 2.
-    for current, crossing in ((1e-10, 5), (1e-9, 3), (1e-8, 2)):
+    # 169e6 x 1.5 V, threshold 0.35 V, body factor 1.3, 358 K. At 50 nA 12.675 W, about a tenth of 115 W, as a textbook
+    # has it; a generation: 0.35 V x 0.29289 / (1.3 x 30.850 mV) = 2.5561, e to that 12.885, x 2 / 1.4142 = 18.222,
+    # so 231 W. With a tenth 23.1 W in generation 1 and 199 W in generation 2; with ten times as much 126.8 W at once.
+    for current, crossing in ((5e-9, 2), (5e-8, 1), (5e-7, 0)):
         start = dennard.leakage_power_w(169e6, current, 1.5)
         power = [
             start * transistors.leakage(dennard.total_scale(1.4142, count), 0.35, 1.3, 358)[1] for count in range(8)

@@ -14,10 +14,15 @@ from llmpower.facts.runs import measurements
 
 def test_what_the_chapter_says_of_real_processors():
     cpu = records("cpus.csv")
-    # Intel to 1993: 1.7 W / 103 mm2 (80386DX) is the least, 3.3 W / 47 mm2 (80286) the most.
+    # Intel to 1993: 1.7 W / 103 mm2 (80386DX) is the least, 5.8 W / 76 mm2 (80486DX2) the most.
     early = [transistors.w_per_mm2(one) for name, one in cpu.items() if name.startswith("intel-") and one.year <= 1993]
-    assert (min(early), max(early)) == (pytest.approx(1.7 / 103), pytest.approx(3.3 / 47))
-    assert transistors.ratios(cpu["intel-80386dx"], cpu["intel-pentium-60"])["power_density"] > 2
+    assert (min(early), max(early)) == (pytest.approx(1.7 / 103), pytest.approx(5.8 / 76))
+    # The hottest of all: 115 W / 112 mm2.
+    assert max(map(transistors.w_per_mm2, cpu.values())) == pytest.approx(115 / 112)
+    # Seven of Intel's and eight others in CMOS at five volts; the others have no trend.
+    five = [one for one in cpu.values() if one.logic == "CMOS" and one.get("supply_v") == 5]
+    others = [one for one in five if not one.entity.startswith("intel-")]
+    assert (len(five), len(others)) == (15, 8) and abs(transistors.heat_exponent(others)) < 0.3
     # From 65 nm on every point is below a flat clock at fixed voltage from the Pentium on; at 90 nm none is.
     line = transistors.w_per_mm2(cpu["intel-pentium-60"])
     for one in cpu.values():

@@ -25,3 +25,7 @@ def test_watts_per_transistor_by_hand():
     first, last = (dennard.chip_w_per_transistor(one.tdp_w, one.transistors) for one in pair)
     assert first == pytest.approx(14.22e-9, rel=1e-3)
     assert last / first == pytest.approx(0.338, rel=1e-3)
+    # It rose once on the way: 700 / 80e9 = 8.75 nW after 400 / 54.2e9 = 7.38 nW is 1.186.
+    pair = [catalog.accelerator(name) for name in ("a100-sxm-80gb", "h100-sxm")]
+    before, after = (dennard.chip_w_per_transistor(one.tdp_w, one.transistors) for one in pair)
+    assert after / before == pytest.approx(1.186, rel=1e-3)
