@@ -159,14 +159,17 @@ def drawn_median(table, column="energy_error", draws=500, seed=0):
     return np.percentile([np.median(np.concatenate([groups[place] for place in pick])) for pick in picks], [5, 95])
 
 
-def batch_slope(table):
-    """Change of the logarithm of J per token with that of the batch, median of neighbouring runs of one set-up. [1]"""
+def batch_slopes(table):
+    """Change of the logarithm of J per token with that of the batch, from one limit of a set-up to the next. [1]
+
+    A limit that was run twice counts as the mean of both.
+    """
     slopes = []
     set_up = ["published_model", "weight_format", "accelerator", "n_accelerators", "expert_parallel", "task"]
     for _, some in table.groupby(set_up, dropna=False):
-        batch, energy = np.log(some.sort_values("batch")[["batch", "j_per_token"]].to_numpy()).T
+        batch, energy = np.log(some.groupby("max_batch")[["batch", "j_per_token"]].mean().to_numpy()).T
         slopes.extend(np.diff(energy) / np.diff(batch))
-    return float(np.median(slopes))
+    return np.array(slopes)
 
 
 def format_pairs(table, narrow="fp8", wide="bf16"):
@@ -310,9 +313,9 @@ def _recurrent_found(runs):
 def without_constants():
     """Errors of a prediction that fits nothing: the bound of the datasheet on time, and the rating all that time.
 
-    Predicted over measured less one, of J per token and of tokens per second, of the runs that constants are fitted to.
+    Predicted over measured less one, of J per token and of tokens per second, of all runs of the fitted laboratory.
     """
-    runs = fit.serving_runs()
+    runs = fit.serving_runs(anomalies=True)
     (n_bytes, n_flop), c, unit = run_counts(runs), runs.columns, runs.unit
     n = c["n_accelerators"]
     memory = decode.memory_time_s(n_bytes, n, unit.memory_bandwidth_bytes_per_s)
@@ -322,10 +325,10 @@ def without_constants():
 
 
 def seen():
-    """Errors of the constants as they stand, on the very runs they were fitted to: energy, speed."""
+    """Errors of the constants as they stand, on the very runs they were fitted to and on marked ones: energy, speed."""
     gaps = {name: gap.value for name, gap in constants.gaps().items()}
     found, _ = constants.for_machine(catalog.accelerator(next(iter(gaps))))
-    return fit.serving_runs().errors({**vars(found), "layer_time_s": gaps})
+    return fit.serving_runs(anomalies=True).errors({**vars(found), "layer_time_s": gaps})
 
 
 def folds(*labels):
