@@ -191,7 +191,7 @@ def test_the_evidence_with_a_case_of_ones_own():
         "your case:",
         "No power run of ours is on",
         "All of them are on the",
-        "a term is missing there",
+        "A term is missing there",
         "there the range is too narrow",
         unlike=["The case asked for", "would settle it"],
     )
