@@ -137,13 +137,14 @@ def accuracy():
         pair = [table[split, kind, quantity] for quantity in ("j_per_token", "tokens_per_s")]
         errors = " | ".join(f"{one['median_pct']} / {one['mean_pct']} / {one['p90_pct']}" for one in pair)
         rows.append(f"| {split} | {kind} | {pair[0]['n']:.0f} | {errors} |")
-    rows += ["", "| never fitted, by machine and software | number | J/token | tokens/s |", "|:--|--:|--:|--:|"]
-    unseen = exam.other_runs().query("anomaly == ''")
-    for (accelerator, software), group in unseen.groupby(["accelerator", "software"], sort=False):
-        errors = [
-            " / ".join(f"{value:.1f}" for value in fit.summary(group[name])) for name in ("energy_error", "speed_error")
-        ]
-        rows.append(f"| {accelerator}, {software} | {len(group)} | {' | '.join(errors)} |")
+    columns = "number | J/token | tokens/s | number with marked runs | J/token | tokens/s"
+    rows += ["", f"| never fitted, by machine and software | {columns} |", "|:--|--:|--:|--:|--:|--:|--:|"]
+    for (accelerator, software), group in exam.other_runs().groupby(["accelerator", "software"], sort=False):
+        cells = [f"{accelerator}, {software}"]
+        for some in (group[group["anomaly"] == ""], group):
+            errors = (fit.summary(some[name]) for name in ("energy_error", "speed_error"))
+            cells += [f"{len(some)}", *(" / ".join(f"{value:.1f}" for value in three) for three in errors)]
+        rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
@@ -175,7 +176,7 @@ def main():
 Grid: every batch with every context; list: as many points in no order.
 2 us of processor a point are a million points in a second of two cores.
 
-Absolute error, median / mean / 90th percentile [%]:
+Absolute error, median / mean / 90th percentile [%], {datetime.date.today()}:
 
 {accuracy()}
 

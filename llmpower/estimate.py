@@ -58,6 +58,12 @@ class Estimate:
         """Errors of the exam that stands for this case, by quantity, such as measured over predicted at both ends."""
         return constants.exam_errors(self.calibration, self.case.model.n_experts > 0, self.software)
 
+    @property
+    def spans_marked(self):
+        """`spans` with the runs too that contradict their neighbours; None for software that has none."""
+        moe = self.case.model.n_experts > 0
+        return constants.exam_errors(self.calibration, moe, marked=True) if self.software == "vllm" else None
+
     @functools.cached_property
     def step(self):
         """Times and energies of a step by part, whether it fits or not. `served.Step`"""

@@ -207,9 +207,17 @@ def _page(found, run, *blocks):
     runs = f"{spans['energy per token']['n']:.0f} measured runs of {_kind(found)}"
     table = "studies" if found.software == "bare" else "accuracy"
     errors = _wrapped(f"error seen in validation, on {runs} (data/{table}.csv)", 0)
+    if found.spans_marked:
+        aside = found.spans_marked["j_per_token"]["n"] - spans["energy per token"]["n"]
+        more = zip(("energy", "speed"), found.spans_marked.values())
+        spans |= {f"{what}, {aside:.0f} more runs": one for what, one in more}
     rows = [[name, *(f"{one[column]:.1f}" for column in _ERRORS), "%"] for name, one in spans.items()]
     errors += _table([["", *_OF_ERRORS], *rows], 2)
-    notes = ["low and high: eight in ten of these runs lay between them", *found.notes]
+    notes = [f"low and high: eight in ten of {runs.partition(' of ')[0]} lay between them", *found.notes]
+    if found.spans_marked:
+        notes.insert(
+            1, f"{aside:.0f} more: with those set aside, whose networks contradict their neighbours on one board"
+        )
     if found.boundary != "accelerators":
         notes[:1] = [f"{notes[0]}; of the server's and the site's factors, the ends of their sources", found.host.note]
     return _joined(case, *blocks, errors, _notes(notes))
@@ -332,7 +340,8 @@ def estimate_record(found):
     """An estimate as plain numbers, lists and texts, SI units, for JSON: inputs, results, errors seen in validation."""
     inputs = {name: getattr(found, name) for name in _INPUTS}
     results = {name: getattr(found, name) for name in _FOUND}
-    return _json({"inputs": inputs, **results, "validation": {"runs": _kind(found), **found.spans}})
+    seen = {"validation": {"runs": _kind(found), **found.spans}, "validation_marked": found.spans_marked}
+    return _json({"inputs": inputs, **results, **seen})
 
 
 def plan_record(found):

@@ -115,6 +115,7 @@ def test_estimate_as_json(say):
         "low",
         "high",
         "validation",
+        "validation_marked",
     ]
     for name in ("tokens_per_s", "power_w", "j_per_token", "step_s", "bound", "energy_by_part", "prefill_j_per_token"):
         assert record[name] == getattr(found, name)
@@ -125,6 +126,21 @@ def test_estimate_as_json(say):
     )
     assert record["inputs"]["boundary"] == "facility" and record["inputs"]["context_tokens"] == 400
     assert record["validation"]["j_per_token"]["median_pct"] > 0
+    # 35 of the 42 marked runs are of dense networks: 5 of Qwen3-8B, 5 of Qwen3-32B, 25 of Nemotrons.
+    marked, clean = (record[name]["j_per_token"]["n"] for name in ("validation_marked", "validation"))
+    assert marked - clean == 35
+
+
+def test_an_estimate_tells_its_error_with_and_without_the_runs_set_aside(say):
+    out = say(f"estimate {RUN}")[1]
+    clean, marked = (constants.exam_errors("fitted", False, marked=marked) for marked in (False, True))
+    for name, row in (("energy per token", clean["j_per_token"]), ("energy, 35 more runs", marked["j_per_token"])):
+        told = [f"{row[column]:.1f}" for column in ("median_pct", "mean_pct", "p90_pct")]
+        assert [name.split() + told + ["%"]] == [
+            line.split() for line in out.splitlines() if line.strip().startswith(name)
+        ]
+    assert "35 more: with those set aside" in out and "eight in ten of 142 measured runs" in out
+    assert "set aside" not in say(f"estimate {RUN} --software bare")[1]
 
 
 def test_sensitivity_is_told_when_asked_for(say):

@@ -31,6 +31,15 @@ SIXTEEN_BITS = ("bf16", "fp16")
 PROMPT_SHARES = (0.2, 0.55, 1.0)
 # What our own power runs measured and the estimator holds, fitted to the published runs instead.
 FREED = {"bytes fitted": bare.PRICES, "static power and bytes fitted": ("static_tdp_share", *bare.PRICES)}
+# Settings of the fit and what else they are tried at; `fit.fit` takes them. A loss of ten is plain least squares.
+VARIED = {
+    "loss_scale": (0.025, 0.1, 10.0), "time_weight": (1.0, 2.0), "prior_weight": (0.02, 0.5),
+    "runs_exponent": (0.0, -0.5), "bounds_factor": (2.0,), "tolerance": (1e-3, 1e-7),
+    "reached_bandwidth_share": (0.85, 1.0), "overlap": (0.6, 1.0), "plateau_tdp_share": (0.95, 1.0),
+    "prompt_layer_time_s": (0.0, 3e-4),
+}  # fmt: skip
+# In the exam that chooses the terms anew.
+LEAST_GAINS = (0.005, 0.02)
 # Two runs of one set-up may differ this much in context and still count as a repeat.
 _SAME_CONTEXT = 0.2
 
@@ -129,6 +138,15 @@ def widening(column="speed_reach", share=0.8):
     return tuple(float(some[column].quantile(share)) for some in _apart())
 
 
+def held_elsewhere(table, column, by):
+    """Share of runs inside the span of eight in ten runs of all other groups; by: what makes a group. [1]"""
+    inside = []
+    for _, some in table.groupby(by):
+        low, high = fit.ends(table[column].drop(some.index))
+        inside.append((1 / (1 + some[column])).between(low, high))
+    return float(pandas.concat(inside).mean())
+
+
 def by_network(table, column="energy_error"):
     """Mean over networks of each one's mean absolute error, so that every network counts once. [1]"""
     return float(table[column].abs().groupby(table["architecture"]).mean().mean())
@@ -141,14 +159,17 @@ def drawn_median(table, column="energy_error", draws=500, seed=0):
     return np.percentile([np.median(np.concatenate([groups[place] for place in pick])) for pick in picks], [5, 95])
 
 
-def batch_slope(table):
-    """Change of the logarithm of J per token with that of the batch, median of neighbouring runs of one set-up. [1]"""
+def batch_slopes(table):
+    """Change of the logarithm of J per token with that of the batch, from one limit of a set-up to the next. [1]
+
+    A limit that was run twice counts as the mean of both.
+    """
     slopes = []
     set_up = ["published_model", "weight_format", "accelerator", "n_accelerators", "expert_parallel", "task"]
     for _, some in table.groupby(set_up, dropna=False):
-        batch, energy = np.log(some.sort_values("batch")[["batch", "j_per_token"]].to_numpy()).T
+        batch, energy = np.log(some.groupby("max_batch")[["batch", "j_per_token"]].mean().to_numpy()).T
         slopes.extend(np.diff(energy) / np.diff(batch))
-    return float(np.median(slopes))
+    return np.array(slopes)
 
 
 def format_pairs(table, narrow="fp8", wide="bf16"):
@@ -159,6 +180,22 @@ def format_pairs(table, narrow="fp8", wide="bf16"):
     pairs["measured"] = pairs["j_per_token"] / pairs["j_per_token_wide"]
     pairs["predicted"] = pairs["predicted_j_per_token"] / pairs["predicted_j_per_token_wide"]
     return pairs
+
+
+def contradicts(table, times=2):
+    """Whether each run contradicts a neighbour, judged by measured speeds alone.
+
+    It does if the same set-up is slower on memory of more bandwidth, or if a step takes so many times as long as one
+    of the same network on the same boards in another task. A mask comes back.
+    """
+    rated = {name: catalog.accelerator(name).memory_bandwidth_bytes_per_s for name in set(table["accelerator"])}
+    table = table.assign(rated=table["accelerator"].map(rated), step_s=table["batch"] / table["tokens_per_s"])
+    same = ["weight_format", "n_accelerators", "max_batch"]
+    machines = table.merge(table, on=[*same, "published_model", "task"])
+    slower = (machines["rated_x"] > machines["rated_y"]) & (machines["tokens_per_s_x"] < machines["tokens_per_s_y"])
+    tasks = table.merge(table, on=[*same, "architecture", "accelerator"])
+    longer = (tasks["task_x"] != tasks["task_y"]) & (tasks["step_s_x"] > times * tasks["step_s_y"])
+    return table["id"].isin({*machines["id_x"][slower], *tasks["id_x"][longer]})
 
 
 def worked(id):
@@ -266,12 +303,19 @@ def _with_prompt_share(runs, share):
     return other
 
 
+def _recurrent_found(runs):
+    """Runs whose chat prompts were partly found in a cache, those of recurrent networks as well."""
+    other, found = copy.copy(runs), (runs.columns["task"] == "lm-arena-chat") & (runs.net.recurrent > 0)
+    other.prompt = runs.prompt * np.where(found, constants.fixed()["computed_prompt_share"], 1.0)
+    return other
+
+
 def without_constants():
     """Errors of a prediction that fits nothing: the bound of the datasheet on time, and the rating all that time.
 
-    Predicted over measured less one, of J per token and of tokens per second, of the runs that constants are fitted to.
+    Predicted over measured less one, of J per token and of tokens per second, of all runs of the fitted laboratory.
     """
-    runs = fit.serving_runs()
+    runs = fit.serving_runs(anomalies=True)
     (n_bytes, n_flop), c, unit = run_counts(runs), runs.columns, runs.unit
     n = c["n_accelerators"]
     memory = decode.memory_time_s(n_bytes, n, unit.memory_bandwidth_bytes_per_s)
@@ -281,10 +325,10 @@ def without_constants():
 
 
 def seen():
-    """Errors of the constants as they stand, on the very runs they were fitted to: energy, speed."""
+    """Errors of the constants as they stand, on the very runs they were fitted to and on marked ones: energy, speed."""
     gaps = {name: gap.value for name, gap in constants.gaps().items()}
     found, _ = constants.for_machine(catalog.accelerator(next(iter(gaps))))
-    return fit.serving_runs().errors({**vars(found), "layer_time_s": gaps})
+    return fit.serving_runs(anomalies=True).errors({**vars(found), "layer_time_s": gaps})
 
 
 def folds(*labels):
@@ -348,6 +392,11 @@ def measured_points():
     return {one.entity: Measured(one.entity, one.facts) if one.get("tokens_per_s") else one for one in found}
 
 
+def _tried(runs, settings):
+    """Errors of energy and speed with architectures held out, under other settings."""
+    return fit.held_out_errors(runs, **settings)[:2]
+
+
 def write_predictions(say=print):
     """Make ``data/predictions.csv`` and ``data/studies.csv`` again; takes minutes, and tells `say` about it."""
     predicted = []
@@ -356,13 +405,17 @@ def write_predictions(say=print):
         predicted += predict_held_out(what)
     tables.write("predictions.csv", predicted)
     runs, rows = fit.serving_runs(), []
-    tried = [(f"prompt share {share}", _with_prompt_share(runs, share), fit.TERMS) for share in PROMPT_SHARES]
-    tried.append(("anomalies fitted", fit.serving_runs(anomalies=True), fit.TERMS))
-    tried += [(label, runs, (*fit.TERMS, *names)) for label, names in FREED.items()]
-    for label, some, names in tried:
-        say(f"held out: {label}")
-        energy, speed, _ = fit.held_out_errors(some, names=names)
-        rows += fit.accuracy_rows(label, some, energy, speed)
+    tried = [(f"prompt share {share}", _with_prompt_share(runs, share), {}) for share in PROMPT_SHARES]
+    tried += [("prompts of recurrent networks found too", _recurrent_found(runs), {})]
+    tried += [("anomalies fitted", fit.serving_runs(anomalies=True), {})]
+    tried += [(label, runs, {"names": (*fit.TERMS, *names)}) for label, names in FREED.items()]
+    tried += [(f"{name} {value:g}", runs, {name: value}) for name, values in VARIED.items() for value in values]
+    tried += [(f"least_gain {value:g}", runs, {"choose": True, "least_gain": value}) for value in LEAST_GAINS]
+    labels, some, settings = zip(*tried)
+    with concurrent.futures.ProcessPoolExecutor() as pool:
+        for label, these, (energy, speed) in zip(labels, some, pool.map(_tried, some, settings)):
+            say(f"held out: {label}")
+            rows += fit.accuracy_rows(label, these, energy, speed)
     rows += joule.accuracy_rows()
     tables.write("studies.csv", rows)
     held_out.cache_clear(), constants.errors.cache_clear()

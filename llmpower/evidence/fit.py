@@ -28,6 +28,8 @@ ALWAYS = ("layer_time_s",)
 LOSS_SCALE, PRIOR_WEIGHT, TIME_WEIGHT = 0.05, 0.1, 1.25
 # Architectures with many runs count for more than those with few, but less than in proportion.
 RUNS_EXPONENT = -0.125
+# Relative change at which a fit ends, and steps after which it ends anyway.
+TOLERANCE, MOST_STEPS = 1e-5, 80
 # Share by which a term must lower the held-out error to be taken.
 LEAST_GAIN = 0.01
 PERCENT = 100
@@ -129,25 +131,30 @@ def serving_runs(anomalies=False):
     return Runs(keep=keep)
 
 
-def _unpack(names, accelerators, logs):
+def _unpack(names, accelerators, logs, held=()):
     """Constants by name from the logarithms that are fitted; terms left out are set to their neutral value."""
     logs = list(map(float, np.exp(logs)))
     gaps = dict(zip(accelerators, logs))
     shared = zip([name for name in names if name != PER_ACCELERATOR], logs[len(accelerators) :])
-    values = constants.fixed() | {PER_ACCELERATOR: gaps} | dict(shared)
+    values = constants.fixed() | {PER_ACCELERATOR: gaps} | dict(shared) | dict(held)
     for name, neutral in LEFT_OUT.items():
         if name not in values:
             values[name] = values[neutral] if isinstance(neutral, str) else neutral
     return values
 
 
-def fit(runs, chosen=None, names=TERMS, start=None, tolerance=1e-5):
+def fit(
+    runs, chosen=None, names=TERMS, start=None, tolerance=TOLERANCE, loss_scale=LOSS_SCALE, prior_weight=PRIOR_WEIGHT,
+    time_weight=TIME_WEIGHT, runs_exponent=RUNS_EXPONENT, bounds_factor=1, **held,
+):  # fmt: skip
     """Constants that fit measured runs best, time and energy together.
 
     chosen: which of the runs; all if not given.
     names: terms to fit; the others are left out of the model.
     start: constants of an earlier fit to begin with.
     tolerance: relative change at which the fit ends. [1]
+    bounds_factor: how much further out the bounds of every constant are put. [1]
+    held: values of constants that are not fitted, other than those of `constants.fixed`.
     Constants by name come back; `layer_time_s` by accelerator.
     """
     from scipy.optimize import least_squares
@@ -157,6 +164,7 @@ def fit(runs, chosen=None, names=TERMS, start=None, tolerance=1e-5):
     others = [name for name in names if name != PER_ACCELERATOR]
     known = [quantities()[name] for name in [PER_ACCELERATOR] * len(accelerators) + others]
     low, high = (np.log([getattr(quantity, end) for quantity in known]) for end in ("low", "high"))
+    low, high = low - math.log(bounds_factor), high + math.log(bounds_factor)
     middle = first = (low + high) / 2
     if start is not None:
         near = [start["layer_time_s"].get(name) for name in accelerators] + [start[name] for name in others]
@@ -165,37 +173,43 @@ def fit(runs, chosen=None, names=TERMS, start=None, tolerance=1e-5):
     time = np.log(c["batch"][chosen] / c["tokens_per_s"][chosen])
     energy = np.log(c["j_per_token"][chosen] * c["batch"][chosen])
     _, place, count = np.unique(runs.architecture[chosen], return_inverse=True, return_counts=True)
-    weight = count[place] ** RUNS_EXPONENT
+    weight = count[place] ** float(runs_exponent)
     weight = weight / np.sqrt((weight**2).mean())
     parts = runs.parts(chosen)
 
     def residuals(logs):
-        t, e = runs.predict(_unpack(names, accelerators, logs), parts)
-        apart = TIME_WEIGHT * weight * (np.log(t) - time), weight * (np.log(e) - energy)
-        return np.concatenate([*apart, PRIOR_WEIGHT * (logs - middle)])
+        t, e = runs.predict(_unpack(names, accelerators, logs, held), parts)
+        apart = time_weight * weight * (np.log(t) - time), weight * (np.log(e) - energy)
+        return np.concatenate([*apart, prior_weight * (logs - middle)])
 
-    loss = {"loss": "soft_l1", "f_scale": LOSS_SCALE, "ftol": tolerance, "xtol": tolerance, "max_nfev": 80}
+    loss = {"loss": "soft_l1", "f_scale": loss_scale, "ftol": tolerance, "xtol": tolerance, "max_nfev": MOST_STEPS}
     found = least_squares(residuals, first, bounds=(low, high), **loss)
-    return _unpack(names, accelerators, found.x)
+    return _unpack(names, accelerators, found.x, held)
 
 
-def held_out_errors(runs, kind="architectures", names=TERMS, choose=False, say=lambda line: None):
+def held_out_errors(
+    runs, kind="architectures", names=TERMS, choose=False, say=lambda line: None, fitted=None, least_gain=LEAST_GAIN,
+    **settings,
+):  # fmt: skip
     """Errors when every run is predicted by constants fitted without its group.
 
     kind: ``"architectures"`` or ``"accelerators"``, held out as a whole; a held-out accelerator has no gap per layer of
     its own and takes that of the others.
     choose: choose the terms again inside each fold, without the group held out.
+    fitted: which runs may be fitted, as a mask; the others are predicted only.
+    settings: of `fit`.
     Predicted over measured less one come back, of J per token and of tokens per second; and the terms of each group.
     """
     folds = runs.architecture if kind == "architectures" else runs.columns["accelerator"].astype(str)
     energy, speed, chosen = np.empty(len(runs)), np.empty(len(runs)), {}
     groups = np.unique(folds)
-    rests = [np.flatnonzero(folds != group) for group in groups]
+    rests = [np.flatnonzero((folds != group) & (True if fitted is None else fitted)) for group in groups]
     with concurrent.futures.ProcessPoolExecutor() as pool:
-        terms = pool.map(choose_terms, [runs] * len(groups), rests) if choose else [names] * len(groups)
+        chooser = (choose_terms, [runs] * len(groups), rests, [least_gain] * len(groups))
+        terms = pool.map(*chooser) if choose else [names] * len(groups)
         for number, (group, rest, these) in enumerate(zip(groups, rests, terms), 1):
             out = np.flatnonzero(folds == group)
-            energy[out], speed[out] = runs.errors(fit(runs, rest, these), out)
+            energy[out], speed[out] = runs.errors(fit(runs, rest, these, **settings), out)
             chosen[str(group)] = these
             if choose:
                 say(f"[{number}/{len(groups)}] without {group}: {len(these)} terms")
@@ -213,14 +227,14 @@ def _score(runs, names, chosen, start):
     return total / (2 * len(chosen)), found
 
 
-def choose_terms(runs, chosen):
+def choose_terms(runs, chosen, least_gain=LEAST_GAIN):
     """Terms that pay for themselves on the chosen runs, the most useful first."""
     names = ALWAYS
     best, start = _score(runs, names, chosen, {})
     while left := [name for name in TERMS if name not in names]:
         tried = {name: _score(runs, (*names, name), chosen, start) for name in left}
         name = min(tried, key=lambda one: tried[one][0])
-        if tried[name][0] > (1 - LEAST_GAIN) * best:
+        if tried[name][0] > (1 - least_gain) * best:
             break
         names, (best, start) = (*names, name), tried[name]
     return names
@@ -251,32 +265,38 @@ def summary(errors):
     return float(np.median(size)), float(np.mean(size)), float(np.percentile(size, 90))
 
 
-def accuracy_rows(split, runs, energy, speed):
+def accuracy_rows(split, runs, energy, speed, kept=True):
     """Rows of a table of errors, from predicted over measured less one: of all runs, of dense networks, of mixtures."""
     for label, mask in (("all", runs.moe | True), ("dense", ~runs.moe), ("moe", runs.moe)):
-        for quantity, errors in (("j_per_token", energy[mask]), ("tokens_per_s", speed[mask])):
-            yield accuracy_row(split, label, quantity, errors)
+        for quantity, errors in (("j_per_token", energy), ("tokens_per_s", speed)):
+            yield accuracy_row(split, label, quantity, errors[mask & kept])
+
+
+def ends(errors):
+    """What a prediction is multiplied with to span eight runs in ten: 10 and 90 % of measured over predicted. [1]"""
+    return tuple(float(end) for end in np.percentile(1 / (1 + errors), [10, 90]))
 
 
 def accuracy_row(split, label, quantity, errors):
     """A row of a table of errors, from predicted over measured less one."""
-    # Measured over predicted: what a prediction is multiplied with to span eight runs in ten.
-    low, high = np.percentile(1 / (1 + errors), [10, 90])
+    low, high = ends(errors)
     middle = [f"{value:.1f}" for value in summary(errors)]
     return [split, label, quantity, len(errors), *middle, f"{low:.3f}", f"{high:.3f}"]
 
 
-def validate(runs, say=lambda line: None):
+def validate(say=lambda line: None):
     """Rows of the accuracy table: whole architectures and accelerators held out.
 
     Columns split, runs, quantity, n, median, mean and 90th percentile of the absolute error [%], 10th and 90th
-    percentile of measured over predicted.
+    percentile of measured over predicted; every split again with the marked runs, which are predicted, never fitted.
     """
-    rows = []
+    rows, runs = [], serving_runs(anomalies=True)
+    clean = runs.columns["anomaly"] == ""
     for split, choose in (("architectures", False), (EXAMS["fitted"], True), ("accelerators", False)):
         say(f"held out: {split}")
-        energy, speed, _ = held_out_errors(runs, split.partition(",")[0], choose=choose, say=say)
-        rows += accuracy_rows(split, runs, energy, speed)
+        energy, speed, _ = held_out_errors(runs, split.partition(",")[0], choose=choose, say=say, fitted=clean)
+        for label, kept in ((split, clean), (split + constants.MARKED_TOO, True)):
+            rows += accuracy_rows(label, runs, energy, speed, kept)
     return rows
 
 
@@ -288,15 +308,15 @@ def calibrate(say=print, today=None):
     today, runs = today or datetime.date.today(), serving_runs()
     values = _flat(fit(runs))
     say(f"fitted {len(values)} constants to {len(runs)} runs of {len(set(runs.architecture))} architectures")
-    ends = spread(runs, say=say)
-    accuracy = validate(runs, say)
+    spans = spread(runs, say=say)
+    accuracy = validate(say)
     old = [cells.row for cells in tables.rows("calibration.csv")]
     lines = [list(row.values()) for row in old if row["entity"] == "set"]
     notes = dict.fromkeys(TERMS, "") | {row["quantity"]: row["note"] for row in old}
     for key, value in values.items():
         entity, _, name = key.rpartition(":")
         unit, factor = _PRINTED[quantities()[name].unit]
-        cells = [f"{number / factor:.4g}" for number in (value, min(ends[key][0], value), max(ends[key][1], value))]
+        cells = [f"{number / factor:.4g}" for number in (value, min(spans[key][0], value), max(spans[key][1], value))]
         drawn = "low and high: 5 and 95 % of fits to architectures drawn at random"
         where = f"llmpower calibrate, {today}: {len(runs)} runs; {drawn}"
         # Nobody can have seen it in the source: it is worked out here.

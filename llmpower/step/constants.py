@@ -24,6 +24,8 @@ _SET = "reached_bandwidth_share dense_flop_share plateau_tdp_share overlap compu
 HELD_OUT = ("architecture", "accelerator", "family", "kind", "task", "architecture and accelerator")
 # The exam whose spread is the range of an estimate: by whether its machine was fitted; and that of bare steps.
 EXAMS = {"fitted": "architectures, terms chosen in each fold", "scaled": "accelerators"}
+# What is added to the name of a split where runs that contradict their neighbours count too.
+MARKED_TOO = ", marked runs too"
 BARE_EXAM = "bare steps, batches and formats held out"
 
 
@@ -108,13 +110,15 @@ def errors(table="accuracy.csv"):
 
 
 @functools.cache
-def exam_errors(kind, moe, software="vllm"):
+def exam_errors(kind, moe, software="vllm", marked=False):
     """Errors of the exam that stands for constants of a kind, by quantity; of mixtures of experts or dense networks.
 
     Where most of its runs err to one side, the prediction itself is an end of the range.
+    marked: count the runs too that contradict their neighbours.
     """
     group = "moe" if moe else "dense"
-    table, exam = ("accuracy.csv", EXAMS[kind]) if software == "vllm" else ("studies.csv", BARE_EXAM)
-    found = {quantity: errors(table)[exam, group, quantity] for quantity in ("j_per_token", "tokens_per_s")}
+    exam = EXAMS[kind] + (MARKED_TOO if marked else "") if software == "vllm" else BARE_EXAM
+    table = errors("accuracy.csv" if software == "vllm" else "studies.csv")
+    found = {quantity: table[exam, group, quantity] for quantity in ("j_per_token", "tokens_per_s")}
     ends = (("low_ratio", min), ("high_ratio", max))
     return {quantity: row | {end: outer(row[end], 1.0) for end, outer in ends} for quantity, row in found.items()}

@@ -236,7 +236,7 @@ def test_the_evidence_with_a_case_of_ones_own():
         "your case:",
         "No power run of ours is on",
         "All of them are on the",
-        "a term is missing there",
+        "A term is missing there",
         "there the range is too narrow",
         unlike=["The case asked for", "would settle it"],
     )
@@ -245,6 +245,12 @@ def test_the_evidence_with_a_case_of_ones_own():
         name: found.numbers[name] for name in ("n_runs", "n_flagged", "n_hybrid", "n_hybrid_out", "largest_marked")
     }
     assert counts == {"n_runs": 369, "n_flagged": 42, "n_hybrid": 25, "n_hybrid_out": 25, "largest_marked": 512}
+    # Among the marked: 14 above batch 64; 7 rows of Qwen3-30B-A3B; 26 that contradict a neighbour by their own speed.
+    names = ("n_large", "n_later", "n_own", "n_spared")
+    assert [found.numbers[name] for name in names] == [14, 7, 26, 4]
+    # Published ratios at batch 8: 9.258 J over 6.028, 11.59 over 7.195, 11.39 over 7.293; the middle one is 1.562.
+    assert found.numbers["n_few"] == 3 and found.numbers["fp8_gain"] == pytest.approx(0.562, abs=0.001)
+    says(found, "not every mark was made before predictions were seen", "More held out mostly means a larger error")
     # 76 rows of Argonne and 3 of the MI300X in data/validation.csv and measurements.csv.
     assert (found.numbers["n_foreign"], found.numbers["n_argonne"], found.numbers["n_user"]) == (79, 76, 3)
     says(

@@ -9,7 +9,34 @@ from llmpower.step import constants
 
 def test_accuracy_has_every_split():
     splits = {split for split, _, _ in constants.errors()}
-    assert splits == {"architectures", "architectures, terms chosen in each fold", "accelerators"}
+    exams = {"architectures", "architectures, terms chosen in each fold", "accelerators"}
+    assert splits == exams | {f"{split}, marked runs too" for split in exams}
+
+
+@pytest.mark.parametrize("what, split", [("architecture", "architectures"), ("accelerator", "accelerators")])
+def test_the_table_with_marked_runs_has_the_errors_of_all_predictions(what, split):
+    table, row = exam.held_out(what), constants.errors()[f"{split}, marked runs too", "all", "tokens_per_s"]
+    assert row["n"] == len(table) == 411
+    assert fit.summary(table["speed_error"]) == pytest.approx(
+        [row["median_pct"], row["mean_pct"], row["p90_pct"]], abs=0.15
+    )
+
+
+def test_every_setting_that_is_tried_has_its_errors():
+    """No setting decides the headline: every one but the share of prompts leaves the median within a point."""
+    studies, chosen = constants.errors("studies.csv"), constants.errors()["architectures", "all", "j_per_token"]
+    for name, values in exam.VARIED.items():
+        for value in values:
+            row = studies[f"{name} {value:g}", "all", "j_per_token"]
+            assert row["n"] == chosen["n"] and abs(row["median_pct"] - chosen["median_pct"]) < 1, (name, value)
+    assert all((f"least_gain {value:g}", "all", "j_per_token") in studies for value in exam.LEAST_GAINS)
+
+
+def test_a_setting_tried_again_has_the_errors_of_the_table():
+    energy, speed = exam._tried(fit.serving_runs(), {"plateau_tdp_share": 0.95})
+    for quantity, errors in (("j_per_token", energy), ("tokens_per_s", speed)):
+        row = constants.errors("studies.csv")["plateau_tdp_share 0.95", "all", quantity]
+        assert fit.summary(errors) == pytest.approx([row["median_pct"], row["mean_pct"], row["p90_pct"]], abs=0.15)
 
 
 def test_predictions_are_there_for_every_run_and_none_saw_its_own_architecture():

@@ -58,6 +58,25 @@ def test_the_fit_does_not_see_what_is_held_out(runs):
     assert fitting._flat(fit(spoiled, rest)) == before
 
 
+def test_marked_runs_are_predicted_and_never_fitted(runs):
+    """With the mask of `fitted`, the unmarked runs have the errors that they have without the marked ones."""
+    every = serving_runs(anomalies=True)
+    clean = every.columns["anomaly"] == ""
+    assert (len(every), clean.sum()) == (411, 369)
+    mine, _, _ = fitting.held_out_errors(every, "accelerators", fitted=clean)
+    alone, _, _ = fitting.held_out_errors(runs, "accelerators")
+    assert mine[clean] == pytest.approx(alone) and numpy.isfinite(mine).all()
+
+
+def test_settings_reach_the_fit(runs):
+    """A constant that is held stays; a strong pull leaves the others at the middle of their bounds, on a log scale."""
+    values = fit(runs, overlap=0.6, prior_weight=1e4)
+    assert values["overlap"] == 0.6 and values["padding_rows"] == pytest.approx((0.1 * 64) ** 0.5, rel=0.01)
+    # The same middle between bounds twice as far out.
+    wider = fit(runs, prior_weight=1e4, bounds_factor=2)
+    assert wider["padding_rows"] == pytest.approx((0.05 * 128) ** 0.5, rel=0.01)
+
+
 def test_leaving_a_term_out_sets_its_neutral_value(runs):
     values = fit(runs, names=fitting.ALWAYS)
     assert values["sequence_time_s"] == values["imbalance"] == values["padding_rows"] == 0
@@ -69,6 +88,8 @@ def test_summary_of_errors():
     # Absolute values 1, 2, 3, 4, 10 %: median 3, mean 4, 90 % of the way from rank 1 to 5 lies at 4.6:
     # 4 + 0.6 x 6 = 7.6.
     assert fitting.summary(numpy.array([0.01, -0.02, 0.03, -0.04, 0.10])) == pytest.approx((3, 4, 7.6))
+    # Measured over predicted is 1 / (1 + error): 0.5, 1, 2 and, between ranks, 0.6 and 1.8.
+    assert fitting.ends(numpy.array([1.0, 0.0, -0.5])) == pytest.approx((0.6, 1.8))
 
 
 def test_fits_and_estimates_compute_alike():
