@@ -182,6 +182,9 @@ def test_a_cap_and_ties_are_told_by_the_estimator():
     # The table of expected energies and the sentence below it are one estimate.
     one = llmpower.estimate("qwen3-4b", "h100-sxm", context_tokens=4096, weight_format="q4_k_m")
     assert usual.numbers["least_first"] == pytest.approx(one.j_per_token, rel=1e-9)
+    # An answer: 500 tokens at 30.1 W and 20.89 tokens/s, and at 0.071348 J with the server and the site.
+    site = usual.numbers["site_factor"]
+    assert usual.numbers["home_over"] == pytest.approx(30.1 / 20.89 / (0.071348 * site), rel=1e-4) and 1.5 < site < 2
     alone = read("tokens-per-watt", devices="m4", power_cap_w=500.0)
     says(alone, "no machine of the list both holds", "For Apple M4", unlike=["so it slows the step", "costs no speed"])
     cool = read("tokens-per-watt", devices="rtx-4060-laptop", power_cap_w=115.0)

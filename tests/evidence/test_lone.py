@@ -55,7 +55,7 @@ def test_one_card_in_two_computers():
     # 83.31/397.5 over 92.49/464.2.
     card = pairs.loc[("Nvidia RTX 4090", "deepseek-r1-14b-q4-k-m-file")]
     assert card["tokens_per_j_pi"] / card["tokens_per_j"] == pytest.approx(1.0519, rel=1e-3)
-    assert len(pairs) == 18
+    assert len(pairs) == 18 and (pairs["tokens_per_s_pi"] < pairs["tokens_per_s"]).all()
 
 
 def test_what_batching_saves_by_hand():
