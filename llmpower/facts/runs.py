@@ -1,4 +1,4 @@
-"""Measured runs: ``data/measurements.csv`` and ``validation.csv`` as columns, our own ``power_runs.csv`` by run.
+"""Measured runs of ``data/``: published ones as columns, our own on a board and some at the wall one by one.
 
 And pairs of runs that one thing tells apart.
 """
@@ -100,6 +100,33 @@ def _power_run(cells):
     for name in cells.row.keys() - vars(run).keys():
         value = cells.number(name, empty=name != "power_w")
         if value is not None and value <= 0:
+            raise cells.wrong(name, "a number above zero")
+        setattr(run, name, value)
+    return run
+
+
+_WALL_TEXT = ("id", "source", "computer", "graphics", "model", "weight_format", "file", "where", "note")
+WALL_KINDS = ("card", "shared", "cpu")
+
+
+@functools.cache
+def wall_runs():
+    """Single requests on whole computers, watts at the wall: a namespace each.
+
+    A run has a `model` of the catalog, stored in `weight_format`, or a `file` of ``data/measured_points.csv``.
+
+    >>> [run.power_w for run in wall_runs() if run.id == "geerling-0001"]
+    [464.2]
+    """
+    return [_wall_run(cells) for cells in rows("wall_runs.csv")]
+
+
+def _wall_run(cells):
+    run = SimpleNamespace(**{name: cells.plain(name) for name in _WALL_TEXT}, verified=cells.date("verified"))
+    run.runs_on = cells.one_of("runs_on", WALL_KINDS, "what runs the model")
+    for name in ("tokens_per_s", "power_w"):
+        value = cells.number(name)
+        if value <= 0:
             raise cells.wrong(name, "a number above zero")
         setattr(run, name, value)
     return run

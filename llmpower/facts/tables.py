@@ -43,6 +43,10 @@ TABLES = {f"{name}.csv": TIDY for name in _TIDY_TABLES.split()} | {
     "quantities.csv": ("name", "symbol unit type low high choices help"),
     "studies.csv": _ERRORS,
     "validation.csv": ("id", f"{_RUN} where verified lacks"),
+    "wall_runs.csv": (
+        "id",
+        "source computer graphics runs_on model weight_format file tokens_per_s power_w where verified note",
+    ),
 }
 
 

@@ -12,36 +12,40 @@ def _look(place):
     return {"color": _COLORS[place % len(_COLORS)], "linestyle": _LINES[place % len(_LINES)]}
 
 
-def bytes_per_joule(lines, article, lone, batched, gigabyte):
+def bytes_per_joule(lines, article, clouds, named, batched, gigabyte):
     """Tokens per joule over bytes read per token; equal bytes per joule lie on diagonals.
 
-    lines : bytes per joule whose diagonals are drawn.
-    article, lone : bytes per token, tokens per joule, label, offset of the label in points and its alignment.
-    batched : label -> colour, points by rising batch, which of them is labelled, offset of the label and its alignment.
-    gigabyte : what the axis counts in. [B]
+    lines : bytes per joule whose diagonals are drawn, and where their names stand. [B]
+    article, named : bytes per token, tokens per joule, label, offset of the label in points and its alignment.
+    clouds : label -> points, at most four: runs at batch 1.
+    batched : label -> points by rising batch, which of them is labelled, offset of the label and its alignment.
+    gigabyte : what the axes count in. [B]
     """
-    low, high = 0.08, 260
-    table = [(f"{value / gigabyte:g} GB/J", None, x, value / gigabyte / x) for value in lines for x in (low, high)]
-    table += [(name, None, x / gigabyte, y) for name, (_, points, *_) in batched.items() for x, y in points]
-    single = (("alone", "o", BLUE, lone), ("the article", "D", RED, article))
-    table += [(name, label, x / gigabyte, y) for name, *_, points in single for x, y, label, _ in points]
+    low, high = 0.08, 2500
+    table = [(f"{value / gigabyte:g} GB/J", None, x, value / gigabyte / x) for value, _ in lines for x in (low, high)]
+    table += [(name, None, x / gigabyte, y) for name, (points, *_) in batched.items() for x, y in points]
+    table += [(name, None, x / gigabyte, y) for name, points in clouds.items() for x, y in points]
+    table += [("the article", label, x / gigabyte, y) for x, y, label, _ in article]
     data(["series", "label", "read_per_token [GB]", "tokens_per_joule [1/J]"], table)
-    plot = axes(4.4, "bytes read per output token (GB)", "tokens per joule", "xy")
-    plot.set(xlim=(low, high), ylim=(0.02, 30))
-    for value in lines:
-        k = value / gigabyte
+    plot = axes(5.0, "bytes read per output token (GB)", "tokens per joule", "xy")
+    plot.set(xlim=(low, high), ylim=(0.0035, 60))
+    for value, place in lines:
+        k, x = value / gigabyte, place / gigabyte
         plot.plot([low, high], [k / low, k / high], color=GREY, linewidth=0.8, alpha=0.5, zorder=1)
-        # The labels stand in one row across the diagonals.
-        x = 17 * k**0.5
-        direct(plot, x, k / x, f"{k:g} GB/J", GREY, (0, 0), rotation=-37, ha="center")
-    for label, (name, points, at, (dx, dy, align)) in batched.items():
-        color = {"blue": BLUE, "green": GREEN}[name]
+        direct(plot, x, k / x, f"{k:g} GB/J", GREY, (0, 0), rotation=-41, ha="center", zorder=4)
+    for (label, (points, at, (dx, dy, align))), color in zip(batched.items(), (SKY, PURPLE)):
         points = [(x / gigabyte, y) for x, y in points]
-        plot.plot(*zip(*points), "o-", color=color, markersize=4, linewidth=1.3)
+        plot.plot(*zip(*points), "-", color=color, linewidth=1.6)
         direct(plot, *points[at], label, color, (dx, dy), ha=align)
-    for _, sign, color, points in single:
-        for x, y, label, (dx, dy, align) in points:
-            style.mark(plot, x / gigabyte, y, label, color, (dx, dy), sign, ha=align)
+    signs = (("o", BLUE), ("s", ORANGE), ("^", GREEN), ("v", GREY))
+    looks = [{"color": color, "marker": sign, "markersize": 4, "linestyle": ""} for sign, color in signs]
+    for points, look in zip(clouds.values(), looks):
+        plot.plot([x / gigabyte for x, _ in points], [y for _, y in points], **look, alpha=0.75)
+    for x, y, label, (dx, dy, align) in named:
+        direct(plot, x / gigabyte, y, label, INK, (dx, dy), ha=align, leader=True)
+    for x, y, label, (dx, dy, align) in article:
+        style.mark(plot, x / gigabyte, y, label, RED, (dx, dy), "D", ha=align)
+    style.key(plot, [(words, look) for words, look in zip(clouds, looks)], 0.03, 0.225, 0.0, 0.056)
 
 
 def against_batch(groups, article):
@@ -95,16 +99,20 @@ def speeds(sizes, curves, claims, gigabyte):
         style.mark(plot, size / gigabyte, speed, label, RED, offset, leader=max(map(abs, offset)) > 20, ha="left")
 
 
-def rated(batches, curves, unit):
-    """Tokens per joule at rated power and at the bound on speed, against batch.
+def expected(batches, curves, unit):
+    """Tokens per joule as expected, in their ranges, against batch.
 
-    curves : name of a machine and its values, NaN where the caches no longer fit.
+    curves : name of a machine and its Ranges by batch, as many as it holds.
     unit : what the vertical axis counts.
     """
-    data(["machine", "batch [count]", "tokens_per_joule [1/J]"], style.tidy(batches, curves))
+    table = [(name, *point) for name, values in curves for point in zip(batches, values)]
+    data(["machine", "batch [count]", "tokens_per_joule [1/J]"], table or [("", None, None)])
     plot = style.batches(batches, unit, 4.2, "y")
     for place, (_, values) in enumerate(curves):
-        plot.plot(batches, values, marker="o", markersize=3.5, **_look(place))
+        look, held = _look(place), batches[: len(values)]
+        ends = ([getattr(one, end) for one in values] for end in ("low", "high"))
+        plot.fill_between(held, *ends, color=look["color"], alpha=0.18, linewidth=0)
+        plot.plot(held, [one.central for one in values], marker="o", markersize=3.5, **look)
     if not curves:
         plot.text(0.5, 0.5, "nothing to draw", transform=plot.transAxes, ha="center", color=GREY)
     # A decade at least, and room above the curves for their names.

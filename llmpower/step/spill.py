@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
-from llmpower.facts.power import power, rating
+from llmpower.facts.power import power
 from llmpower.formulas import decode, efficiency
 from llmpower.ranges import Range, over
 from llmpower.step.bound import Bound, step_energy
@@ -11,9 +11,10 @@ from llmpower.step.constants import constants
 from llmpower.step.work import needed_bytes, work
 
 
-def shares_memory(machine):
-    """Whether processor and graphics share one memory, so that there is nothing to spill into."""
-    return machine.get("category") == "soc"
+def spills(machine):
+    """Whether what does not fit goes into system memory: a card's does; a board of a fleet is not run so, and where
+    processor and graphics share one memory there is nothing to spill into."""
+    return machine.get("category") in ("desktop", "laptop")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +25,6 @@ class Delivery(Bound):
     read_bytes: float
     share: float
     idle_w: float
-    rating_w: float | None
     energies: dict = field(repr=False)
 
     @property
@@ -35,11 +35,6 @@ class Delivery(Bound):
     spills = property(lambda self: self.share < 1, doc="Whether a part has to stay in system memory.")
     bytes_per_token = property(lambda self: self.read_bytes / self.batch, doc="Bytes read per output token. [B]")
 
-    @property
-    def rated_tokens_per_j(self):
-        """Tokens per joule at the bound on speed and at rated power; None without a rating. [1/J]"""
-        return self.rating_w and efficiency.tokens_per_j(self.tokens_per_s, self.rating_w)
-
     def most_tokens_per_j(self, central="typical"):
         """Upper bound: dynamic energy and idle power for the shortest time. [1/J]"""
 
@@ -49,35 +44,32 @@ class Delivery(Bound):
 
         return over(bound, self.energies, central) if self.runs else Range(0.0, 0.0, 0.0)
 
-    def capped_time_s(self, power_cap_w, central="typical"):
-        """Lower bound on the time of a step under a power cap; infinite if the cap is below idle. [s]"""
-        if power_cap_w <= self.idle_w:
-            return math.inf
-        return efficiency.capped_time_s(self.step_time_s, self.energies[central], power_cap_w, self.idle_w)
 
+def deliver(case, host_bandwidth_bytes_per_s=None):
+    """Bounds on a decode step of a case, as a `Delivery`; what a card does not hold is read from system memory.
 
-def deliver(case, host_bandwidth_bytes_per_s):
-    """Bounds on a decode step of a case, with the part that does not fit in system memory, as a `Delivery`.
+    host_bandwidth_bytes_per_s: of that memory; None counts as if everything fitted. [B/s]
 
-    On a machine that shares its memory and cannot hold the data the memory time is infinite; arithmetic without a
-    sourced peak takes no time.
+    Where the data do not fit and nothing may spill the memory time is infinite; arithmetic without a sourced peak takes
+    no time.
 
     >>> from llmpower.step.case import case
     >>> deliver(case("qwen2.5-32b", "rtx-4060-laptop", weight_format="q4_k_m"), 76.8e9).spills
     True
     """
     machine, n, found = case.accelerator, case.n_accelerators, work(case)
+    rate = n * machine.memory_bandwidth_bytes_per_s
     share = efficiency.resident_share(needed_bytes(case), n * machine.memory_bytes)
-    time = _split_time_s(found.read_bytes, share, n * machine.memory_bandwidth_bytes_per_s, host_bandwidth_bytes_per_s)
+    time = _split_time_s(found.read_bytes, share, rate, host_bandwidth_bytes_per_s or rate)
+    nowhere = host_bandwidth_bytes_per_s and share < 1 and not spills(machine)
     return Delivery(
         batch=case.batch,
         needed_bytes=needed_bytes(case),
         read_bytes=found.read_bytes,
         share=share,
-        memory_time_s=math.inf if share < 1 and shares_memory(machine) else time,
+        memory_time_s=math.inf if nowhere else time,
         compute_time_s=decode.compute_time_s(found.step_flop, n, machine.get("dense_bf16_flop_per_s", math.inf)),
         idle_w=n * power(machine, "idle_w").value,
-        rating_w=rating(machine) and n * rating(machine),
         energies={name: step_energy(found, case.batch, pair).total_j for name, pair in constants().items()},
     )
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from llmpower.facts import catalog
+import llmpower
 from tests.chapters.reading import read
 
 
@@ -216,13 +216,24 @@ def test_nothing_is_split_where_all_fits():
         "Every model of the list fits beside every processor of the list",
         "not every line bends down",
         "Nothing is spent waiting",
-        "slows",
-        unlike=["are split between two memories", "costs **"],
+        "that it draws whatever the work",
+        unlike=["are split between two memories", "so it slows the step"],
     )
-    # 4 tokens over (params x 4.8944/8 B at 4.8 TB/s), at 700 W.
-    per_step = catalog.model("qwen3-4b").params_shared * 4.8944 / 8 / 4.8e12
-    assert found.numbers["eta_first"] == pytest.approx(4 / per_step / 700, rel=1e-6)
-    says(read("tokens-per-watt"), "are split between two memories", "bends down where the model outgrows it")
+
+
+def test_a_cap_and_ties_are_told_by_the_estimator():
+    usual = read("tokens-per-watt")
+    says(usual, "are split between two memories", "bends down where the model outgrows it", "so it slows the step")
+    # The table of expected energies and the sentence below it are one estimate.
+    one = llmpower.estimate("qwen3-4b", "h100-sxm", context_tokens=4096, weight_format="q4_k_m")
+    assert usual.numbers["least_first"] == pytest.approx(one.j_per_token, rel=1e-9)
+    # An answer: 500 tokens at 30.1 W and 20.89 tokens/s, and at 0.071348 J with the server and the site.
+    site = usual.numbers["site_factor"]
+    assert usual.numbers["home_over"] == pytest.approx(30.1 / 20.89 / (0.071348 * site), rel=1e-4) and 1.5 < site < 2
+    alone = read("tokens-per-watt", devices="m4", power_cap_w=500.0)
+    says(alone, "no machine of the list both holds", "For Apple M4", unlike=["so it slows the step", "costs no speed"])
+    cool = read("tokens-per-watt", devices="rtx-4060-laptop", power_cap_w=115.0)
+    says(cool, "so it costs no speed", unlike=["so it slows the step"])
 
 
 def test_the_evidence_with_a_case_of_ones_own():

@@ -5,7 +5,6 @@ import collections
 import pytest
 
 from llmpower.chips import transistors
-from llmpower.evidence.exam import measured_points
 from llmpower.facts import catalog
 from llmpower.facts.catalog import records
 from llmpower.facts.claims import claims
@@ -28,17 +27,6 @@ def test_what_the_chapter_says_of_real_processors():
     for one in cpu.values():
         if one.node_nm < 100e-9:
             assert (transistors.w_per_mm2(one) < line * 800e-9 / one.node_nm) == (one.node_nm < 80e-9)
-
-
-def test_lone_requests_read_a_few_gigabytes_per_joule_whatever_the_machine():
-    for name in (
-        "argonne-8b-h100-vllm-batch-1",
-        "splitwise-70b-a100x2-batch-1",
-        "geerling-8b-m4",
-        "substrate-8b-rtx-4060-laptop",
-    ):
-        one = measured_points()[name]
-        assert 2.5e9 < one.bytes_per_token * one.tokens_per_j < 6e9
 
 
 @pytest.mark.parametrize(

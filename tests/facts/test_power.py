@@ -5,7 +5,7 @@ import pytest
 
 from llmpower.facts import catalog
 from llmpower.facts import power as stand_ins
-from llmpower.facts.power import power
+from llmpower.facts.power import power, rating
 from llmpower.step import measures, roof, spill
 from llmpower.step.case import case
 
@@ -65,7 +65,7 @@ def test_the_power_of_the_whole_computer_stands_in_for_a_rating():
     assert "such an estimate" in found.note
     assert "such an estimate" not in power(catalog.accelerator("dgx-b300"), "idle_w").note
     # A speed per watt needs a rating that somebody published.
-    assert spill.rating(m3_ultra) == 270 and spill.rating(tpu) is None
+    assert rating(m3_ultra) == 270 and rating(tpu) is None
 
 
 @pytest.mark.usefixtures("known")

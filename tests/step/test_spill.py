@@ -1,7 +1,5 @@
 """Models that spill into another memory: speeds by hand and properties."""
 
-import math
-
 import numpy
 import pytest
 from hypothesis import given
@@ -40,17 +38,23 @@ def test_where_everything_fits_the_bound_is_the_one_of_the_decode_chapter():
     assert memory_fit(counts("llama-3.1-8b", 8, 2048), 8, "h100-sxm", 1).fits
 
 
-def test_a_machine_that_shares_its_memory_spills_nowhere():
-    one = deliver("llama-3.1-70b", "m4")
-    assert not one.runs and one.tokens_per_s == 0 and one.rated_tokens_per_j == 0
-    assert deliver("llama-3.1-70b", "h100-sxm").spills
+def test_only_a_card_of_a_computer_spills():
+    for name in ("m4", "h100-sxm"):
+        one = deliver("llama-3.1-70b", name)
+        assert not one.runs and one.tokens_per_s == 0
+    assert deliver("llama-3.1-70b", "rtx-4090").runs and deliver("llama-3.1-70b", "rtx-4090").spills
+
+
+def test_as_if_all_fitted_reads_everything_at_the_full_rate():
+    # 141.1 GB less an embedding of 2.1 GB at 3.35 TB/s: 41.5 ms, on one board that holds 80 GB.
+    one = spill.deliver(case("llama-3.1-70b", "h100-sxm"))
+    assert one.runs and one.spills and one.memory_time_s == pytest.approx(139.006e9 / 3.35e12, rel=1e-4)
 
 
 @pytest.mark.parametrize("name", catalog.names("accelerator"))
 def test_every_machine_of_the_catalog_delivers(name):
     one = deliver("qwen3-4b", name, weight_format="q4_k_m")
     assert one.runs and 0 < one.tokens_per_s < 5e6
-    assert one.rated_tokens_per_j is None or one.rated_tokens_per_j > 0
 
 
 @given(positive, positive, positive, positive, st.floats(1.01, 10))
@@ -62,7 +66,6 @@ def test_a_split_is_no_faster_than_the_faster_memory_and_grows_with_either(n_byt
     assert spill.split_speed(n_bytes, memory, fast, factor * slow) >= speed * (1 - 1e-12)
 
 
-def test_arrays_and_a_cap_below_idle():
+def test_arrays():
     speeds = spill.split_speed(numpy.array([4e9, 8e9, 16e9]), 8e9, 256e9, DDR5)
     assert list(speeds) == sorted(speeds, reverse=True) and speeds[0] == pytest.approx(64)
-    assert deliver("qwen3-4b", "h100-sxm", weight_format="q4_k_m").capped_time_s(35.0) == math.inf
