@@ -198,22 +198,6 @@ def contradicts(table, times=2):
     return table["id"].isin({*machines["id_x"][slower], *tasks["id_x"][longer]})
 
 
-def matched(first, second):
-    """Pairs of published runs of two networks that differ in the network only: one board, number of boards, format,
-    task and limit on the batch.
-
-    A table with the columns of both, those of the second with ``_second``, and `gain`: tokens per joule of the first
-    over those of the second. [1] Pairs of which a run is marked ``anomaly`` are in it.
-    """
-    runs = fit.serving_runs(anomalies=True)
-    table = _frame(runs)
-    same = ["accelerator", "n_accelerators", "weight_format", "task", "max_batch"]
-    of = [table[table["model"] == name] for name in (first, second)]
-    pairs = of[0].merge(of[1], on=same, suffixes=("", "_second"))
-    pairs["gain"] = pairs["j_per_token_second"] / pairs["j_per_token"]
-    return pairs
-
-
 def worked(id):
     """One fitted run, taken apart with the constants as they stand.
 

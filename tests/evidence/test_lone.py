@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from llmpower.evidence.exam import matched
 from llmpower.evidence.lone import EAGER, batching, carriers, lone, power_by_size, spread
 from llmpower.facts import catalog
-from llmpower.facts.runs import wall_runs
+from llmpower.facts.runs import measured, pairs, wall_runs
 
 RUNS = lone().set_index("id")
 
@@ -71,14 +70,16 @@ def test_watts_hardly_follow_size():
 
 
 def test_pairs_of_networks_differ_in_the_network_only():
-    pairs = matched("qwen3-30b-a3b", "qwen3-32b")
-    chat = pairs[
-        (pairs["task"] == "lm-arena-chat") & (pairs["accelerator"] == "h100-sxm") & (pairs["n_accelerators"] == 2)
-    ]
+    same = ("accelerator", "n_accelerators", "weight_format", "software", "task", "max_batch")
+    found = pairs([run for run in measured() if run.model in ("qwen3-30b-a3b", "qwen3-32b")], "model", same)
+    gains = {
+        (mixture.task, mixture.max_batch): dense.j_per_token / mixture.j_per_token
+        for mixture, dense in found
+        if (mixture.accelerator, mixture.n_accelerators) == ("h100-sxm", 2)
+    }
     # 1.62712 J over 0.822952 J, and on GPQA 2.00813 over 0.835897.
-    assert chat.loc[chat["max_batch"] == 8, "gain"].tolist() == pytest.approx([1.97717], rel=1e-4)
-    gpqa = pairs[(pairs["task"] == "gpqa") & (pairs["n_accelerators"] == 2) & (pairs["max_batch"] == 8)]
-    assert gpqa["gain"].tolist() == pytest.approx([2.40237], rel=1e-4)
-    odd = (pairs["anomaly"] != "") | (pairs["anomaly_second"] != "")
-    assert len(pairs) == 31 and odd.sum() == 5
-    assert (pairs.loc[~odd, "power_w"] < pairs.loc[~odd, "power_w_second"]).all()
+    assert gains["lm-arena-chat", 8] == pytest.approx(1.97717, rel=1e-4)
+    assert gains["gpqa", 8] == pytest.approx(2.40237, rel=1e-4)
+    clean = [pair for pair in found if not any(run.anomaly for run in pair)]
+    assert (len(found), len(clean)) == (31, 26)
+    assert all(mixture.power_w < dense.power_w for mixture, dense in clean)
