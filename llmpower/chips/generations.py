@@ -228,7 +228,7 @@ def _alike(one, other):
 
 
 def _pair(runs, ratings):
-    count, power_w = ([run[name] for run in runs] for name in ("n_accelerators", "power_w"))
+    count, power_w = [int(run["n_accelerators"]) for run in runs], [run["power_w"] for run in runs]
     tokens, power = escalator.token_gain(*(run["j_per_token"] for run in runs)), escalator.power_gain(*power_w)
     use, marked = tuple(map(escalator.rating_use, power_w, count, ratings)), any(run["anomaly"] for run in runs)
     return MeasuredPair(tuple(count), runs[0]["max_batch"], use, tokens, power, tokens * power, marked)

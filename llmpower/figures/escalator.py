@@ -11,7 +11,7 @@ COOLING = {
 
 
 def history(points, ceiling, forecast):
-    """Rated power against the year of announcement; those of one year stand side by side, those of one rating on a line.
+    """Rated power against the year of announcement; parts of one year side by side, of one rating on a line.
 
     points : rated accelerators by year and power; a range is drawn where power is no vendor's rating.
     ceiling, forecast : the article's, of air cooling and for the next generation. [W]
