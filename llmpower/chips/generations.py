@@ -253,13 +253,14 @@ def spread(values):
 
 
 def near_rating():
-    """How many measured runs draw more than nineteen twentieths of the rating, and of how many, by accelerator."""
+    """How many measured runs drew more than nineteen twentieths of the rating, and of how many, by accelerator."""
     found = {}
     for run in _metered():
-        if rating := catalog.accelerator(run["accelerator"]).get("tdp_w"):
-            use = escalator.rating_use(run["power_w"], run["n_accelerators"], rating)
-            near, count = found.get(run["accelerator"], (0, 0))
-            found[run["accelerator"]] = near + (use > _NEAR), count + 1
+        record = catalog.accelerator(run["accelerator"])
+        if record.get("tdp_w") and has_vendor_power(record):
+            near, count = found.get(record.entity, (0, 0))
+            use = escalator.rating_use(run["power_w"], run["n_accelerators"], record.tdp_w)
+            found[record.entity] = near + int(use > _NEAR), count + 1
     return found
 
 
