@@ -4,10 +4,14 @@ Nothing here runs a model.  It compares ratings, and says whenever two ratings
 do not mean the same thing.
 """
 
+import functools
+import itertools
 import math
+import statistics
 from dataclasses import dataclass
 
 from llmpower.facts import catalog
+from llmpower.facts import runs as measured
 from llmpower.facts.claims import claim
 from llmpower.formulas import dennard, escalator
 from llmpower.ranges import Range
@@ -17,7 +21,9 @@ ARTICLE_SERIES = ("v100-sxm2-32gb", "a100-sxm-80gb", "h100-sxm", "b200")
 # What may count as performance, from the narrowest numbers to the widest, and what it is called.
 GAIN_METRICS = {"fp4": "4-bit peak", "fp8": "8-bit peak", "bf16": "16-bit peak", "bandwidth": "memory bandwidth"}
 _PEAKS = {f"dense_{metric}_flop_per_s": words for metric, words in GAIN_METRICS.items() if metric != "bandwidth"}
-_MEASURED = ("mean_batch", "energy_per_token_j", "power_w", "n_accelerators")
+# What two measured runs must share to be compared; the first four name what is served.
+_EQUAL = ("published_model", "weight_format", "task", "software", "max_batch", "prompt_tokens")
+_NEAR = 0.95
 
 
 @dataclass(frozen=True)
@@ -183,32 +189,78 @@ def repairs():
 
 
 @dataclass(frozen=True)
-class MeasuredGain:
-    """One model measured on two generations; pairs are H100 and B200, gains those of all boards together."""
+class MeasuredPair:
+    """One network measured on two generations; tuples are first and last, gains last over first, of all boards."""
 
-    batch: tuple
-    energy_j: tuple
+    n_accelerators: tuple
+    max_batch: float
     rating_use: tuple
-    gain: float
+    token_gain: float
+    power_gain: float
     speed_gain: float
-    bandwidth_gain: float
+    marked: bool
 
 
-def measured_gains():
-    """Measured tokens per joule of a model of 70 billion parameters, B200 over H100, by label.
+@functools.cache
+def _metered():
+    """Measured runs with watts, a row each: of both tables together."""
+    tables = (measured.measurements(name) for name in ("measurements.csv", "validation.csv"))
+    found = (dict(zip(table, values)) for table in tables for values in zip(*table.values()))
+    return [run for run in found if math.isfinite(run["power_w"])]
 
-    The labels are batches; the last compares the largest batch of each.
+
+def measured_pairs(first, last):
+    """Every pair of measured runs that differ in the accelerator alone, or also in how many of them there are.
+
+    Network, format, task, software, limit of the batch and length of prompts are the same.
+
+    >>> pairs = measured_pairs("h100-sxm", "b200")
+    >>> len(pairs), sum(one.n_accelerators[0] == one.n_accelerators[1] for one in pairs)
+    (217, 108)
     """
-    found, runs = {}, catalog.records("escalator.csv")
-    boards = [catalog.accelerator(name) for name in ("h100-sxm", "b200")]
-    for label in (name.removeprefix("h100-70b-") for name in runs if name.startswith("h100-70b-")):
-        pair = [runs[f"{name}-70b-{label}"] for name in ("h100", "b200")]
-        batch, energy_j, power_w, count = (tuple(run.get(name) for run in pair) for name in _MEASURED)
-        use = tuple(map(escalator.rating_use, power_w, count, (board.tdp_w for board in boards)))
-        gain, power = escalator.token_gain(*energy_j), escalator.power_gain(*power_w)
-        bytes_per_s = (n * board.memory_bandwidth_bytes_per_s for n, board in zip(count, boards))
-        bandwidth = escalator.bandwidth_gain(*bytes_per_s)
-        found[label] = MeasuredGain(batch, energy_j, use, gain, gain * power, bandwidth)
+    before, after = ([run for run in _metered() if run["accelerator"] == name] for name in (first, last))
+    ratings = [catalog.accelerator(name).tdp_w for name in (first, last)]
+    return [_pair(pair, ratings) for pair in itertools.product(before, after) if _alike(*pair)]
+
+
+def _alike(one, other):
+    return all(one[name] == other[name] for name in _EQUAL)
+
+
+def _pair(runs, ratings):
+    count, power_w = [int(run["n_accelerators"]) for run in runs], [run["power_w"] for run in runs]
+    tokens, power = escalator.token_gain(*(run["j_per_token"] for run in runs)), escalator.power_gain(*power_w)
+    use, marked = tuple(map(escalator.rating_use, power_w, count, ratings)), any(run["anomaly"] for run in runs)
+    return MeasuredPair(tuple(count), runs[0]["max_batch"], use, tokens, power, tokens * power, marked)
+
+
+def best_gains(first, last):
+    """Tokens per joule, last over first, each at its best run: a factor for each network, format, task and software."""
+    best = {}
+    for run in _metered():
+        of = best.setdefault(tuple(run[name] for name in _EQUAL[:4]), {})
+        of[run["accelerator"]] = min(run["j_per_token"], of.get(run["accelerator"], math.inf))
+    return [escalator.token_gain(of[first], of[last]) for of in best.values() if {first, last} <= of.keys()]
+
+
+def spread(values):
+    """Lowest, median and highest of some values, a Range.
+
+    >>> spread([3.0, 1.0, 2.0]).central
+    2.0
+    """
+    return Range(min(values), statistics.median(values), max(values))
+
+
+def near_rating():
+    """How many measured runs drew more than nineteen twentieths of the rating, and of how many, by accelerator."""
+    found = {}
+    for run in _metered():
+        record = catalog.accelerator(run["accelerator"])
+        if record.get("tdp_w") and has_vendor_power(record):
+            near, count = found.get(record.entity, (0, 0))
+            use = escalator.rating_use(run["power_w"], run["n_accelerators"], record.tdp_w)
+            found[record.entity] = near + int(use > _NEAR), count + 1
     return found
 
 

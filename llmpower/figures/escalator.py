@@ -6,12 +6,12 @@ from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, RED, axes, da
 COOLING = {
     "air": (BLUE, "o", "sold for air"),
     "liquid": (ORANGE, "s", "liquid only"),
-    "": (GREY, "D", "cooling not in our facts"),
+    "": (GREY, "D", "cooling not found"),
 }
 
 
 def history(points, ceiling, forecast):
-    """Rated power against the year of announcement.
+    """Rated power against the year of announcement; parts of one year side by side, of one rating on a line.
 
     points : rated accelerators by year and power; a range is drawn where power is no vendor's rating.
     ceiling, forecast : the article's, of air cooling and for the next generation. [W]
@@ -23,36 +23,34 @@ def history(points, ceiling, forecast):
     table += [("the article's ceiling for air", None, ceiling), ("the article's forecast", None, None, *forecast)]
     powers = ["rated_power [W]", "rated_power_low [W]", "rated_power_high [W]"]
     data(["accelerator", "year", *powers, "cooling", "rated_by"], table)
-    years = sorted({int(point.year) for point in points})
-    top, last = 1.12 * max(point.high_w or point.tdp_w for point in points), len(years) - 0.35
-    plot = axes(5.0, "year of announcement (empty years left out)", "rated power of one accelerator (W)")
-    for column, year in enumerate(years):
-        _year(plot, column, [point for point in points if point.year == year], ceiling, top)
-    plot.axhline(ceiling, color=RED, linewidth=1.2, linestyle=style.DASHED, zorder=0)
-    direct(plot, -0.6, ceiling, "the article's\nceiling for air", RED, (2, 15))
-    plot.plot([last, last], forecast, color=RED, linewidth=6, alpha=0.5, solid_capstyle="butt")
-    direct(plot, last, forecast[0], "the article's\nforecast", RED, (0, -14), ha="center")
+    first, last = (round(end(point.year for point in points)) for end in (min, max))
+    top, side = 1.08 * max(point.high_w or point.tdp_w for point in points), last + 1.25
+    plot = axes(5.4, "year of announcement", "rated power of one accelerator (W)")
+    lines = {}
+    for point in points:
+        lines.setdefault(point.tdp_w, {}).setdefault(point.label, point)
+    for (power_w, parts), height in zip(sorted(lines.items()), style.apart(sorted(lines), top / 29)):
+        start = min(part.year for part in parts.values())
+        plot.plot([start, side - 0.3, side], [power_w, power_w, height], color=GREY, linewidth=0.7, zorder=0.8)
+        direct(plot, side, height, ", ".join(parts), INK, (3, 0))
+        for part in parts.values():
+            _part(plot, part, [one for one in parts.values() if one.year == part.year].index(part))
+    plot.plot([first - 0.6, side - 0.3], [ceiling] * 2, color=RED, linewidth=1.2, linestyle=style.DASHED, zorder=1)
+    direct(plot, first - 0.6, ceiling, "the article's\nceiling for air", RED, (2, 15))
+    plot.plot([last + 0.5] * 2, forecast, color=RED, linewidth=6, alpha=0.5, solid_capstyle="butt")
+    direct(plot, last + 0.5, forecast[1], "the article's\nforecast", RED, (0, 14), ha="center")
     style.key(plot, [(words, {"color": color, "marker": mark}) for color, mark, words in COOLING.values()], 0.03, 0.95)
-    plot.set(xlim=(-0.6, last + 0.55), ylim=(0, top), xticks=range(len(years)), xticklabels=years)
+    # Room to the right for the names.
+    plot.set(xlim=(first - 0.6, side + 5.2), ylim=(0, top), xticks=range(first, last + 1, 3))
 
 
-def _year(plot, column, points, ceiling, top):
-    """Marks of one year; those of equal height stand side by side, equal ones are one."""
-    labels, looks = {}, {}
-    for point in sorted(points, key=lambda point: (not point.cooling, not point.vendor_power)):
-        color, mark, _ = COOLING[point.cooling]
-        labels.setdefault((point.tdp_w, point.label), color)
-        same = looks.setdefault(point.tdp_w, [])
-        look = mark, "full" if point.vendor_power else "none"
-        if look not in same:
-            x = column - 0.2 * len(same)
-            same.append(look)
-            plot.plot(x, point.tdp_w, mark, color=color, fillstyle=look[1])
-            if point.low_w:
-                plot.plot([x, x], [point.low_w, point.high_w], color=color, alpha=0.35, linewidth=6)
-    ordered = sorted(labels)
-    for one, height in zip(ordered, style.apart([value for value, _ in ordered], top / 32)):
-        direct(plot, column, height, one[1], labels[one], (6, 7 if abs(height - ceiling) < top / 60 else 0))
+def _part(plot, part, place):
+    """Mark of one part: the place counts those of its year and rating."""
+    color, mark, _ = COOLING[part.cooling]
+    x = part.year + 0.4 * place
+    plot.plot(x, part.tdp_w, mark, color=color, fillstyle="full" if part.vendor_power else "none")
+    if part.low_w:
+        plot.plot([x, x], [part.low_w, part.high_w], color=color, alpha=0.35, linewidth=6)
 
 
 def _factor(value, _):

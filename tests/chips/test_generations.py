@@ -1,14 +1,16 @@
 """Generations of accelerators: gains by hand, as the ledger of claims has them, and what has no answer."""
 
+import csv
 import itertools
 import math
+import statistics
 
 import pytest
 
 from llmpower.chips import generations
-from llmpower.facts import catalog
+from llmpower.facts import catalog, tables
 from llmpower.facts.claims import claim
-from llmpower.formulas import escalator
+from llmpower.formulas import decode, escalator
 
 RATED = [name for name in catalog.names("accelerator") if catalog.accelerator(name).get("tdp_w")]
 
@@ -42,23 +44,71 @@ def test_ratings_from_v100_to_b200_as_the_ledger_of_claims_has_them():
         assert found.performance.low <= found.performance.central <= found.performance.high
 
 
-def test_measured_gain_as_the_ledger_of_claims_has_it():
-    # C23: 1.05 at batch 8, 1.11 at 32, 1.98 at the best of each.
-    found = {label: one.gain for label, one in generations.measured_gains().items()}
-    assert (found["8"], found["32"], found["most"]) == pytest.approx((1.05, 1.11, 1.98), abs=5e-3)
-    # Power times mean time between tokens, over the batch: 1765.4 W x 16.57 ms / 7.99 = 3.66 J, within a few
-    # percent of the 3.76 J that the same rows print, which divide by the output of the whole run.
-    assert generations.measured_gains()["8"].energy_j[0] == pytest.approx(1765.428 * 0.016573 / 7.98667, rel=0.04)
+def test_a_measured_pair_by_hand():
+    # Llama 3.1 70B, chat, at most 8 at once: 3.75871 J on four H100, 3.56927 J on two B200; 1765.43 W and 1698.02 W.
+    (pair,) = [
+        one
+        for one in generations.measured_pairs("h100-sxm", "b200")
+        if one.max_batch == 8 and one.n_accelerators == (4, 2) and abs(one.power_gain - 1698.02 / 1765.43) < 1e-5
+    ]
+    assert pair.token_gain == pytest.approx(3.75871 / 3.56927, rel=1e-5)
+    # 475.734 over 469.689 tokens a second, as printed beside them.
+    assert pair.speed_gain == pytest.approx(475.734 / 469.689, rel=1e-4)
+    assert pair.rating_use == pytest.approx((1765.43 / 2800, 1698.02 / 2000))
 
 
-def test_what_the_small_batch_leaves_of_the_promise():
-    # 3.75871/3.569266 x 1698.02/1765.428 = 1.0129 times the tokens a second.
-    # They come from 2 x 8/(4 x 3.35) = 1.194 times the bandwidth.
-    lone = generations.measured_gains()["8"]
-    assert (lone.speed_gain, lone.bandwidth_gain) == pytest.approx((1.0129, 1.1940), abs=1e-4)
-    # Draw and speed together are the gap between the ratings' 8/3.35/(1000/700) = 1.672 and the measured 1.053.
-    gap = lone.rating_use[1] / lone.rating_use[0] * lone.bandwidth_gain / lone.speed_gain
-    assert gap == pytest.approx(8 / 3.35 * 0.7 / lone.gain)
+def test_measured_pairs_counted_apart_from_the_package():
+    runs = []
+    for name in ("measurements", "validation"):
+        runs += csv.DictReader((tables.DATA / f"{name}.csv").open())
+    runs = [run for run in runs if run["power_w"]]
+    equal = "published_model weight_format task software max_batch prompt_tokens".split()
+
+    def gains(first, last, board):
+        return [
+            float(a["j_per_token"]) / float(b["j_per_token"])
+            for a in runs
+            for b in runs
+            if (a["accelerator"], b["accelerator"]) == (first, last) and all(a[name] == b[name] for name in equal)
+            if not a["anomaly"] and not b["anomaly"] and board(int(a["n_accelerators"]) - int(b["n_accelerators"]))
+        ]
+
+    cases = (("a100-sxm-40gb", "h100-sxm", 0), ("h100-sxm", "b200", 0), ("h100-sxm", "b200", 1))
+    for first, last, more in cases:
+        apart = gains(first, last, (lambda n: n > 0) if more else (lambda n: n == 0))
+        found = [
+            one.token_gain
+            for one in generations.measured_pairs(first, last)
+            if not one.marked
+            and ((one.n_accelerators[0] > one.n_accelerators[1]) if more else len(set(one.n_accelerators)) == 1)
+        ]
+        assert sorted(found) == pytest.approx(sorted(apart), rel=1e-4)
+        assert generations.spread(found).central == pytest.approx(statistics.median(apart), rel=1e-4)
+
+
+def test_growth_a_year_by_hand():
+    # 5.4 and 21.6 times in seven years: the seventh roots are 1.2724 and 1.5511; Epoch AI prints 50 % and 26 %.
+    for metric, yearly in (("bf16", 0.2724), ("fp4", 0.5511)):
+        found = generations.gains("v100-sxm2-32gb", "b200", metric)
+        assert escalator.annual_growth(found.efficiency.central, found.n_years) == pytest.approx(yearly, abs=1e-4)
+
+
+def test_what_air_cools_and_when_a_part_was_announced():
+    # Wattchmen measured air-cooled V100 and A100; AMD and Intel print passive cooling at 750 W and 900 W.
+    air = {record.entity for record, _ in generations.boards_by_cooling("air")}
+    assert {"v100-sxm2-32gb", "a100-sxm-80gb", "h100-pcie", "mi300x", "gaudi-3", "b200", "b300"} <= air
+    # Google I/O, 18 May 2021.
+    assert catalog.accelerator("tpu-v4").year == 2021
+
+
+def test_the_makers_stacks_by_hand():
+    # 1,024 pins at 9.6 Gb/s are 1,228.8 GB/s, at 3.9 pJ/bit 38.34 W; 2,048 at 11.7 Gb/s 2,995.2 GB/s, at 2.79 66.85 W.
+    for name, watts in (("hbm3e-samsung", 38.34), ("hbm4-samsung", 66.85)):
+        stack = catalog.memory_stack(name)
+        rate = decode.stack_bandwidth_bytes_per_s(stack.interface_bits, stack.pin_rate_bytes_per_s)
+        assert decode.memory_power_w(rate, catalog.energy_constant(name).energy_j_per_byte) == pytest.approx(
+            watts, abs=5e-3
+        )
 
 
 def test_powers_that_are_no_ratings_are_told_apart():
