@@ -416,6 +416,8 @@ def write_predictions(say=print):
         for label, these, (energy, speed) in zip(labels, some, pool.map(_tried, some, settings)):
             say(f"held out: {label}")
             rows += fit.accuracy_rows(label, these, energy, speed)
+    others, errors = _apart()[1], {"j_per_token": "energy_error", "tokens_per_s": "speed_error"}
+    rows += [fit.accuracy_row(constants.OTHERS, "all", name, others[error]) for name, error in errors.items()]
     rows += joule.accuracy_rows()
     tables.write("studies.csv", rows)
     held_out.cache_clear(), constants.errors.cache_clear()

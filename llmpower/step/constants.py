@@ -27,6 +27,8 @@ EXAMS = {"fitted": "architectures, terms chosen in each fold", "scaled": "accele
 # What is added to the name of a split where runs that contradict their neighbours count too.
 MARKED_TOO = ", marked runs too"
 BARE_EXAM = "bare steps, batches and formats held out"
+# Runs that no constant saw, by others than the laboratory of the fitted ones.
+OTHERS = "other laboratories"
 
 
 def constants():
