@@ -213,10 +213,9 @@ def test_sources_are_in_the_bibliography_and_the_bibliography_parses():
 # Pages that repeat what others found or rate: collections, scrapes, press, encyclopedias, a stranger's notes.
 REPEATING = """acecloud.ai aiwiki.ai alldbin.com awesomeagents.ai besthub.dev centerconsulting.com endlesswiki.com
     compbuddey.blogspot.com epium.com fareastgizmos.com fpsbench.com gentic.news hardforum.com hmc-tech.com menfem.com
-    holynerdvana.blogspot.com jarvislabs.ai longterm-wiki.vercel.app probsee.com statista.com techpowerup.com
-    uvation.com
+    holynerdvana.blogspot.com jarvislabs.ai longterm-wiki.vercel.app probsee.com statista.com uvation.com
     scrollytellingaifootprint.netlify.app unanswered.io wikiwand.com wiki.richxsearch.com worldstockmarket.net
-    ycharts.com github.com/bojieli github.com/minsik-kim github.com/isaacyhe github.com/adi-anirudh
+    techpowerup.com ycharts.com github.com/bojieli github.com/minsik-kim github.com/isaacyhe github.com/adi-anirudh
     github.com/baobab-tech""".split()
 
 
