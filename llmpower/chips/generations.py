@@ -4,15 +4,14 @@ Nothing here runs a model.  It compares ratings, and says whenever two ratings
 do not mean the same thing.
 """
 
-import functools
 import itertools
 import math
 import statistics
 from dataclasses import dataclass
 
 from llmpower.facts import catalog
-from llmpower.facts import runs as measured
 from llmpower.facts.claims import claim
+from llmpower.facts.runs import measured
 from llmpower.formulas import dennard, escalator
 from llmpower.ranges import Range
 
@@ -201,12 +200,9 @@ class MeasuredPair:
     marked: bool
 
 
-@functools.cache
 def _metered():
-    """Measured runs with watts, a row each: of both tables together."""
-    tables = (measured.measurements(name) for name in ("measurements.csv", "validation.csv"))
-    found = (dict(zip(table, values)) for table in tables for values in zip(*table.values()))
-    return [run for run in found if math.isfinite(run["power_w"])]
+    """Measured runs with watts, of both tables together."""
+    return [run for run in measured() if math.isfinite(run.power_w)]
 
 
 def measured_pairs(first, last):
@@ -218,28 +214,28 @@ def measured_pairs(first, last):
     >>> len(pairs), sum(one.n_accelerators[0] == one.n_accelerators[1] for one in pairs)
     (217, 108)
     """
-    before, after = ([run for run in _metered() if run["accelerator"] == name] for name in (first, last))
+    before, after = ([run for run in _metered() if run.accelerator == name] for name in (first, last))
     ratings = [catalog.accelerator(name).tdp_w for name in (first, last)]
     return [_pair(pair, ratings) for pair in itertools.product(before, after) if _alike(*pair)]
 
 
 def _alike(one, other):
-    return all(one[name] == other[name] for name in _EQUAL)
+    return all(getattr(one, name) == getattr(other, name) for name in _EQUAL)
 
 
 def _pair(runs, ratings):
-    count, power_w = [int(run["n_accelerators"]) for run in runs], [run["power_w"] for run in runs]
-    tokens, power = escalator.token_gain(*(run["j_per_token"] for run in runs)), escalator.power_gain(*power_w)
-    use, marked = tuple(map(escalator.rating_use, power_w, count, ratings)), any(run["anomaly"] for run in runs)
-    return MeasuredPair(tuple(count), runs[0]["max_batch"], use, tokens, power, tokens * power, marked)
+    count, power_w = [int(run.n_accelerators) for run in runs], [run.power_w for run in runs]
+    tokens, power = escalator.token_gain(*(run.j_per_token for run in runs)), escalator.power_gain(*power_w)
+    use, marked = tuple(map(escalator.rating_use, power_w, count, ratings)), any(run.anomaly for run in runs)
+    return MeasuredPair(tuple(count), runs[0].max_batch, use, tokens, power, tokens * power, marked)
 
 
 def best_gains(first, last):
     """Tokens per joule, last over first, each at its best run: a factor for each network, format, task and software."""
     best = {}
     for run in _metered():
-        of = best.setdefault(tuple(run[name] for name in _EQUAL[:4]), {})
-        of[run["accelerator"]] = min(run["j_per_token"], of.get(run["accelerator"], math.inf))
+        of = best.setdefault(tuple(getattr(run, name) for name in _EQUAL[:4]), {})
+        of[run.accelerator] = min(run.j_per_token, of.get(run.accelerator, math.inf))
     return [escalator.token_gain(of[first], of[last]) for of in best.values() if {first, last} <= of.keys()]
 
 
@@ -256,10 +252,10 @@ def near_rating():
     """How many measured runs drew more than nineteen twentieths of the rating, and of how many, by accelerator."""
     found = {}
     for run in _metered():
-        record = catalog.accelerator(run["accelerator"])
+        record = catalog.accelerator(run.accelerator)
         if record.get("tdp_w") and has_vendor_power(record):
             near, count = found.get(record.entity, (0, 0))
-            use = escalator.rating_use(run["power_w"], run["n_accelerators"], record.tdp_w)
+            use = escalator.rating_use(run.power_w, run.n_accelerators, record.tdp_w)
             found[record.entity] = near + int(use > _NEAR), count + 1
     return found
 

@@ -7,7 +7,7 @@ import pandas
 
 from llmpower.evidence import exam
 from llmpower.facts import catalog
-from llmpower.facts.runs import measurements, power_runs, wall_runs
+from llmpower.facts.runs import measured, power_runs, wall_runs
 from llmpower.formulas import efficiency
 from llmpower.step import bare
 from llmpower.step.bound import counts
@@ -22,28 +22,21 @@ _LIBRARY = "decode 8B bf16", "llama-3.1-8b"
 
 def _published():
     """Batch 1 in the tables of measured runs."""
-    for table in ("measurements.csv", "validation.csv"):
-        c = measurements(table)
-        for k in np.flatnonzero((c["batch"] <= 1) & np.isfinite(c["power_w"])):
-            run = {"n_accelerators": int(c["n_accelerators"][k]), "weight_format": c["weight_format"][k]}
-            context = c["prompt_tokens"][k] + c["stationary_context_tokens"][k]
-            asked = case(c["model"][k], c["accelerator"][k], context_tokens=context, **run)
-            named = (c["id"][k], "board", c["accelerator"][k], c["model"][k], c["software"][k], c["source"][k])
-            yield *named, work(asked).read_bytes, c["tokens_per_s"][k], c["power_w"][k]
+    for run in measured():
+        if run.batch <= 1 and np.isfinite(run.power_w):
+            context = run.prompt_tokens + run.stationary_context_tokens
+            several = {"n_accelerators": int(run.n_accelerators), "weight_format": run.weight_format}
+            asked = case(run.model, run.accelerator, context_tokens=context, **several)
+            named = (run.id, "board", run.accelerator, run.model, run.software, run.source)
+            yield *named, work(asked).read_bytes, run.tokens_per_s, run.power_w
 
 
 def _points():
     """Runs that stand as single facts; those of a source that has a table are in it already."""
     for id, one in exam.measured_points().items():
         if one.get("batch") == 1 and not id.startswith(("argonne", "geerling")):
-            named = (
-                id,
-                "not stated" if one.power_boundary == "not stated" else "board",
-                one.machine,
-                one.network,
-                "",
-                one.source,
-            )
+            boundary = "not stated" if one.power_boundary == "not stated" else "board"
+            named = (id, boundary, one.machine, one.network, "", one.source)
             yield *named, one.bytes_per_token, one.tokens_per_s, one.power_w
 
 
@@ -70,17 +63,8 @@ def _at_the_wall():
     for run in wall_runs():
         read = files[run.file].weight_bytes if run.file else _one_token(run.model, run.weight_format)
         machine = " + ".join(filter(None, (run.computer, run.graphics)))
-        yield (
-            run.id,
-            "wall",
-            machine,
-            run.model or run.file,
-            run.runs_on,
-            run.source,
-            read,
-            run.tokens_per_s,
-            run.power_w,
-        )
+        named = (run.id, "wall", machine, run.model or run.file, run.runs_on, run.source)
+        yield *named, read, run.tokens_per_s, run.power_w
 
 
 @functools.cache
@@ -125,12 +109,9 @@ def batching():
 
     `machine`, `network`, `software`, the largest `batch` and the `gain`. [1]
     """
-    same, parts = ["model", "accelerator", "software"], []
-    for table in ("measurements.csv", "validation.csv"):
-        c = measurements(table)
-        parts.append(pandas.DataFrame({name: c[name] for name in [*same, "batch", "j_per_token"]}).dropna())
-    found = []
-    for names, some in pandas.concat(parts).groupby(same):
+    same, found = ["model", "accelerator", "software"], []
+    runs = pandas.DataFrame(map(vars, measured()))[[*same, "batch", "j_per_token"]].dropna()
+    for names, some in runs.groupby(same):
         some = some.sort_values("batch")
         if some["batch"].iloc[0] <= 1:
             gain = efficiency.efficiency_ratio(some["j_per_token"].iloc[0], some["j_per_token"].iloc[-1])
