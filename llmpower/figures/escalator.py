@@ -31,7 +31,8 @@ def history(points, ceiling, forecast):
         lines.setdefault(point.tdp_w, {}).setdefault(point.label, point)
     for (power_w, parts), height in zip(sorted(lines.items()), style.apart(sorted(lines), top / 29)):
         start = min(part.year for part in parts.values())
-        plot.plot([start, side - 0.3, side], [power_w, power_w, height], color=GREY, linewidth=0.7, zorder=0.8)
+        for ends in (([start, side - 0.3], [power_w] * 2), ([side - 0.3, side], [power_w, height])):
+            plot.plot(*ends, color=GREY, linewidth=0.7, zorder=0.8)
         direct(plot, side, height, ", ".join(parts), INK, (3, 0))
         for part in parts.values():
             _part(plot, part, [one for one in parts.values() if one.year == part.year].index(part))

@@ -1,6 +1,7 @@
 """What readers take home: notebooks for a plain Jupyter, tables behind figures, the site as ZIP and PDF."""
 
 import csv
+import html
 import io
 import json
 import math
@@ -186,7 +187,7 @@ def test_a_page_offers_its_files_and_each_figure_its_data(offered, name):
     for figure, caption in figures.items():
         # In the caption, and once more in the list at the end; both say which figure.
         links = re.findall(rf'<a [^>]*downloads/{name}\.{figure}\.csv"[^>]*>[^<]*</a>', page)
-        assert len(links) == 2 and all(caption in link for link in links)
+        assert len(links) == 2 and all(caption in html.unescape(link) for link in links)
         table = rows(offered / "downloads" / f"{name}.{figure}.csv")
         for column in table[0]:
             numbers = [row[column] for row in table if re.fullmatch(r"-?[\d.]+(e[+-]?\d+)?", row[column])]

@@ -36,7 +36,7 @@ def test_training_against_the_articles_year():
 def test_what_a_site_answers_is_what_its_boards_were_needed_for(rate, served, peak, load):
     needed = datacenter.accelerators_needed(rate, peak, served, load)
     assert datacenter.site_queries_per_s(needed, served, load, peak, 1) == pytest.approx(rate)
-    assert datacenter.busy_share(rate, needed, served) == pytest.approx(load / peak)
+    assert datacenter.mean_load(rate, needed, served) == pytest.approx(load / peak)
 
 
 @given(st.floats(0, 1e5), positive, positive, positive)
@@ -45,12 +45,6 @@ def test_a_prompt_never_speeds_an_answer_up(prompt, output, prefill, decode):
     assert served <= decode * (1 + 1e-12)
     assert datacenter.served_tokens_per_s(0, output, prefill, decode) == pytest.approx(decode)
     assert datacenter.served_tokens_per_s(prompt, output, math.inf, decode) == pytest.approx(decode)
-
-
-@given(share, st.floats(1, 2000), share, st.floats(0, 1e4))
-def test_more_work_never_draws_less_when_work_draws_more_than_idling(busy, busy_w, idle_part, host_w):
-    mean, never, always = (datacenter.server_mean_w(8, one, busy_w, idle_part * busy_w, host_w) for one in (busy, 0, 1))
-    assert never * (1 - 1e-9) <= mean <= always * (1 + 1e-9)
 
 
 @given(positive, positive, st.floats(1.1, 10))
