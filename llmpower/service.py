@@ -273,7 +273,11 @@ def spans(own):
     own: the reader's values by name; an end moves out to one that lies outside.
     """
     published = {
-        "electricity_usd_per_kwh": ("us-industrial-new-mexico", "us-industrial-virginia", "electricity_price_usd_per_j"),
+        "electricity_usd_per_kwh": (
+            "us-industrial-new-mexico",
+            "us-industrial-virginia",
+            "electricity_price_usd_per_j",
+        ),
         "pue": ("hyperscale-aws-best-site", "industry-average-2025", "pue"),
     }
     found = {name: (_fact(low, one).value, _fact(high, one).value) for name, (low, high, one) in published.items()}

@@ -75,10 +75,13 @@ def coverage(book, runs):
     """From the parts of the article, and from each of its statements, to the sections of the book; a tally."""
     rows, claims = [], article.claims().values()
     cells = {name: read_notebook(path).cells for name, path in chapters(book).items()}
-    at = {one.id: _address(one.chapter, where.treated(one, cells[one.chapter])) for one in claims}
+    sections = {one.id: where.treated(one, cells[one.chapter]) for one in claims}
+    at = {one.id: _address(one.chapter, sections[one.id]) for one in claims}
     for one in where.coverage():
         own = [(claim.id, at[claim.id]) for claim in claims if where.part(claim) is one]
-        rows.append((one, _address(one.page, one.section), own))
+        # Where its statements lead, each place once.
+        places = {address: sections[id] for id, address in own} or {_address(one.page, one.section): one.section}
+        rows.append((one, places, own))
     verdicts = collections.Counter(claim.verdict for claim in claims)
     return {"rows": rows, "tally": [(verdict, verdicts[verdict]) for verdict in article.VERDICTS]}
 
