@@ -272,21 +272,15 @@ def spans(own):
 
     own: the reader's values by name; an end moves out to one that lies outside.
     """
-    published = {
-        "electricity_usd_per_kwh": (
-            "us-industrial-new-mexico",
-            "us-industrial-virginia",
-            "electricity_price_usd_per_j",
-        ),
-        "pue": ("hyperscale-aws-best-site", "industry-average-2025", "pue"),
+    price = "electricity_price_usd_per_j"
+    places = {
+        "electricity_usd_per_kwh": (("us-industrial-new-mexico", price), ("us-industrial-virginia", price)),
+        "pue": (("hyperscale-aws-best-site", "pue"), ("industry-average-2025", "pue")),
     }
-    found = {name: (_fact(low, one).value, _fact(high, one).value) for name, (low, high, one) in published.items()}
-    wide = {
-        "output_tokens": ("gpt-4o-query", "tokens_per_query"),
-        "peak_to_average": ("planning", "peak_to_average"),
-        "max_load": ("planning", "max_load"),
-        "prompt_tokens": ("planning", "prompt_tokens_per_query"),
-    }
+    found = {name: tuple(_fact(*place).value for place in ends) for name, ends in places.items()}
+    wide = {"output_tokens": ("gpt-4o-query", "tokens_per_query")}
+    wide |= {name: ("planning", name) for name in ("peak_to_average", "max_load")}
+    wide["prompt_tokens"] = "planning", "prompt_tokens_per_query"
     found |= {name: _fact(*place).ends[::2] for name, place in wide.items()}
     typed = {name: [in_unit(end, quantities()[name].unit) for end in pair] for name, pair in found.items()}
     return {name: (min(low, own[name]), max(high, own[name])) for name, (low, high) in typed.items()}
