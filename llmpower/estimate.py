@@ -17,6 +17,8 @@ from llmpower.step.work import fewest, fits, needed_bytes, net_of
 
 BOUNDARIES = ("accelerators", "server", "facility")
 _IN_A_SERVER = 8
+# Requests at once in the smallest runs that constants were fitted to.
+FITTED_FROM = 8
 
 
 @dataclass(frozen=True)
@@ -390,9 +392,12 @@ def _left_out(case, kind):
         fitted = bare.FITTED if case.software == "bare" else " and ".join(constants.gaps())
         yield f"no run on {case.accelerator.entity} was fitted: constants scaled from {fitted}"
     if case.software != "bare":
+        if -largest(-case.batch) < FITTED_FROM:
+            yield f"fitted runs start at {FITTED_FROM} requests at once; below it is extrapolation"
         yield _elsewhere()
     if case.software == "bare":
         yield "no server, no host, no sampling: what captured graphs of our own kernels take"
+        yield "whatever the work: what flows while kernels run; the book's division of a joule takes clocks up, less"
         if case.weight_format.entity in bare.UNPACKED:
             unpacked = "has to be unpacked: its watts are counted, kernels slower than reading are not"
             yield f"{case.weight_format.entity} {unpacked}"

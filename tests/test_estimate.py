@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from llmpower import estimate
 from llmpower.arguments import ParameterError
-from llmpower.estimate import held
-from llmpower.facts import catalog
+from llmpower.estimate import FITTED_FROM, held
+from llmpower.facts import catalog, tables
 from llmpower.facts.quantities import quantities
 from llmpower.step import constants
 from llmpower.step.case import case
@@ -205,6 +205,21 @@ def test_machines_without_runs_say_that_they_are_scaled():
     assert fitted.spans["j_per_token"] == constants.errors()[constants.EXAMS["fitted"], "dense", "j_per_token"]
 
 
+def test_batches_below_the_fitted_runs_are_called_an_extrapolation():
+    table = tables.rows("measurements.csv")
+    fitted = [one.row for one in table if one.row["id"].startswith("mlenergy") and not one.row["anomaly"]]
+    # The least of them ran with 7.81 requests at once, at a limit of 8.
+    assert round(min(float(row["batch"]) for row in fitted)) == FITTED_FROM == 8
+    word = "extrapolation"
+    told = {
+        batch: any(word in note for note in estimate("llama-3.1-8b", "h100-sxm", batch=batch).notes)
+        for batch in (1, 7, 8, 64)
+    }
+    assert told == {1: True, 7: True, 8: False, 64: False}
+    several = estimate("llama-3.1-8b", "h100-sxm", batch=numpy.array([64, 1]))
+    assert any(word in note for note in several.notes) and not any(word in note for note in bare().notes)
+
+
 # Software
 
 
@@ -220,6 +235,7 @@ def test_software_is_part_of_the_answer():
         assert record["inputs"]["software"] == found.software and record["calibration"] == found.calibration
     assert "software: none: captured graphs on a bare board" in str(alone)
     assert any("no server, no host, no sampling" in note for note in alone.notes)
+    assert any(note.startswith("whatever the work") for note in alone.notes)
 
 
 def test_unknown_software_is_told_with_the_words_that_are_known():

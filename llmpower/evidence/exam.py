@@ -130,14 +130,6 @@ def covered(column="speed_reach"):
     return tuple(float((some[column] <= 1).mean()) for some in _apart())
 
 
-def widening(column="speed_reach", share=0.8):
-    """Factor by which the estimator's range, in logarithms, would have to grow to hold a share of those runs. [1]
-
-    Two factors, as for `covered`.
-    """
-    return tuple(float(some[column].quantile(share)) for some in _apart())
-
-
 def held_elsewhere(table, column, by):
     """Share of runs inside the span of eight in ten runs of all other groups; by: what makes a group. [1]"""
     inside = []
