@@ -191,6 +191,8 @@ def repairs():
 class MeasuredPair:
     """One network measured on two generations; tuples are first and last, gains last over first, of all boards."""
 
+    model: str
+    weight_format: str
     n_accelerators: tuple
     max_batch: float
     rating_use: tuple
@@ -200,7 +202,7 @@ class MeasuredPair:
     marked: bool
 
 
-def _metered():
+def metered():
     """Measured runs with watts, of both tables together."""
     return [run for run in measured() if math.isfinite(run.power_w)]
 
@@ -214,7 +216,7 @@ def measured_pairs(first, last):
     >>> len(pairs), sum(one.n_accelerators[0] == one.n_accelerators[1] for one in pairs)
     (217, 108)
     """
-    before, after = ([run for run in _metered() if run.accelerator == name] for name in (first, last))
+    before, after = ([run for run in metered() if run.accelerator == name] for name in (first, last))
     ratings = [catalog.accelerator(name).tdp_w for name in (first, last)]
     return [_pair(pair, ratings) for pair in itertools.product(before, after) if _alike(*pair)]
 
@@ -227,13 +229,14 @@ def _pair(runs, ratings):
     count, power_w = [int(run.n_accelerators) for run in runs], [run.power_w for run in runs]
     tokens, power = escalator.token_gain(*(run.j_per_token for run in runs)), escalator.power_gain(*power_w)
     use, marked = tuple(map(escalator.rating_use, power_w, count, ratings)), any(run.anomaly for run in runs)
-    return MeasuredPair(tuple(count), runs[0].max_batch, use, tokens, power, tokens * power, marked)
+    served = runs[0].model, runs[0].weight_format, tuple(count), runs[0].max_batch
+    return MeasuredPair(*served, use, tokens, power, tokens * power, marked)
 
 
-def best_gains(first, last):
+def best_gains(first, last, with_marked=False):
     """Tokens per joule, last over first, each at its best run: a factor for each network, format, task and software."""
     best = {}
-    for run in _metered():
+    for run in (one for one in metered() if with_marked or not one.anomaly):
         of = best.setdefault(tuple(getattr(run, name) for name in _EQUAL[:4]), {})
         of[run.accelerator] = min(run.j_per_token, of.get(run.accelerator, math.inf))
     return [escalator.token_gain(of[first], of[last]) for of in best.values() if {first, last} <= of.keys()]
@@ -251,7 +254,7 @@ def spread(values):
 def near_rating():
     """How many measured runs drew more than nineteen twentieths of the rating, and of how many, by accelerator."""
     found = {}
-    for run in _metered():
+    for run in metered():
         record = catalog.accelerator(run.accelerator)
         if record.get("tdp_w") and has_vendor_power(record):
             near, count = found.get(record.entity, (0, 0))
@@ -286,8 +289,8 @@ class RatedPower:
     vendor_power: bool
 
 
-def _short(name):
-    """Name for a figure: "h100-sxm" is an H100, "gaudi-3" a Gaudi 3; the two sizes of an A100 are one."""
+def short(name):
+    """Name for a figure or a sentence: "h100-sxm" is an H100, "gaudi-3" a Gaudi 3; the two sizes of an A100 are one."""
     words = name.partition("-sxm")[0].split("-")
     printed = {"pcie": "PCIe", "v4": "v4", "gaudi": "Gaudi", "rubin": "Rubin"}
     return " ".join(printed.get(one, one.upper()) for one in words)
@@ -301,5 +304,5 @@ def power_history():
             fact, vendor = record["tdp_w"], has_vendor_power(record)
             # Limits that can be set on a board are no uncertainty of its rating.
             ends = (None, None) if vendor else (fact.low, fact.high)
-            found.append(RatedPower(name, _short(name), record.year, fact.value, *ends, cooling.get(name, ""), vendor))
+            found.append(RatedPower(name, short(name), record.year, fact.value, *ends, cooling.get(name, ""), vendor))
     return sorted(found, key=lambda one: (one.year, one.tdp_w, one.name))

@@ -86,6 +86,51 @@ def test_measured_pairs_counted_apart_from_the_package():
         assert generations.spread(found).central == pytest.approx(statistics.median(apart), rel=1e-4)
 
 
+def test_pairs_of_unlike_formats_stay_apart():
+    # By an own sum over the rows of both tables: 52 pairs in 16 or 8 bits, 47 of which grew more in watts, and 21 in 4.
+    alike = [
+        one
+        for one in generations.measured_pairs("h100-sxm", "b200")
+        if not one.marked and len(set(one.n_accelerators)) == 1
+    ]
+    four = [one for one in alike if one.weight_format == "mxfp4"]
+    rest = [one for one in alike if one.weight_format in ("bf16", "fp8")]
+    found = [(len(some), sum(one.power_gain > one.token_gain for one in some)) for some in (rest, four)]
+    assert found == [(52, 47), (21, 3)]
+    medians = [generations.spread([one.token_gain for one in some]).central for some in (rest, four)]
+    assert medians == pytest.approx([1.038, 1.388], abs=1e-3)
+    # The mixtures among the former: 21 pairs of four networks of Qwen.
+    mixed = [one for one in rest if catalog.model(one.model).get("n_experts")]
+    assert len(mixed) == 21 and generations.spread([one.token_gain for one in mixed]).central < 1
+
+
+def test_best_runs_leave_marked_runs_out():
+    # The sum without the package, over the rows that carry no mark.
+    runs = []
+    for name in ("measurements", "validation"):
+        runs += csv.DictReader((tables.DATA / f"{name}.csv").open())
+    best = {}
+    for run in runs:
+        if run["power_w"] and not run["anomaly"]:
+            key = tuple(run[name] for name in ("published_model", "weight_format", "task", "software"))
+            of = best.setdefault(key, {})
+            of[run["accelerator"]] = min(float(run["j_per_token"]), of.get(run["accelerator"], math.inf))
+    apart = [of["h100-sxm"] / of["b200"] for of in best.values() if {"h100-sxm", "b200"} <= of.keys()]
+    found = generations.best_gains("h100-sxm", "b200")
+    assert len(found) == 17 and sorted(found) == pytest.approx(sorted(apart), rel=1e-4)
+    assert generations.spread(found).central == pytest.approx(1.79, abs=5e-3)
+    # With them, hybrid networks that are slower on the B200 come in.
+    assert len(generations.best_gains("h100-sxm", "b200", with_marked=True)) == 25
+    assert min(generations.best_gains("h100-sxm", "b200", with_marked=True)) < 1
+
+
+def test_boards_without_a_rating_of_their_vendor_are_not_counted_near_it():
+    # 644 runs with watts; 24 are of the GH200, whose power is a limit set on one machine.
+    assert len(generations.metered()) == 644
+    assert sum(count for _, count in generations.near_rating().values()) == 620
+    assert sum(run.accelerator == "gh200" for run in generations.metered()) == 24
+
+
 def test_growth_a_year_by_hand():
     # 5.4 and 21.6 times in seven years: the seventh roots are 1.2724 and 1.5511; Epoch AI prints 50 % and 26 %.
     for metric, yearly in (("bf16", 0.2724), ("fp4", 0.5511)):
@@ -109,6 +154,10 @@ def test_the_makers_stacks_by_hand():
         assert decode.memory_power_w(rate, catalog.energy_constant(name).energy_j_per_byte) == pytest.approx(
             watts, abs=5e-3
         )
+    # 40 % more bits per joule: 3.9 / 1.4 = 2.79; 40 % fewer joules per bit: 3.9 x 0.6 = 2.34, and 56.07 W, 1.46 times.
+    price = catalog.energy_constant("hbm4-samsung")["energy_j_per_byte"]
+    assert [end / 8e-12 for end in price.ends] == pytest.approx([2.34, 2.79, 2.79])
+    assert 2995.2e9 * price.low / 38.34 == pytest.approx(1.46, abs=5e-3)
 
 
 def test_powers_that_are_no_ratings_are_told_apart():
