@@ -79,9 +79,11 @@ def coverage(book, runs):
     at = {one.id: _address(one.chapter, sections[one.id]) for one in claims}
     for one in where.coverage():
         own = [(claim.id, at[claim.id]) for claim in claims if where.part(claim) is one]
-        # Where its statements lead, each place once.
-        places = {address: sections[id] for id, address in own} or {_address(one.page, one.section): one.section}
-        rows.append((one, places, own))
+        place = _address(one.page, one.section), one.section
+        # A section to which no statement of the part leads gives way to that of the first.
+        if own and place[0] not in dict(own).values():
+            place = own[0][1], sections[own[0][0]]
+        rows.append((one, *place, own))
     verdicts = collections.Counter(claim.verdict for claim in claims)
     return {"rows": rows, "tally": [(verdict, verdicts[verdict]) for verdict in article.VERDICTS]}
 
