@@ -216,8 +216,38 @@ def test_measures_are_headlined_only_where_memory_suffices():
     assert found.numbers["fp8_most"] == pytest.approx(1 - 0.844382, abs=1e-4)
     # All pairs of the mixture with the dense network: 1 - 0.382634/0.473498 to 1 - 0.653134/1.72566 saved.
     assert found.numbers["twins_n"] == 31
+    # One of them runs 340.185 of 384 against 383.53, and three more fall short: 29.26, 110.903 and 455.73 requests.
+    assert (found.numbers["n_unfilled"], found.numbers["beyond_ran"], found.numbers["dip_to"]) == (4, 340, 256)
+    assert found.numbers["dip_beyond"] == pytest.approx(1 - 0.4813, abs=1e-4)
+    assert found.numbers["least_filled"] == pytest.approx(110.903 / 127.971, abs=1e-4)
+    says(found, "One run of the dense network stands in two pairs", "That counts against it and for it.")
+    # FP8 beside BF16 at 1,024 tokens, batch 256 and 1; at 8,192 tokens 0.26926 of 0.29938 J.
+    assert (found.numbers["n_eight"], found.numbers["eight_batch"]) == (5, 32)
+    assert found.numbers["bare_long"] == pytest.approx(1 - 0.26926 / 0.29938, abs=1e-4)
+    assert found.numbers["bare_least"] == pytest.approx(0.2401, abs=1e-4)
+    # N5, N3, N3E and N2: 30, 25 to 30, 34, and 25 to 30 %; the abstract prints 1 to 6 % more latency.
+    assert (found.numbers["full_n"], found.numbers["full_least"], found.numbers["full_most"]) == (4, 0.25, 0.34)
+    assert found.numbers["late_least"] == pytest.approx(0.01, abs=1e-5)
+    assert found.numbers["late_most"] == pytest.approx(0.06, abs=1e-5)
+    # More boards at one limit: tensor parallelism alone in 14 of 69 pairs.
+    assert (found.numbers["n_spread"], found.numbers["n_uneven"]) == (69 - 14, 8)
     crowded = read("three-layer-mitigations", accelerator="rtx-4060-laptop", n_accelerators=1)
     says(crowded, "not even one sequence fits", unlike=["is the largest drawn that fits"])
+
+
+def test_a_dearer_standstill_moves_what_is_left_towards_the_time():
+    # 14.37 % static: 0.8563 x 2.182 % + 0.1437 x 2.405 % = 2.214 %.
+    # 46.89 % static: 0.5311 x 2.182 % + 0.4689 x 2.405 % = 2.287 %.
+    usual = read("three-layer-mitigations")
+    rows = [
+        line
+        for line in usual.text.splitlines()
+        if line.startswith(("| NVIDIA H100 SXM5 80 GB, idle", "| H100 decode,"))
+    ]
+    assert [re.findall(r"[\d.]+(?=\s%)", row)[-1] for row in rows] == ["2.21", "2.29"]
+    says(usual, "it rises with the static power", unlike=["it falls as the static power rises"])
+    typical = read("three-layer-mitigations", constants="typical")
+    says(typical, "it falls as the static power rises", unlike=["it rises with the static power"])
 
 
 def test_nothing_is_split_where_all_fits():
