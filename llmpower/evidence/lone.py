@@ -104,6 +104,14 @@ def carriers():
     return desk.merge(pi, on=["graphics", "model", "file"], suffixes=("", "_pi"))
 
 
+def two_sizes(large="deepseek-r1-14b-q4-k-m-file", small="llama-3.2-3b-q4-k-m-file"):
+    """Two networks on the same part of one computer of the list, a pair a row; the small one's end in `_small`."""
+    wall = lone()[lone()["boundary"] == "wall"]
+    wall = wall.assign(bytes_per_s=wall["bytes_per_token"] * wall["tokens_per_s"])
+    large, small = (wall[wall["network"] == name] for name in (large, small))
+    return large.merge(small, on=["machine", "kind"], suffixes=("", "_small"))
+
+
 def batching():
     """Energy per token at batch 1 over that at the largest batch, a published set-up of one machine a row.
 

@@ -17,7 +17,7 @@ def bytes_per_joule(lines, article, clouds, named, batched, gigabyte):
 
     lines : bytes per joule whose diagonals are drawn, and where their names stand. [B]
     article, named : bytes per token, tokens per joule, label, offset of the label in points and its alignment.
-    clouds : label -> points, at most four: runs at batch 1.
+    clouds : label -> points, at most five: runs at batch 1.
     batched : label -> points by rising batch, which of them is labelled, offset of the label and its alignment.
     gigabyte : what the axes count in. [B]
     """
@@ -37,7 +37,7 @@ def bytes_per_joule(lines, article, clouds, named, batched, gigabyte):
         points = [(x / gigabyte, y) for x, y in points]
         plot.plot(*zip(*points), "-", color=color, linewidth=1.6)
         direct(plot, *points[at], label, color, (dx, dy), ha=align)
-    signs = (("o", BLUE), ("s", ORANGE), ("^", GREEN), ("v", GREY))
+    signs = (("o", BLUE), ("P", INK), ("s", ORANGE), ("^", GREEN), ("v", GREY))
     looks = [{"color": color, "marker": sign, "markersize": 4, "linestyle": ""} for sign, color in signs]
     for points, look in zip(clouds.values(), looks):
         plot.plot([x / gigabyte for x, _ in points], [y for _, y in points], **look, alpha=0.75)
@@ -45,7 +45,7 @@ def bytes_per_joule(lines, article, clouds, named, batched, gigabyte):
         direct(plot, x / gigabyte, y, label, INK, (dx, dy), ha=align, leader=True)
     for x, y, label, (dx, dy, align) in article:
         style.mark(plot, x / gigabyte, y, label, RED, (dx, dy), "D", ha=align)
-    style.key(plot, [(words, look) for words, look in zip(clouds, looks)], 0.03, 0.225, 0.0, 0.056)
+    style.key(plot, [(words, look) for words, look in zip(clouds, looks)], 0.03, 0.281, 0.0, 0.056)
 
 
 def against_batch(groups, article):

@@ -123,18 +123,18 @@ def most_tokens_per_j(batch, least_energy_j):
     return batch / least_energy_j
 
 
-def capped_time_s(step_time_s, energy_j, power_cap_w, idle_w):
+def capped_time_s(step_time_s, energy_j, power_cap_w, static_w):
     """Shortest time of a step under a power cap: the power roof. [s]
 
     step_time_s: from bandwidth and arithmetic alone.
     energy_j: dynamic, of a step.
-    power_cap_w: or a setting or the rating allows; above `idle_w`.
+    power_cap_w: or a setting or the rating allows; above `static_w`.
     The power cap of the energy roofline [choi2012roofline]_, written as time. Left out: lower voltage at lower clocks,
     which saves energy, so the time is too long when the cap binds.
     >>> capped_time_s(0.01, 1.0, 35.0, 10.0)
     0.04
     """
-    return maximum(step_time_s, energy_j / (power_cap_w - idle_w))
+    return maximum(step_time_s, energy_j / (power_cap_w - static_w))
 
 
 def implied_energy_j_per_byte(power_w, memory_bandwidth_bytes_per_s):

@@ -27,7 +27,7 @@ _NETWORKS = {"8B": "llama-3.1-8b", "30B-A3B": "qwen3-30b-a3b"}
 # Rows that PyTorch's grouped product takes at once: tiles of 64, two in a cluster (`pytorch2026groupmm`).
 TILE_ROWS = 128
 # Formats that software unpacks before matrix units can multiply.
-UNPACKED = ("int4", "q4_k_m", "q8_0", "mxfp4")
+UNPACKED = ("int4", "q4_0", "q4_k_m", "q8_0", "mxfp4")
 PRICES = ("weight_energy_j_per_byte", "cache_energy_j_per_byte")
 
 

@@ -274,6 +274,13 @@ def test_a_cap_and_ties_are_told_by_the_estimator():
     # An answer: 500 tokens at 30.1 W and 20.89 tokens/s, and at 0.071348 J with the server and the site.
     site = usual.numbers["site_factor"]
     assert usual.numbers["home_over"] == pytest.approx(30.1 / 20.89 / (0.071348 * site), rel=1e-4) and 1.5 < site < 2
+    # Runs of our H100 at batch 1: 497.90 W at 300.153 tokens/s in four bits, which read 1.4685 TB/s.
+    assert usual.numbers["int4_j"] == pytest.approx(497.90 / 300.153, rel=1e-4)
+    assert usual.numbers["alone_int4"] == pytest.approx(1.4685e12, rel=1e-3)
+    # Q4_0 has 18 bytes for 32 values: 4.5 bits; 65 W at 40 tokens/s are 1.625 J.
+    assert usual.numbers["laptop_j"] == pytest.approx(1.625) and 0.2 < usual.numbers["off_least"] < 0.23
+    says(usual, "3 of 5 lie above", "does not decide who is ahead", unlike=["probably ahead", "that is a floor"])
+    says(read("tokens-per-watt", weight_format="bf16"), unlike=["so they do not say how far"])
     alone = read("tokens-per-watt", devices="m4", power_cap_w=500.0)
     says(alone, "no machine of the list both holds", "For Apple M4", unlike=["so it slows the step", "costs no speed"])
     cool = read("tokens-per-watt", devices="rtx-4060-laptop", power_cap_w=115.0)

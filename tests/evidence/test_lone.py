@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from llmpower.evidence.lone import EAGER, batching, carriers, lone, power_by_size, spread
+from llmpower.evidence.lone import EAGER, batching, carriers, lone, power_by_size, spread, two_sizes
 from llmpower.facts import catalog
 from llmpower.facts.runs import measured, pairs, wall_runs
 
@@ -57,6 +57,17 @@ def test_one_card_in_two_computers():
     assert len(pairs) == 18 and (pairs["tokens_per_s_pi"] < pairs["tokens_per_s"]).all()
 
 
+def test_two_sizes_on_one_part_of_a_computer():
+    found = two_sizes().set_index("machine")
+    one = found.loc["Intel 265K Custom PC + Nvidia RTX 4090"]
+    # 92.49 tokens/s x 9.02 GB over 334.67 x 2.01 GB; 464.2 W over 261.9.
+    assert one["bytes_per_s"] / one["bytes_per_s_small"] == pytest.approx(834.26 / 672.69, rel=1e-4)
+    assert one["power_w"] / one["power_w_small"] == pytest.approx(1.7724, rel=1e-4)
+    # One more computer ran both, the larger on its processor and the smaller on its graphics: another part.
+    assert len(found) == 19 and not found.index.str.startswith("Framework Desktop").any()
+    assert (found["bytes_per_s"] > found["bytes_per_s_small"]).sum() == 18
+
+
 def test_what_batching_saves_by_hand():
     gains = batching().set_index(["network", "machine", "software"])
     # 2.87274 J at batch 1 over 0.130721 J at 64.
@@ -66,6 +77,8 @@ def test_what_batching_saves_by_hand():
 
 def test_watts_hardly_follow_size():
     found = power_by_size()
+    # The smallest network is not the one that draws least: 486.438 W, and 424.237 W with 1.57 times the parameters.
+    assert found["power_w"].iloc[0] == pytest.approx(486.438) and found["power_w"].idxmin() > 0
     assert found["power_w"].max() / found["power_w"].min() < 1.4 < 4 < found["params"].max() / found["params"].min()
 
 

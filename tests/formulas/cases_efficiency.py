@@ -36,7 +36,7 @@ CASES = {
     "most_tokens_per_j": ({"batch": 32, "least_energy_j": "4000 mJ"}, "8 1/J"),
     # 1 J may not be spent faster than 25 W.
     "capped_time_s": (
-        {"step_time_s": "10 ms", "energy_j": "1000 mJ", "power_cap_w": "35 W", "idle_w": "0.01 kW"},
+        {"step_time_s": "10 ms", "energy_j": "1000 mJ", "power_cap_w": "35 W", "static_w": "0.01 kW"},
         "40 ms",
     ),
     # 15 W over 272 GB/s = 2,176 Gbit/s: 6.893 pJ a bit.
