@@ -218,6 +218,8 @@ def plan(
     )
     many = f"{mean:,.3g} sequences at once" if mean > 1 else "one sequence at a time and waits in between"
     spread = f"{load}, a copy decodes {many}"
+    few = "n_accelerators" not in given and "tokens_per_s_per_user" in given
+    several += ["a copy on more accelerators may give that speed to more users, for less: compare"] if few else []
     notes = (*found.notes, *several, spread, *_LEFT_OUT)
     return Plan(bill.queries_per_day, bill.batch, bill.n_together, results, tuple(assumed), notes, found, bill)
 

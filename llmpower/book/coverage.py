@@ -39,18 +39,19 @@ def part(claim):
 
 
 def treated(claim, cells):
-    """Section of its chapter that treats a statement: one whose code names it, or else the one with all verdicts.
+    """Section of its chapter that treats a statement: one that names it, or else the one with all verdicts.
 
-    cells: of the notebook of the chapter. The section of the statement's part goes before others; the introduction,
-    where the chapter only quotes, does not count.
+    cells: of the notebook of the chapter. A section that says "Judges C01" in a comment goes before others, then the
+    section of the statement's part; the introduction, where the chapter only quotes, does not count.
     """
-    code, heading = {}, ""
+    text, heading = {}, ""
     for cell in cells:
-        if cell.cell_type == "code":
-            code[heading] = code.get(heading, "") + cell.source
-        else:
-            heading = [heading, *re.findall(r"^#+ (.+)$", cell.source, re.MULTILINE)][-1]
-    introduction, *others = code
-    naming = [section for section in others if re.search(rf"\b{claim.id}\b", code[section])]
-    naming.sort(key=lambda section: section != part(claim).section)
-    return (naming or [section for section in others if "claims_of(" in code[section]])[0]
+        for line in cell.source.splitlines():
+            if cell.cell_type != "code" and (found := re.match(r"#+ (.+)$", line)):
+                heading = found[1]
+            text[heading] = text.get(heading, "") + line + "\n"
+    _, _introduction, *others = text
+    naming = [section for section in others if re.search(rf"\b{claim.id}\b", text[section])]
+    judges = re.compile(rf"Judges\b.*\b{claim.id}\b")
+    naming.sort(key=lambda section: (not judges.search(text[section]), section != part(claim).section))
+    return (naming or [section for section in others if "claims_of(" in text[section]])[0]

@@ -21,21 +21,19 @@ HEADINGS = (
 
 
 def sections(path):
-    """Code and stored tables under each heading of a notebook, by the heading's anchor."""
+    """Text, code and stored tables under each heading of a notebook, by the heading's anchor."""
     found, anchor = {}, ""
     for cell in json.loads((BOOK / path).read_text(encoding="utf-8"))["cells"]:
-        text = "".join(cell["source"])
-        if cell["cell_type"] == "markdown":
-            for heading in re.findall(r"^#{1,3} (.+)$", text, re.MULTILINE):
-                anchor = re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
-        else:
-            tables = ("".join(out.get("data", {}).get("text/markdown", "")) for out in cell["outputs"])
-            found.setdefault(anchor, []).extend((text, *tables))
+        for line in "".join(cell["source"]).splitlines():
+            if cell["cell_type"] == "markdown" and (heading := re.match(r"#{1,3} (.+)$", line)):
+                anchor = re.sub(r"[^\w -]", "", heading[1].lower()).replace(" ", "-")
+            found.setdefault(anchor, []).append(line)
+        found[anchor] += ["".join(out.get("data", {}).get("text/markdown", "")) for out in cell.get("outputs", ())]
     return found
 
 
 def says(where, id):
-    """Whether a section names a statement in its code, or has its row among the verdicts."""
+    """Whether a section names a statement in its code or a comment, or has its row among the verdicts."""
     path, _, anchor = where.partition("#")
     return any(re.search(rf"\b{id}\b", text) for text in sections(path).get(anchor, ()))
 
