@@ -252,8 +252,8 @@ _UNLESS_GIVEN = {
     "parallelism": "tp",
     "batch": "the largest that gives --tokens-per-s-per-user",
     "tokens_per_s_per_user": "what --batch gives",
-    "n_accelerators": "the fewest that hold a copy and fill servers evenly",
-    "host_power_w": "as measured servers draw, scaled where needed",
+    "n_accelerators": "the fewest that hold a copy, divide its heads and fill servers evenly",
+    "host_power_w": "what metered servers leave beside their boards, scaled where needed",
 }
 
 

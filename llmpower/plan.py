@@ -110,6 +110,7 @@ class Plan:
 _SEVERAL = (
     "a copy spans several servers, whose links are slower than those counted inside one: too quick and too frugal"
 )
+_FEWEST = "more accelerators in a copy may give the same speed for less money: try a larger n_accelerators"
 _LEFT_OUT = (
     "traffic is spread over all copies and even over the day; hours of less traffic cost more a token",
     "memory counts in full, though serving software keeps some of it back",
@@ -157,7 +158,7 @@ def plan(
         every user so many output tokens a second, and fits. [1/s]
     n_accelerators : int, optional
         Accelerators that share a copy. Without it the fewest that hold it, among the numbers
-        that fill servers evenly (1, 2, 4, 8, whole servers); with `tokens_per_s_per_user` the
+        that divide its heads and fill servers evenly (1, 2, 4, 8, whole servers); with `tokens_per_s_per_user` the
         fewest that are quick enough. [1]
     prompt_tokens, output_tokens : float, optional
         Tokens of a query, all of them computed. [1]
@@ -212,15 +213,11 @@ def plan(
     named = {**_COPY, **_SERVICE}
     results = {name: Result(*named[name][:2], ranges[name]) for name in RESULTS}
     several = [_SEVERAL] if bill.n_together > bill.accelerators_per_server else []
-    mean, load = (
-        service.batch_at(found, bill.mean_load),
-        f"at the mean load, {100 * bill.mean_load:.2g} % of the full rate",
-    )
+    mean, load = service.batch_at(found, bill.mean_load), f"{100 * bill.mean_load:.2g} % of the full rate"
     many = f"{mean:,.3g} sequences at once" if mean > 1 else "one sequence at a time and waits in between"
-    spread = f"{load}, a copy decodes {many}"
-    few = "n_accelerators" not in given and "tokens_per_s_per_user" in given
-    several += ["a copy on more accelerators may give that speed to more users, for less: compare"] if few else []
-    notes = (*found.notes, *several, spread, *_LEFT_OUT)
+    spread = f"at the mean load, {load}, a copy decodes {many}"
+    fewest = [_FEWEST] if "n_accelerators" not in given and "tokens_per_s_per_user" in given else []
+    notes = (*found.notes, *several, *fewest, spread, *_LEFT_OUT)
     return Plan(bill.queries_per_day, bill.batch, bill.n_together, results, tuple(assumed), notes, found, bill)
 
 
@@ -290,8 +287,8 @@ def _around(found, given, used):
 def _chosen(found, used):
     """What else is assumed where it is not given, with its source."""
     n, machine = found.n_accelerators, found.case.accelerator
-    quick = ", are quick enough" if "tokens_per_s_per_user" in used else ""
-    yield _certain("n_accelerators", n, f"fewest that hold a copy{quick} and fill servers evenly", "1")
+    enough = "are quick enough" if "tokens_per_s_per_user" in used else "hold a copy"
+    yield _certain("n_accelerators", n, f"fewest that {enough}, divide heads and servers", "1")
     yield _certain("kv_format", found.kv_format, "caches as most servers keep them")
     if n > 1:
         yield _certain("parallelism", found.parallelism, "every matrix is cut over the accelerators")

@@ -11,7 +11,7 @@ from llmpower.facts.claims import claim
 from llmpower.facts.power import power
 from llmpower.facts.quantities import quantities
 from llmpower.facts.units import in_unit, to_si
-from llmpower.formulas import datacenter, decode, of
+from llmpower.formulas import datacenter, decode, escalator, of, serving
 from llmpower.step import metered
 from llmpower.step.bound import step_bound
 from llmpower.step.work import needed_bytes, work
@@ -48,7 +48,8 @@ def waiting_w(machine):
     like = machine.entity if machine.entity in known else min(known)
     board = metered.board(like)
     note = "network loaded" + ("" if like == machine.entity else f", scaled with the rating from {like}")
-    return board.clocks_up_w.central / board.tdp_w * machine.tdp_w, note
+    share = escalator.rating_use(board.clocks_up_w.central, 1, board.tdp_w)
+    return serving.board_power_w(1, share, machine.tdp_w), note
 
 
 def batch_at(found, load):

@@ -215,9 +215,7 @@ def _page(found, run, *blocks):
     errors += _table([["", *_OF_ERRORS], *rows], 2)
     notes = [f"low and high: eight in ten of {runs.partition(' of ')[0]} lay between them", *found.notes]
     if found.spans_marked:
-        notes.insert(
-            1, f"{aside:.0f} more: with those set aside, whose networks contradict their neighbours on one board"
-        )
+        notes.insert(1, f"the {aside:.0f} more runs are set aside elsewhere, since they contradict their neighbours")
     if found.boundary != "accelerators":
         notes[:1] = [f"{notes[0]}; of the server's and the site's factors, the ends of their sources", found.host.note]
     return _joined(case, *blocks, errors, _notes(notes))
