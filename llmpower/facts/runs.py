@@ -16,16 +16,19 @@ from llmpower.facts.tables import rows
 
 _TEXT = (
     "id", "source", "published_model", "model", "weight_format", "accelerator", "software", "task", "anomaly", "where",
-    "verified", "lacks",
+    "verified", "lacks", "kv_format",
 )  # fmt: skip
 # What a source may leave open; all but the prompt is above zero.
 _OPEN = ("n_requests", "output_tokens_per_prompt", "power_w", "j_per_token", "median_itl_ms")
+# And what the public speed runs do: no window was metered, and some name no limit or no length.
+_OPEN_PUBLIC = (*_OPEN, "max_batch", "output_tokens", "window_context_tokens")
 
 
 def measurements(table="measurements.csv"):
     """Measured runs, a column a name: lists of text, arrays of numbers with NaN where the source has none.
 
-    table: ``"measurements.csv"``, or ``"validation.csv"`` for the runs no constant was fitted to.
+    table: ``"measurements.csv"``, ``"validation.csv"`` for the runs no constant was fitted to, or
+        ``"server_runs.csv"`` for public speed runs of servers, which `measured` leaves out.
     A number that is none is a `FactError`.
 
     >>> runs = measurements()
@@ -43,7 +46,7 @@ def measurements(table="measurements.csv"):
 
 
 def _number(cells, name):
-    value = cells.number(name, empty=name in _OPEN)
+    value = cells.number(name, empty=name in (_OPEN_PUBLIC if cells.table == "server_runs.csv" else _OPEN))
     if value is not None and value <= 0 and (value, name) != (0, "prompt_tokens"):
         raise cells.wrong(name, "a number above zero")
     return quantities()[name].checked(cells, name, value) if name in quantities() else value

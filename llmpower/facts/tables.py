@@ -41,6 +41,7 @@ TABLES = {f"{name}.csv": TIDY for name in _TIDY_TABLES.split()} | {
     "power_runs.csv": ("id", _POWER_RUN),
     "predictions.csv": ("id held_out", "predicted_j_per_token predicted_tokens_per_s"),
     "quantities.csv": ("name", "symbol unit type low high choices help"),
+    "server_runs.csv": ("id", f"{_RUN} where verified lacks kv_format"),
     "studies.csv": _ERRORS,
     "validation.csv": ("id", f"{_RUN} where verified lacks"),
     "wall_runs.csv": (
