@@ -23,7 +23,8 @@ _NOT_PROSE = re.compile(r"```.*?```|`[^`]*`|“[^”]*”|\]\([^)]*\)|\$[^$]*\$"
 # In an f-string the braces are doubled.
 _GLUED = re.compile(r"\{\{?glue:text\}\}?`([\w-]+)`")
 # Columns, or quantities of a tidy table, that name a thing of the catalog, by its kind.
-_NAMES = {"model": ("model", "network"), "accelerator": ("accelerator", "machine"), "format": ("weight_format",)}
+_FORMATS = ("weight_format", "kv_format")
+_NAMES = {"model": ("model", "network"), "accelerator": ("accelerator", "machine"), "format": _FORMATS}
 
 
 def typed_numbers(text):

@@ -34,6 +34,18 @@ def test_what_the_chapter_says_of_real_processors():
     [
         ("measurements.csv", {"mlenergy_v3": 411, "argonne": 16, "llamacpp": 15}),
         ("validation.csv", {"mlenergy_hold": 154, "argonne_hold": 60, "mi300x_hold": 3}),
+        (
+            "server_runs.csv",
+            {
+                "nvidia-silicon": 157,
+                "inferencex-silicon": 120,
+                "rocm-vllm-docker": 32,
+                "sglang-cookbook": 26,
+                "gpustack-lab": 11,
+                "spark-vllm": 6,
+                "spark-llamacpp": 4,
+            },
+        ),  # fmt: skip
     ],
 )
 def test_no_run_got_lost(table, least):
@@ -46,6 +58,7 @@ def test_no_run_got_lost(table, least):
 def test_marks_and_split_experts_got_not_lost():
     runs = measurements()
     assert sum(runs["expert_parallel"] > 1) >= 156 and sum(map(bool, runs["anomaly"])) >= 42
+    assert sum(map(bool, measurements("server_runs.csv")["anomaly"])) >= 40
 
 
 def test_there_are_enough():

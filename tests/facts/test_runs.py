@@ -12,7 +12,7 @@ from llmpower.book.fresh import forget
 from llmpower.facts import catalog, tables
 from llmpower.facts.runs import POWER_KINDS, measured, measurements, pairs, power_runs
 
-TABLES = ["measurements.csv", "validation.csv"]
+TABLES = ["measurements.csv", "validation.csv", "server_runs.csv"]
 
 
 @pytest.fixture(scope="module", params=TABLES)
@@ -26,13 +26,14 @@ def test_ids_are_unique(runs):
 
 def test_power_is_energy_times_speed(runs):
     given = np.isfinite(runs["power_w"]) & np.isfinite(runs["j_per_token"]) & np.isfinite(runs["tokens_per_s"])
-    assert given.any()
+    # Public runs of servers have no watts.
+    assert given.any() != ("kv_format" in runs)
     assert runs["power_w"][given] == pytest.approx((runs["j_per_token"] * runs["tokens_per_s"])[given], rel=0.01)
 
 
 def test_names_are_those_of_the_other_tables(runs):
     assert set(runs["model"]) <= set(catalog.names("model"))
-    assert set(runs["weight_format"]) <= set(catalog.names("format"))
+    assert {*runs["weight_format"], *runs.get("kv_format", ())} <= set(catalog.names("format"))
     unknown = set(runs["accelerator"]) - set(catalog.names("accelerator"))
     assert unknown <= {"rtx-6000-ada"}, "add them to data/accelerators.csv"
 
@@ -62,6 +63,74 @@ def test_held_out_runs_were_seen_and_are_not_fitted_to():
     assert all(held["verified"]) and all(held["where"]) and all(held["lacks"])
     today = datetime.date.today()
     assert all(datetime.date.fromisoformat(day) <= today for day in held["verified"])
+
+
+SERVERS = measurements("server_runs.csv")
+SERVER_RUNS = [SimpleNamespace(**dict(zip(SERVERS, row))) for row in zip(*SERVERS.values())]
+
+
+def test_server_runs_were_seen_and_are_in_no_fit_and_no_exam():
+    assert not set(SERVERS["id"]) & {run.id for run in measured()}
+    assert all(SERVERS["verified"]) and all(SERVERS["where"]) and all(SERVERS["lacks"])
+    assert {name.split()[0] for name in SERVERS["software"]} == {"vllm", "trtllm", "sglang", "llama.cpp"}
+
+
+def test_an_unmarked_server_run_fits_into_its_boards_and_is_no_faster_than_they_read_its_caches():
+    # By hand for one that is marked: Qwen3-32B has 2 x 64 layers x 8 heads x 128 = 131,072 cached values a token, at
+    # two bytes 0.262 MB; 48 requests of 4,500 tokens are 56.6 GB. With 32.8 GB of weights 89.4 GB at 2 x 3.35 TB/s:
+    # 13.3 ms, published 11.6 ms. Mixtures read a part of their weights, so theirs must fit only.
+    beyond = set()
+    for run in (run for run in SERVER_RUNS if not catalog.model(run.model).n_experts):
+        net, machine = catalog.model(run.model), catalog.accelerator(run.accelerator)
+        size = {name: catalog.number_format(name).bytes_per_value for name in (run.weight_format, run.kv_format)}
+        token = 2 * net.n_layers * net.n_kv_heads * net.head_dim * size[run.kv_format]
+        held = run.batch * (run.prompt_tokens + run.stationary_context_tokens) * token
+        needed = net.params_total * size[run.weight_format] + held
+        fits = needed < run.n_accelerators * machine.memory_bytes
+        reads = needed / (run.n_accelerators * machine.memory_bandwidth_bytes_per_s) < run.batch / run.tokens_per_s
+        beyond |= {run.id} if not (fits and reads) else set()
+        assert (fits and reads) or run.anomaly, run.id
+    assert beyond == {"nvidia-silicon-0094", "nvidia-silicon-0107", "nvidia-silicon-0109"}
+    mixtures = [run for run in SERVER_RUNS if catalog.model(run.model).n_experts]
+    for run in mixtures:
+        weights = catalog.model(run.model).params_total * catalog.number_format(run.weight_format).bytes_per_value
+        memory = run.n_accelerators * catalog.accelerator(run.accelerator).memory_bytes
+        assert (weights < memory) != run.anomaly.startswith("weights alone exceed"), run.id
+
+
+def test_times_of_a_server_run_go_together():
+    # A token takes a step, so each request writes at most one in the time between two; prompts and waiting come on top.
+    for run in (run for run in SERVER_RUNS if np.isfinite(run.median_itl_ms) and not run.anomaly):
+        assert 0.39 < run.tokens_per_s * run.median_itl_ms / 1000 / run.batch < 1.02, run.id
+
+
+# Read again in their sources: the package's table, the pages, their commands.
+SERVERS_SEEN = {
+    # 32 x 512 / (0.298667 s + 0.0225540 s x 511) = 1,385.7
+    "nvidia-silicon-0001": ("qwen3-235b-a22b", "fp8", "h100-sxm", 4, "trtllm 1.0.0rc3", 32, 128, 512, 1385.69),
+    # 320 x 1000 / (1.27545 s + 0.0475839 s x 999) = 6,555.8
+    "nvidia-silicon-0163": ("gpt-oss-120b", "mxfp4", "h100-sxm", 4, "trtllm 1.3.0rc1", 320, 4000, 1000, 6555.8),
+    # 0.9 x 1024 and 0.9 x 8192 tokens; 4 x 7372.8 / (0.0719311 s + 0.00984383 s x 7371.8) = 406.0
+    "inferencex-silicon-0352": ("llama-3.1-70b", "fp8", "b200", 2, "trtllm", 4, 921.6, 7372.8, 406.0),
+    # 128 x 2048 tokens in 117.027 s
+    "rocm-vllm-docker-0024": ("llama-3.1-405b", "fp8", "mi300x", 8, "vllm 0.10.0 rocm6.4.1", 128, 128, 2048, 2240.03),
+    # 80 requests, 39668 tokens of prompts and 40805 written
+    "sglang-cookbook-0002": ("llama-3.1-70b", "bf16", "a100-sxm-80gb", 8, "sglang 0.5.6", 13.47, 495.9, 510.1, 513.48),
+    # 2.26 requests a second of 6.08915 s each: 13.76 at once
+    "sglang-cookbook-0008": ("llama-4-scout", "bf16", "mi300x", 8, "sglang 0.5.9", 13.76, 495.9, 510.1, 1152.47),
+    "gpustack-lab-0005": ("qwen3-8b", "fp8", "h100-sxm", 1, "sglang 0.5.3.post3", 4, 232.6, 220.6, 657.83),
+    "spark-vllm-0006": ("gpt-oss-120b", "mxfp4", "dgx-spark", 1, "vllm mxfp4 branch, eager", 32, 0, None, 318.7),
+    "spark-llamacpp-0002": ("gpt-oss-20b", "mxfp4", "dgx-spark", 1, "llama.cpp b6767", 1, 0, None, 74.63),
+}
+
+
+@pytest.mark.parametrize("name", SERVERS_SEEN)
+def test_server_runs_read_again_in_their_source(name):
+    (run,) = [run for run in SERVER_RUNS if run.id == name]
+    *words, batch, prompt, output, speed = SERVERS_SEEN[name]
+    assert [run.model, run.weight_format, run.accelerator, run.n_accelerators, run.software] == words
+    assert (run.batch, run.prompt_tokens, run.tokens_per_s) == (batch, prompt, pytest.approx(speed, rel=1e-5))
+    assert np.isnan(run.output_tokens) if output is None else run.output_tokens == output
 
 
 def test_a_number_that_is_none_is_named(tmp_path, monkeypatch):

@@ -18,8 +18,8 @@ FILES = sorted(path.name for path in (BOOK / "data").glob("*.csv"))
 # A column of numbers in each table; its second row of data stands in the third line.
 NUMBER = dict.fromkeys(FILES, 2) | {
     "accuracy.csv": 3, "claims.csv": 1, "constant_sets.csv": None, "coverage.csv": 0, "measurements.csv": 11,
-    "models.csv": 3, "power_runs.csv": 13, "quantities.csv": 4, "studies.csv": 3, "validation.csv": 11,
-    "wall_runs.csv": 8,
+    "models.csv": 3, "power_runs.csv": 13, "quantities.csv": 4, "server_runs.csv": 11, "studies.csv": 3,
+    "validation.csv": 11, "wall_runs.csv": 8,
 }  # fmt: skip
 
 
@@ -117,6 +117,7 @@ CHANGES = {
     "an unknown network": ("measurements.csv", ",qwen3-8b,", ",qwen-8b,", "qwen-8b is not in the catalog's models"),
     "an unknown machine": ("datacenter.csv", "machine,b200,", "machine,b2oo,", "b2oo is not in the catalog's acc"),
     "an unknown format": ("validation.csv", ",fp8,", ",fp9,", "fp9 is not in the catalog's formats"),
+    "an unknown format of caches": ("server_runs.csv", ",bf16\n", ",bf61\n", "bf61 is not in the catalog's formats"),
     "an unknown run": ("predictions.csv", "mlenergy_v3-0010,", "mlenergy_v3-9999,", "is not in data/measurements.csv"),
     "an unknown page": ("coverage.csv", ",index,", ",indexes,", "column page: indexes is not in _toc.yml"),
     "an unknown chapter": ("claims.csv", ",index,", ",indexes,", "column chapter: indexes is not in _toc.yml"),
