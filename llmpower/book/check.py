@@ -12,6 +12,7 @@ from llmpower.book.files import ChapterError, chapters, contents, page_file, rea
 from llmpower.book.parameters import comment, parameters, parameters_cell
 from llmpower.book.records import shown
 from llmpower.facts import catalog, runs, tables
+from llmpower.facts.cases import public_cases
 from llmpower.facts.claims import claims
 from llmpower.facts.quantities import quantities
 from llmpower.step import constants
@@ -43,7 +44,7 @@ def facts_problems(book):
     jobs = [(quantities,), *((catalog.facts, table) for table in catalog.tidy_tables()), (catalog.models,)]
     jobs += [*((catalog.spellings, kind) for kind in catalog.NAMED), (catalog.constant_sets,), (claims,), (coverage,)]
     jobs += [(runs.measurements, f"{name}.csv") for name in ("measurements", "validation", "server_runs")]
-    jobs += [(load,) for load in (constants.constants, runs.power_runs, runs.wall_runs, constants.fixed)]
+    jobs += [(load,) for load in (constants.constants, runs.power_runs, runs.wall_runs, public_cases, constants.fixed)]
     jobs += [(constants.exam_errors, "measured", False, "bare")]
     jobs += [(tables.numbers, f"{name}.csv") for name in ("accuracy", "predictions", "studies")]
     jobs += [(constants.exam_errors, kind, moe) for kind in constants.EXAMS for moe in (False, True)]

@@ -30,6 +30,8 @@ _NETWORK = """name aliases n_layers d_model n_heads n_kv_heads head_dim d_ff voc
     params_total params_routed params_published source where verified note"""
 _TIDY_TABLES = """accelerators calibration cpus datacenter energy_constants escalator formats measured_points memory
     mitigations scaling"""
+_CASE = """case source model accelerator n_accelerators software batch prompt_tokens output_tokens weight_format given
+    quantity value low high unit where verified note"""
 # Every table of ``data/`` by the name of its file.
 TABLES = {f"{name}.csv": TIDY for name in _TIDY_TABLES.split()} | {
     "accuracy.csv": _ERRORS,
@@ -40,6 +42,7 @@ TABLES = {f"{name}.csv": TIDY for name in _TIDY_TABLES.split()} | {
     "models.csv": ("entity", _NETWORK),
     "power_runs.csv": ("id", _POWER_RUN),
     "predictions.csv": ("id held_out", "predicted_j_per_token predicted_tokens_per_s"),
+    "public_cases.csv": ("id", _CASE),
     "quantities.csv": ("name", "symbol unit type low high choices help"),
     "server_runs.csv": ("id", f"{_RUN} where verified lacks kv_format"),
     "studies.csv": _ERRORS,

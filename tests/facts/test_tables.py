@@ -18,7 +18,8 @@ FILES = sorted(path.name for path in (BOOK / "data").glob("*.csv"))
 # A column of numbers in each table; its second row of data stands in the third line.
 NUMBER = dict.fromkeys(FILES, 2) | {
     "accuracy.csv": 3, "claims.csv": 1, "constant_sets.csv": None, "coverage.csv": 0, "measurements.csv": 11,
-    "models.csv": 3, "power_runs.csv": 13, "quantities.csv": 4, "server_runs.csv": 11, "studies.csv": 3,
+    "models.csv": 3, "power_runs.csv": 13, "public_cases.csv": 13, "quantities.csv": 4, "server_runs.csv": 11,
+    "studies.csv": 3,
     "validation.csv": 11, "wall_runs.csv": 8,
 }  # fmt: skip
 
