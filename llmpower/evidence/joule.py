@@ -12,6 +12,7 @@ from llmpower.formulas import decode, meter
 from llmpower.ranges import Range
 from llmpower.step import bare, metered
 from llmpower.step.case import case as make_case
+from llmpower.step.point import usual
 from llmpower.step.constants import BARE_EXAM
 from llmpower.step.work import work
 
@@ -129,7 +130,7 @@ def _step(run):
     step = found.step
     if run.kind == "prefill":
         _, net, unit, constants, n, *_ = found.form
-        step = bare.prompt(net, unit, constants, n, run.batch * run.context_tokens)
+        step = bare.prompt(net, unit, constants, n, run.batch * run.context_tokens, usual())
     kept = step.energy_j / step.uncapped_j
     return step._replace(**{name: getattr(step, name) / kept for name in ("weights_j", "kv_j", "compute_j")})
 

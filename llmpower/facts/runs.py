@@ -52,6 +52,36 @@ def _number(cells, name):
     return quantities()[name].checked(cells, name, value) if name in quantities() else value
 
 
+# Tables of runs that constants are fitted to; the energies of the first were metered.
+FITTED = ("measurements.csv", "server_runs.csv")
+# Servers with runs behind their constants; words of a software that name it, in the order they are looked for.
+SERVERS = ("vllm", "sglang", "trtllm")
+_SERVERS = (("sglang", "sglang"), ("trt", "trtllm"), ("llama.cpp", "llama.cpp"), ("vllm", "vllm"))
+
+
+def in_fit(software, anomaly):
+    """Whether constants are fitted to a run of `FITTED`: one of the servers of today, and no neighbour it contradicts."""
+    return not anomaly and "2024" not in software and server(software) in SERVERS
+
+
+def server(software):
+    """The server that runs name in their own words, such as ``"vllm-0.11.1"``.
+
+    >>> server("trtllm 1.0.0rc3")
+    'trtllm'
+    """
+    low = software.lower()
+    return next((name for word, name in _SERVERS if word in low), low)
+
+
+@functools.cache
+def seen_in_fit(column, metered=False):
+    """Values of a text column among the runs that constants are fitted to; `metered`: those whose energy was."""
+    tables = FITTED[:1] if metered else FITTED
+    return frozenset(cells.row[column] for name in tables for cells in rows(name)
+        if in_fit(cells.row["software"], cells.row["anomaly"]))
+
+
 @functools.cache
 def measured():
     """All rows of both tables, a namespace each: the runs in a fit and those kept out of it.

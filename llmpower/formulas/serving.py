@@ -7,35 +7,78 @@ and what the boards draw meanwhile, with constants fitted to measurements.
 from llmpower.formulas.elementwise import maximum, minimum, sqrt
 
 
-def prompts_per_step(batch, output_tokens):
+def tokens_written(batch, accepted_tokens):
+    """Output tokens of a step. [1]
+
+    Own derivation: each sequence writes one, and those of its drafts that the network accepts (leviathan2023drafts).
+    >>> tokens_written(64, 1.5)
+    160.0
+    """
+    return batch * (1 + accepted_tokens)
+
+
+def tokens_tried(batch, draft_tokens):
+    """Tokens that a step sends through the network for all sequences, drafts included. [1]
+
+    Own derivation: a step checks all drafts of a sequence at once.
+    >>> tokens_tried(64, 3)
+    256
+    """
+    return batch * (1 + draft_tokens)
+
+
+def prompts_per_step(tokens_written, output_tokens):
     """Prompts that begin, on average, in each step of a steady service. [1]
 
     Own derivation: as many begin as end. Left out: a batch that fills or drains.
     >>> prompts_per_step(64, 640)
     0.1
     """
-    return batch / output_tokens
+    return tokens_written / output_tokens
 
 
-def prompt_step_share(prompts_per_step):
-    """Share of the steps that carry a prompt. [1]
+def prompt_passes(prompt_tokens, step_tokens, max_step_tokens):
+    """Steps that reading a prompt takes. [1]
 
-    Own derivation. Left out: prompts that begin together by chance, and long ones that take several steps.
-    >>> prompt_step_share(0.25)
-    0.25
+    step_tokens: tokens of the step that are no prompt.
+    prompt_passes: at least 1, and as many as a step's limit makes of a long prompt.
+    Own derivation. Left out: whole numbers, so it is the mean over prompts of many lengths.
+    >>> prompt_passes(6000, 1000, 4000)
+    2.0
     """
-    return minimum(prompts_per_step, 1)
+    return maximum(prompt_tokens / (max_step_tokens - step_tokens), 1)
 
 
-def mixed_step_tokens(batch, prompts_per_step, prompt_tokens):
+def prompt_step_share(prompts_per_step, prompt_passes):
+    """Share of the steps that carry a prompt or a part of one. [1]
+
+    Own derivation. Left out: prompts that begin together by chance.
+    >>> prompt_step_share(0.25, 2)
+    0.5
+    """
+    return minimum(prompts_per_step * prompt_passes, 1)
+
+
+def mixed_step_tokens(step_tokens, prompts_per_step, prompt_passes, prompt_tokens):
     """Tokens that go through the network in a step that carries a prompt. [1]
 
-    batch: a token each.
-    Own derivation. Left out: the limit that serving software sets to the tokens of a step.
-    >>> mixed_step_tokens(64, 0.1, 500)
-    564
+    step_tokens: tokens of the step that are no prompt.
+    Own derivation.
+    >>> mixed_step_tokens(64, 0.1, 1, 500)
+    564.0
     """
-    return batch + maximum(prompts_per_step, 1) * prompt_tokens
+    return step_tokens + maximum(1 / prompt_passes, prompts_per_step) * prompt_tokens
+
+
+def mixed_step_passes(prompts_per_step, prompt_tokens, step_tokens, max_step_tokens):
+    """How often a step that carries prompts reads the weights, since their tokens exceed the limit of a step. [1]
+
+    mixed_step_passes: at least 1.
+    Own derivation: requests then wait for prompts that others began. Left out: whole numbers.
+    >>> mixed_step_passes(4, 2000, 1000, 5000)
+    2.0
+    """
+    return maximum(prompts_per_step * prompt_tokens / (max_step_tokens - step_tokens), 1)
 
 
 def average_step(prompt_step_share, plain_step, mixed_step):
@@ -46,6 +89,16 @@ def average_step(prompt_step_share, plain_step, mixed_step):
     15.0
     """
     return (1 - prompt_step_share) * plain_step + prompt_step_share * mixed_step
+
+
+def differing_tokens(tokens, expert_overlap_share):
+    """Tokens that choose their experts by themselves. [1]
+
+    Own derivation: the others choose as one of these does. Left out: layers that differ in this.
+    >>> differing_tokens(101, 0.25)
+    76.0
+    """
+    return 1 + (tokens - 1) * (1 - expert_overlap_share)
 
 
 def rows_per_expert(tokens, n_experts, n_experts_per_token, expert_share):
@@ -119,15 +172,36 @@ def allreduce_bytes(n_layers, tokens, d_model, activation_bytes_per_value):
     return 2 * n_layers * tokens * d_model * activation_bytes_per_value
 
 
-def link_time_s(n_layers, allreduce_time_s, allreduce_bytes, link_bytes_per_s):
-    """Time in which accelerators wait for each other's sums. [s]
+def between_share(n_accelerators, accelerators_per_server):
+    """Share of what is sent that leaves the server. [1]
 
-    n_layers: two sums each.
-    Own derivation. Left out: sums that hide behind arithmetic, and several servers.
-    >>> link_time_s(50, 10e-6, 1e9, 500e9)
-    0.003
+    Own derivation: everyone sends to everyone alike. Left out: what copies of popular experts save.
+    >>> between_share(16, 8)
+    0.5
     """
-    return 2 * n_layers * allreduce_time_s + allreduce_bytes / link_bytes_per_s
+    return 1 - minimum(accelerators_per_server / n_accelerators, 1)
+
+
+def summed_share(between_share, accelerators_per_server):
+    """Bytes that an accelerator sends between servers over those inside one, when a sum is formed inside first. [1]
+
+    Own derivation: each then holds its part of the sum and passes it round the servers, out and back. Left out:
+    switches between servers that add.
+    >>> summed_share(0.5, 8)
+    0.125
+    """
+    return 2 * between_share / accelerators_per_server
+
+
+def link_time_s(exchanges, allreduce_time_s, link_bytes, link_bytes_per_s, network_bytes, network_bytes_per_s):
+    """Time in which accelerators wait for each other's data. [s]
+
+    exchanges: two a layer for sums over all accelerators, or for tokens on their way to experts and back.
+    Own derivation. Left out: transfers that hide behind arithmetic.
+    >>> link_time_s(100, 10e-6, 1e9, 500e9, 1e8, 50e9)
+    0.005
+    """
+    return exchanges * allreduce_time_s + link_bytes / link_bytes_per_s + network_bytes / network_bytes_per_s
 
 
 def reached_bytes_per_s(reached_bandwidth_share, memory_bandwidth_bytes_per_s):
@@ -164,17 +238,26 @@ def expert_compute_time_s(
     return products / (n_accelerators * dense_flop_per_s) + block_flop / (n_accelerators * block_flop_per_s)
 
 
-def overhead_time_s(
-    n_layers, layer_time_s, batch, sequence_time_s, block_layers, block_scaling_time_s, prompt_gaps_s
-):  # fmt: skip
-    """Time of a step in which neither data nor arithmetic is the limit. [s]
+def overhead_time_s(n_layers, layer_time_s, block_layers, block_scaling_time_s, prompt_gaps_s):
+    """Time of a step in which the boards neither move data nor multiply at their limit. [s]
 
-    overhead_time_s: gaps, sampling and bookkeeping, per step.
-    Own derivation. Left out: hosts that cannot keep up, so low for small networks on fast accelerators.
-    >>> overhead_time_s(50, 60e-6, 100, 40e-6, 0, 1e-4, 0.001)
-    0.008
+    overhead_time_s: gaps between kernels and kernels too small to fill the machine, per step.
+    Own derivation. Left out: what the host adds.
+    >>> overhead_time_s(50, 60e-6, 0, 1e-4, 0.001)
+    0.004
     """
-    return n_layers * layer_time_s + batch * sequence_time_s + block_layers * block_scaling_time_s + prompt_gaps_s
+    return n_layers * layer_time_s + block_layers * block_scaling_time_s + prompt_gaps_s
+
+
+def host_time_s(host_step_time_s, n_layers, host_layer_time_s):
+    """Time in which the host prepares and starts a step, beside the boards' work on the last. [s]
+
+    host_layer_time_s: nothing where the kernels of a step were captured as one graph.
+    Own derivation. Left out: hosts shared with other work.
+    >>> host_time_s(0.002, 32, 0.001)
+    0.034
+    """
+    return host_step_time_s + n_layers * host_layer_time_s
 
 
 def prompt_gaps_s(prompt_step_share, n_moe_layers, prompt_layer_time_s):
@@ -187,14 +270,59 @@ def prompt_gaps_s(prompt_step_share, n_moe_layers, prompt_layer_time_s):
     return prompt_step_share * n_moe_layers * prompt_layer_time_s
 
 
-def serving_time_s(dense_time_s, expert_time_s, cache_time_s, link_time_s, overhead_time_s):
-    """Time of a step: its phases follow one another. [s]
+def device_time_s(dense_time_s, expert_time_s, cache_time_s, link_time_s, overhead_time_s):
+    """Time of a step on the boards: its phases follow one another. [s]
 
     Own derivation. Left out: phases of two half batches that overlap.
-    >>> serving_time_s(0.01, 0.0, 0.004, 0.001, 0.005)
+    >>> device_time_s(0.01, 0.0, 0.004, 0.001, 0.005)
     0.02
     """
     return dense_time_s + expert_time_s + cache_time_s + link_time_s + overhead_time_s
+
+
+def serving_time_s(device_time_s, host_time_s, batch, sequence_time_s):
+    """Time of a step: the longer of the boards' work and the host's, then what waits for its tokens. [s]
+
+    sequence_time_s: sampling and bookkeeping, in which the boards wait.
+    Own derivation. Left out: servers that schedule a step ahead and so hide a part of the bookkeeping.
+    >>> serving_time_s(0.02, 0.004, 100, 40e-6)
+    0.024
+    """
+    return maximum(device_time_s, host_time_s) + batch * sequence_time_s
+
+
+def busiest_queue(normal_maximum, length_spread, n_accelerators, batch):
+    """Work of the busiest accelerator over the mean when each has sequences of its own. [1]
+
+    normal_maximum: of as many numbers as there are queues.
+    Own derivation: each queue holds as many sequences, whose caches differ in length, so their sum spreads with the
+    root of their number. Left out: routers that know the lengths.
+    >>> busiest_queue(1.5, 0.5, 16, 64)
+    1.375
+    """
+    return 1 + normal_maximum * length_spread * sqrt(n_accelerators / batch)
+
+
+def length_spread(output_tokens, context_tokens):
+    """Relative spread of the contexts of running requests. [1]
+
+    Own derivation: answers of one length, begun at any time, so that their ages are even between 0 and the end.
+    >>> length_spread(1200, 866.0254037844386)
+    0.4
+    """
+    return output_tokens / (sqrt(12.0) * context_tokens)
+
+
+def dispatch_bytes(n_moe_layers, tokens, d_model, activation_bytes_per_value, n_experts_per_token, n_accelerators):
+    """Bytes that each accelerator sends in a step so that tokens meet their experts and come back. [B]
+
+    Own derivation: each token's vector goes out to as many accelerators as it has experts, or to all, and back. Left
+    out: groups of experts that keep a token inside a server, and vectors sent in 8 bit.
+    >>> dispatch_bytes(10, 64, 1000, 2, 8, 32)
+    620000.0
+    """
+    reached = minimum(n_experts_per_token, n_accelerators) * (n_accelerators - 1) / n_accelerators
+    return 2 * n_moe_layers * (tokens / n_accelerators) * reached * d_model * activation_bytes_per_value
 
 
 def board_power_w(n_accelerators, tdp_share, tdp_w):
@@ -217,6 +345,20 @@ def arithmetic_energy_j(n_accelerators, tdp_w, compute_tdp_share, busy_time_s, o
     7.7
     """
     return n_accelerators * tdp_w * (compute_tdp_share * busy_time_s + operation_tdp_share * ideal_time_s)
+
+
+def static_energy_j(
+    n_accelerators, tdp_w, static_tdp_share, serving_time_s, waiting_tdp_share, device_time_s
+):  # fmt: skip
+    """Energy that flows in a step whatever the work. [J]
+
+    waiting_tdp_share: flows while the boards wait for the host, clocks up and nothing running.
+    Own derivation. Left out: clocks that fall in long waits.
+    >>> static_energy_j(2, 700, 0.2, 0.03, 0.15, 0.02)
+    7.7
+    """
+    waits = serving_time_s - device_time_s
+    return n_accelerators * tdp_w * (static_tdp_share * device_time_s + waiting_tdp_share * waits)
 
 
 def uncapped_energy_j(static_energy_j, weight_energy_j, kv_energy_j, arithmetic_energy_j, link_energy_j):

@@ -18,6 +18,7 @@ from llmpower.formulas.elementwise import maximum, minimum
 from llmpower.ranges import Range
 from llmpower.step import metered, served, work
 from llmpower.step.case import Case
+from llmpower.step.point import usual
 from llmpower.step.served import Step
 from llmpower.step.work import FLOP_PER_MAC
 
@@ -40,30 +41,30 @@ def network(model, weight_format, kv_format):
     return net
 
 
-def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tokens, output_tokens, spread):
+def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tokens, output_tokens, point):
     """Time and energy of a step, as `served.step` gives them and takes its arguments.
 
     Reading weights and multiplying with them hide behind each other; caches and sums between accelerators come after.
     A prompt is a step of its own, and each step bears its share of those that begin.
-    Left out: experts of unequal work (`spread`), sampling, what attention of a prompt takes beyond its operations.
+    Left out: experts of unequal work (`point.spread`), sampling, what attention of a prompt takes beyond its operations.
     """
     seen = work.positions(net, context_tokens)
     moved = batch * work.cache_traffic_bytes(net, work.cache_bytes(net, n_accelerators, seen))
     attention = batch * work.attention_flop(net, seen)
-    decoded = _pass(net, unit, constants, n_accelerators, batch, batch, moved, attention)
+    decoded = _pass(net, unit, constants, n_accelerators, batch, batch, moved, attention, point)
     # In an array some runs may have no prompt.
     begun = serving.prompts_per_step(batch, output_tokens) * minimum(prompt_tokens, 1)
-    read = prompt(net, unit, constants, n_accelerators, maximum(prompt_tokens, 1))
+    read = prompt(net, unit, constants, n_accelerators, maximum(prompt_tokens, 1), point)
     return Step(*(one + begun * other for one, other in zip(decoded, read)))
 
 
-def prompt(net, unit, constants, n_accelerators, prompt_tokens):
+def prompt(net, unit, constants, n_accelerators, prompt_tokens, point):
     """Time and energy of reading a prompt by itself, as a `Step`; only its last token goes through the output layer."""
     looking = work.attention_flop(net, work.positions(net, meter.prompt_context_tokens(prompt_tokens, 0)))
-    return _pass(net, unit, constants, n_accelerators, prompt_tokens, 1, 0.0, prompt_tokens * looking)
+    return _pass(net, unit, constants, n_accelerators, prompt_tokens, 1, 0.0, prompt_tokens * looking, point)
 
 
-def _pass(net, unit, c, n, tokens, answered, cache_bytes, attention_flop):
+def _pass(net, unit, c, n, tokens, answered, cache_bytes, attention_flop, point):
     """So many tokens through the network at once, with their caches and their attention, some answered: a `Step`."""
     share, bandwidth = work.expert_share(net, tokens), unit.memory_bandwidth_bytes_per_s * c.reached_bandwidth_share
     weight_bytes = work.shared_weight_bytes(net) + work.expert_weight_bytes(net, share)
@@ -71,8 +72,8 @@ def _pass(net, unit, c, n, tokens, answered, cache_bytes, attention_flop):
     flop = decode.step_flop(tokens, decode.linear_flop(active - net.params_head, FLOP_PER_MAC), 0) + attention_flop
     flop = flop + decode.step_flop(answered, decode.linear_flop(net.params_head, FLOP_PER_MAC), 0)
     memory, cache = (decode.memory_time_s(one, n, bandwidth) for one in (weight_bytes, cache_bytes))
-    compute = decode.compute_time_s(flop, n, unit.reached_bf16_flop_per_s)
-    link_bytes, link = served.links(net, unit, c, n, tokens)
+    compute = decode.compute_time_s(flop, n, unit.product_flop_per_s)
+    link_bytes, link = served.links(net, unit, c, n, tokens, point)
     product, gaps = decode.step_time_s(memory, compute), net.n_layers * c.layer_time_s
     time = meter.bare_time_s(net.n_layers, c.layer_time_s, product, cache, link)
     arithmetic = decode.compute_energy_j(flop, c.flop_energy_j_per_flop)
@@ -126,10 +127,10 @@ def unit(machine, weight_format, model):
         rate = f"dense_{name}_flop_per_s"
         return machine.get(rate) * like.product_flop_per_s[name] / records("accelerators.csv")[FITTED].get(rate)
 
-    found.reached_bf16_flop_per_s = reached("bf16")
+    found.product_flop_per_s = reached("bf16")
     if weight_format.entity == "fp8":
         head = _head_share(model)
-        found.reached_bf16_flop_per_s = 1 / (head / reached("bf16") + (1 - head) / reached("fp8"))
+        found.product_flop_per_s = 1 / (head / reached("bf16") + (1 - head) / reached("fp8"))
     return found
 
 
@@ -265,4 +266,4 @@ def _unpriced(run):
         limited_byte_share=1.0,
     )
     net = network(case.model, case.weight_format, case.kv_format)
-    return step(net, rates, some, 1.0, run.batch, run.context_tokens, 0.0, math.inf, 0.0)
+    return step(net, rates, some, 1.0, run.batch, run.context_tokens, 0.0, math.inf, usual())

@@ -1,15 +1,23 @@
 """A case: which network runs on which machine, how many at once, how long, in which formats; records, not names."""
 
+import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llmpower.arguments import Check, largest
 from llmpower.facts import catalog
-from llmpower.formulas import datacenter
+from llmpower.facts.catalog import fact
+from llmpower.formulas import datacenter, meter
 
-PARALLELISMS = ("tp", "ep")
-SOFTWARE = ("vllm", "bare")
-_MAY_BE_LEFT_OUT = ("output_tokens", "context_tokens")
+PARALLELISMS = ("tp", "ep", "dp", "pp")
+SOFTWARE = ("vllm", "sglang", "trtllm", "llama.cpp", "eager", "bare")
+# Numbers of a case, in its order; those that may be left out are None then.
+NUMBERS = (
+    "n_accelerators", "batch", "prompt_tokens", "output_tokens", "context_tokens", "cached_prompt_share",
+    "draft_tokens", "accepted_tokens", "max_step_tokens", "power_cap_w", "accelerators_per_server", "link_bytes_per_s",
+    "network_bytes_per_s",
+)  # fmt: skip
+_MAY_BE_LEFT_OUT = ("output_tokens", "context_tokens", *NUMBERS[8:])
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,12 +39,22 @@ class Case:
     output_tokens: float = math.inf
     parallelism: str = "tp"
     assumed: tuple = ()
-    software: str = "vllm"
+    software: str | None = "vllm"
+    cached_prompt_share: float = 0.0
+    draft_tokens: float = 0.0
+    accepted_tokens: float = 0.0
+    max_step_tokens: float = math.inf
+    power_cap_w: float = math.inf
+    accelerators_per_server: float = 8.0
+    link_bytes_per_s: float = math.nan
+    network_bytes_per_s: float = math.inf
 
     @property
     def prefilled_tokens(self):
         """Tokens of a prompt that steps take in; none where answers have no length. [1]"""
-        return 0.0 if self.output_tokens is math.inf else self.prompt_tokens
+        if self.output_tokens is math.inf:
+            return 0.0
+        return meter.computed_prompt_tokens(self.prompt_tokens, self.cached_prompt_share)
 
 
 def case(
@@ -50,7 +68,15 @@ def case(
     weight_format="bf16",
     kv_format=None,
     parallelism=None,
-    software="vllm",
+    software=None,
+    cached_prompt_share=0,
+    draft_tokens=0,
+    accepted_tokens=0,
+    max_step_tokens=None,
+    power_cap_w=None,
+    accelerators_per_server=None,
+    link_bytes_per_s=None,
+    network_bytes_per_s=None,
     check=None,
 ):
     """A case from what people type, as `llmpower.estimate` takes it; `ParameterError` with every problem at once.
@@ -60,37 +86,79 @@ def case(
     >>> case("llama-3.1-70b", "H100", n_accelerators=4, batch=32).accelerator.tdp_w
     700.0
     """
+    typed = dict(locals())
     given = Check() if check is None else check
     model, machine = given.record("model", "model", model), given.record("accelerator", "accelerator", accelerator)
     weights = given.record("weight_format", "format", weight_format)
     cache = given.record("kv_format", "format", "bf16" if kv_format is None else kv_format)
-    parallelism = given.choice("parallelism", "tp" if parallelism is None else parallelism, PARALLELISMS)
-    software = given.choice("software", software, SOFTWARE)
-    numbers = {"n_accelerators": n_accelerators, "batch": batch, "prompt_tokens": prompt_tokens}
-    numbers |= {"output_tokens": output_tokens, "context_tokens": context_tokens}
-    for name, one in numbers.items():
+    software = None if software is None else given.choice("software", software, SOFTWARE)
+    usual = "pp" if software == "llama.cpp" else "tp"
+    parallelism = given.choice("parallelism", usual if parallelism is None else parallelism, PARALLELISMS)
+    numbers = {}
+    for name in NUMBERS:
+        one, whole = typed[name], name in ("n_accelerators", "accelerators_per_server")
         left_out = one is None and name in _MAY_BE_LEFT_OUT
-        numbers[name] = None if left_out else given.number(name, one, whole=name == "n_accelerators", arrays=True)
+        numbers[name] = None if left_out else given.number(name, one, whole=whole, arrays=name in NUMBERS[:8])
     given.shapes(numbers)
-    n, batch, prompt, output, context = numbers.values()
-    if model and n is not None and parallelism == "ep":
-        _check_experts(given, model, n)
+    n, batch, prompt, output, context, *point = numbers.values()
+    if model and n is not None:
+        _check_layout(given, model, n, parallelism)
+    _check_point(given, numbers, software, parallelism)
     if check is None:
         given.done()
     output = math.inf if output_tokens is None else output
     context, assumed = (context, ()) if given.problems else _context(prompt, output, context)
-    return Case(
-        model, machine, n, batch, context, weights, cache, prompt, output, parallelism, tuple(assumed), software
-    )
+    records = (model, machine, n, batch, context, weights, cache, prompt, output, parallelism, tuple(assumed), software)
+    found = Case(*records, *point)
+    return found if given.problems else replace(found, **_left(found, machine))
 
 
-def _check_experts(check, model, n):
+def _left(case, machine):
+    """Numbers of a case that nobody gave, from facts."""
+    usual = {
+        "max_step_tokens": math.inf if case.software in ("bare", "llama.cpp") else _usual("max_step_tokens"),
+        "power_cap_w": math.inf,
+        "accelerators_per_server": machine.get("accelerators_per_server", _usual("accelerators_per_server")),
+        "link_bytes_per_s": machine.get("link_bytes_per_s", math.nan),
+        "network_bytes_per_s": machine.get("network_bytes_per_s", _usual("network_bytes_per_s")),
+    }
+    return {name: value for name, value in usual.items() if getattr(case, name) is None}
+
+
+@functools.cache
+def _usual(name):
+    return fact("datacenter.csv", "serving", name).value
+
+
+def _check_layout(check, model, n, parallelism):
+    """Whether so many accelerators can share a network in this way."""
     most, experts = largest(n), model.n_experts
-    if not experts:
-        check.wrong("parallelism", f"got 'ep'; {model.entity} has no experts to spread, allowed is tp")
-    elif most > experts:
-        layer = f"{model.entity} has {experts} experts a layer to spread"
-        check.wrong("n_accelerators", f"got {most:,.0f} with ep; {layer}, allowed is up to that [count]")
+    name = model.entity
+    if parallelism in ("ep", "dp") and not experts:
+        allowed = "tp or pp; for sequences of their own, run copies"
+        check.wrong("parallelism", f"got {parallelism!r}; {name} has no experts to spread, allowed is {allowed}")
+    elif parallelism in ("ep", "dp") and most > experts:
+        layer = f"{name} has {experts} experts a layer to spread"
+        check.wrong("n_accelerators", f"got {most:,.0f} with {parallelism}; {layer}, allowed is up to that [count]")
+    elif parallelism == "pp" and most > model.n_layers:
+        layers = f"{name} has {model.n_layers} layers, allowed is up to that"
+        check.wrong("n_accelerators", f"got {most:,.0f} with pp; {layers} [count]")
+
+
+def _check_point(check, numbers, software, parallelism):
+    """Whether drafts, limits and layout go together, and with the software."""
+    draft, accepted, limit, batch = (numbers[name] for name in ("draft_tokens", "accepted_tokens", "max_step_tokens", "batch"))
+    if None not in (draft, accepted) and largest(accepted - draft) > 0:
+        check.wrong("accepted_tokens", f"got {largest(accepted):g}; allowed is up to the draft_tokens of a step [count]")
+    if None not in (limit, batch, draft) and largest(batch * (1 + draft)) >= limit:
+        needed = f"a step of {largest(batch):,.6g} sequences sends {largest(batch * (1 + draft)):,.6g}"
+        check.wrong("max_step_tokens", f"got {limit:,.6g}; {needed} without a prompt, allowed is more [count]")
+    if software == "bare":
+        wrong = [name for name in ("draft_tokens", "power_cap_w") if numbers[name] is not None and largest(numbers[name]) > 0]
+        for name in wrong:
+            check.wrong(name, "no step without a server was measured so; allowed is to leave it out")
+        if parallelism in ("dp", "pp"):
+            check.wrong("parallelism", f"got {parallelism!r}; without a server allowed is tp, ep")
 
 
 def _context(prompt, output, context):

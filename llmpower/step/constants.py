@@ -1,34 +1,31 @@
 """Energy constants of bounds, by set; and the estimator's fitted ones: read, scaled, and the errors they had.
 
-A fitted constant means the same for every network; only `layer_time_s` has a value for each fitted accelerator.
+A fitted constant means the same for every network and machine; those of `PER_SOFTWARE` have a value for each server.
 ``llmpower calibrate`` makes ``data/calibration.csv`` and ``data/accuracy.csv`` again.
 """
 
 import functools
-from statistics import geometric_mean
+import math
 from types import SimpleNamespace
 
 from llmpower.facts.catalog import accelerator, constant_sets, energy_constant, records
 from llmpower.facts.claims import claim
+from llmpower.facts.runs import SERVERS, seen_in_fit
 from llmpower.facts.tables import numbers
-from llmpower.step import bare
+from llmpower.step import bare, metered
 
-PER_ACCELERATOR = "layer_time_s"
+PER_SOFTWARE = ("layer_time_s", "block_scaling_time_s")
 TERMS = (
-    "layer_time_s", "sequence_time_s", "sum_time_s", "block_scaling_time_s", "expert_flop_share",
+    "layer_time_s", "block_scaling_time_s", "sequence_time_s", "sum_time_s", "served_flop_share", "expert_flop_share",
     "expert_prompt_flop_share", "recurrent_prompt_factor", "imbalance", "padding_rows", "compute_tdp_share",
     "operation_tdp_share",
 )  # fmt: skip
-_SET = "reached_bandwidth_share dense_flop_share plateau_tdp_share overlap computed_prompt_share prompt_layer_time_s"
-# What runs of ``data/predictions.csv`` have in common that are held out together.
-HELD_OUT = ("architecture", "accelerator", "family", "kind", "task", "architecture and accelerator")
-# The exam whose spread is the range of an estimate: by whether its machine was fitted; and that of bare steps.
-EXAMS = {"fitted": "architectures, terms chosen in each fold", "scaled": "accelerators"}
+SHARED = tuple(name for name in TERMS if name not in PER_SOFTWARE)
+# What groups of runs have in common that are left out together, and what a case does not know that they stand for.
+EXAMS = {"laboratory": "source", "network": "family", "machine": "accelerator", "server": "server"}
 # What is added to the name of a split where runs that contradict their neighbours count too.
 MARKED_TOO = ", marked runs too"
 BARE_EXAM = "bare steps, batches and formats held out"
-# Runs that no constant saw, by others than the laboratory of the fitted ones.
-OTHERS = "other laboratories"
 
 
 def constants():
@@ -41,67 +38,76 @@ def constants():
     return {**sets, "article": (claim("C29").si, claim("C33").si)}
 
 
+@functools.cache
 def _calibrated(entity):
-    """Facts of ``data/calibration.csv`` by name, all of which must be there; entity: ``"set"`` or ``"fitted"``."""
-    names = _SET.split() if entity == "set" else [name for name in TERMS if name != PER_ACCELERATOR]
-    return {name: records("calibration.csv")[entity][name] for name in names}
+    """Facts of ``data/calibration.csv`` by name: ``"set"``, ``"fitted"``, or software."""
+    return dict(records("calibration.csv")[entity].facts)
 
 
 @functools.cache
 def fixed():
     """Constants that are not fitted, by name: set, or measured by our own power runs."""
     found = {name: fact.value for name, fact in _calibrated("set").items()}
-    measured = {name: one.central for name, one in bare.held(accelerator(bare.FITTED)).items()}
-    return found | measured | {"link_energy_j_per_byte": energy_constant("nvlink-4").energy_j_per_byte}
+    machine = accelerator(bare.FITTED)
+    measured = {name: one.central for name, one in bare.held(machine).items()}
+    waits = metered.board(bare.FITTED).clocks_up_w.central / machine.tdp_w
+    links = energy_constant("nvlink-4").energy_j_per_byte
+    return found | measured | {"waiting_tdp_share": waits, "link_energy_j_per_byte": links}
 
 
 @functools.cache
-def gaps():
-    """Gap per layer of each fitted accelerator, by its name, as `Fact`."""
-    known = records("accelerators.csv")
-    return {
-        known[entity].entity: record[PER_ACCELERATOR]
-        for entity, record in records("calibration.csv").items()
-        if entity not in ("set", "fitted")
-    }
+def software_values(software):
+    """Constants of some software by name; without a name the mean of all servers."""
+    if software is not None:
+        return {name: fact.value for name, fact in _calibrated(software).items()}
+    each = [software_values(one) for one in SERVERS]
+    return {name: sum(one[name] for one in each) / len(each) for name in each[0]}
 
 
 @functools.cache
-def for_machine(machine):
+def bandwidth_share(machine):
+    """Share of the rated bandwidth that reading reaches: measured, or what the fit has for machines it was metered on."""
+    measured = machine.get("reached_bytes_per_s")
+    if measured and machine.entity not in seen_in_fit("accelerator", metered=True):
+        return measured / machine.memory_bandwidth_bytes_per_s
+    return fixed()["reached_bandwidth_share"]
+
+
+@functools.cache
+def for_machine(machine, software="vllm"):
     """Constants for an accelerator, a record, as a namespace by the names of the table of quantities; and their kind.
 
-    The kind is ``"fitted"``, or ``"scaled"``: the mean gap per layer of the fitted machines, and static power and
-    energy per byte as `bare.held` has them for this machine.
+    software: one of `case.SOFTWARE`; None: the mean of all servers.
+    The kind is ``"fitted"`` if runs on this machine were, else ``"scaled"``. Static power and energy per byte are those
+    the energies were fitted with, or for other machines as `bare.held` has them.
     """
-    shared = fixed() | {name: fact.value for name, fact in _calibrated("fitted").items()}
-    if machine.entity in gaps():
-        return SimpleNamespace(**shared, layer_time_s=gaps()[machine.entity].value), "fitted"
-    shared |= {name: one.central for name, one in bare.held(machine).items()}
-    gap = geometric_mean([one.value for one in gaps().values()])
-    return SimpleNamespace(**shared, layer_time_s=gap), "scaled"
+    found = fixed() | {name: fact.value for name, fact in _calibrated("fitted").items()} | software_values(software)
+    if machine.entity not in seen_in_fit("accelerator", metered=True):
+        found |= {name: one.central for name, one in bare.held(machine).items()}
+    found["reached_bandwidth_share"] = bandwidth_share(machine)
+    kind = "fitted" if machine.entity in seen_in_fit("accelerator") else "scaled"
+    return SimpleNamespace(**found), kind
 
 
 def intervals(case, constants):
     """Low and high ends of the constants of a case, by name; those without a range are left out.
 
     constants: namespace; one that was scaled takes its interval along.
-    The gap per layer of a machine that was not fitted spans those of the machines that were.
+    Without a named server, its constants span those of all.
     """
-    machine = case.accelerator
-    measured = {name: (one.low, one.high) for name, one in bare.held(machine).items()}
+    measured = {name: (one.low, one.high) for name, one in bare.held(case.accelerator).items()}
     if case.software == "bare":
         return measured
-    found = _calibrated("fitted")
-    if machine.entity in gaps():
-        found[PER_ACCELERATOR] = gaps()[machine.entity]
+    found = _calibrated("set") | _calibrated("fitted") | (_calibrated(case.software) if case.software else {})
     ends = measured | {
         name: tuple(getattr(constants, name) * end / fact.value for end in (fact.low, fact.high))
         for name, fact in found.items()
-        if fact.low is not None and fact.high is not None
+        if fact.value and fact.low is not None and fact.high is not None and hasattr(constants, name)
     }
-    if PER_ACCELERATOR not in found:
-        lows, _, highs = zip(*(gap.ends for gap in gaps().values()))
-        ends[PER_ACCELERATOR] = min(lows), max(highs)
+    if case.software is None:
+        for name in PER_SOFTWARE:
+            each = [software_values(one)[name] for one in SERVERS]
+            ends[name] = min(each), max(each)
     return ends
 
 
@@ -112,15 +118,49 @@ def errors(table="accuracy.csv"):
 
 
 @functools.cache
-def exam_errors(kind, moe, software="vllm", marked=False):
-    """Errors of the exam that stands for constants of a kind, by quantity; of mixtures of experts or dense networks.
+def unknown(model, machine, weight_format, software):
+    """What no fitted run had of a case: names of `EXAMS`; arguments are records and the name of the software."""
+    return frozenset(_unknown(model, machine, weight_format, software))
 
-    Where most of its runs err to one side, the prediction itself is an end of the range.
-    marked: count the runs too that contradict their neighbours.
+
+def _unknown(model, machine, weight_format, software):
+    if model.entity not in seen_in_fit("model") or weight_format.entity not in seen_in_fit("weight_format"):
+        yield "network"
+    if machine.entity not in seen_in_fit("accelerator"):
+        yield "machine"
+    if software not in SERVERS:
+        yield "server"
+
+
+@functools.cache
+def exam_errors(missing, moe, software="vllm"):
+    """Errors of the exams that stand for a case, by quantity; of mixtures of experts or dense networks.
+
+    missing: what no fitted run had of it, a set of names of `EXAMS`; the range of each is added to that of an unknown
+        laboratory as an independent error.
+    Where most of the runs err to one side, the prediction itself is an end of the range.
     """
     group = "moe" if moe else "dense"
-    exam = EXAMS[kind] + (MARKED_TOO if marked else "") if software == "vllm" else BARE_EXAM
-    table = errors("accuracy.csv" if software == "vllm" else "studies.csv")
-    found = {quantity: table[exam, group, quantity] for quantity in ("j_per_token", "tokens_per_s")}
-    ends = (("low_ratio", min), ("high_ratio", max))
-    return {quantity: row | {end: outer(row[end], 1.0) for end, outer in ends} for quantity, row in found.items()}
+    found = {}
+    for quantity in ("j_per_token", "tokens_per_s"):
+        if software == "bare":
+            row = errors("studies.csv")[BARE_EXAM, group, quantity]
+        else:
+            row = dict(errors()["laboratory", group, quantity])
+            for name in missing:
+                row = _wider(row, errors()[name, group, quantity])
+        ends = (("low_ratio", min), ("high_ratio", max))
+        found[quantity] = row | {end: outer(row[end], 1.0) for end, outer in ends}
+    return found
+
+
+def _wider(row, other):
+    """A row of errors with what another exam adds to its ends, and with the larger of their errors."""
+    found = {name: max(row[name], other[name]) for name in row}
+    found["n"] = other["n"]
+    least = errors()["laboratory", "all", "tokens_per_s"]
+    for end in ("low_ratio", "high_ratio"):
+        logs = [math.log(one[end]) for one in (row, other, least)]
+        more = max(0.0, logs[1] ** 2 - logs[2] ** 2)
+        found[end] = math.exp(math.copysign(math.sqrt(logs[0] ** 2 + more), logs[0]))
+    return found

@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from llmpower.facts.catalog import records
 from llmpower.formulas import decode, serving
 from llmpower.formulas.elementwise import minimum
-from llmpower.step import work
+from llmpower.step import metered, work
 from llmpower.step.work import FLOP_PER_MAC
 
 # What travels between accelerators are activations in 16 bit.
@@ -44,9 +45,12 @@ class Step(NamedTuple):
     energy_j: float
 
 
+# Rates of a machine that a step takes, each by its name in the table of quantities.
 RATES = (
-    "memory_bandwidth_bytes_per_s", "dense_bf16_flop_per_s", "reached_bf16_flop_per_s", "link_bytes_per_s", "tdp_w",
+    "memory_bandwidth_bytes_per_s", "dense_bf16_flop_per_s", "product_flop_per_s", "link_bytes_per_s", "tdp_w",
 )  # fmt: skip
+# The machine whose share of the peak in 8 bit stands in where no such product was measured.
+_MEASURED = "h100-sxm"
 
 
 @functools.cache
@@ -54,10 +58,23 @@ def machine(accelerator, weight_format):
     """Rates of an accelerator for products in a format, both records; a namespace, whose numbers may become arrays."""
     unit = SimpleNamespace(**{name: accelerator.get(name, math.nan) for name in RATES})
     peak, fp8 = unit.dense_bf16_flop_per_s, accelerator.get("dense_fp8_flop_per_s")
-    # Four-bit weights meet eight-bit activations where the machine has a path for them, else they are widened.
-    native = weight_format.entity == "mxfp4" and accelerator.get("dense_fp4_flop_per_s") and fp8
-    unit.expert_peak, unit.block_peak = fp8 if native else peak, fp8 or peak
+    likely = peak * records("calibration.csv")["set"].dense_flop_share
+    unit.product_flop_per_s = accelerator.get("reached_bf16_flop_per_s", likely)
+    if weight_format.entity == "fp8" and fp8:
+        unit.product_flop_per_s = max(unit.product_flop_per_s, _fp8_flop_per_s(accelerator, fp8))
+    # Four-bit weights are multiplied as they are where the machine has a path for them, else they are widened; an
+    # operation of theirs counts as drawing what one in eight bit does.
+    native = fp8 and weight_format.entity == "mxfp4" and accelerator.get("dense_fp4_flop_per_s")
+    unit.expert_peak, unit.drawing_peak, unit.block_peak = native or peak, fp8 if native else peak, fp8 or peak
     return unit
+
+
+def _fp8_flop_per_s(accelerator, peak):
+    """What large products in 8 bit reach: measured on a board of our own, else its share of the peak. [FLOP/s]"""
+    if own := metered.board(accelerator.entity):
+        return own.product_flop_per_s["fp8"]
+    like = metered.board(_MEASURED).product_flop_per_s["fp8"]
+    return peak * like / records("accelerators.csv")[_MEASURED].dense_fp8_flop_per_s
 
 
 @functools.cache
@@ -78,22 +95,22 @@ def normal_maxima(counts):
     return np.array([normal_maximum(int(one)) for one in each])[place].reshape(np.shape(counts))[()]
 
 
-def _products(net, unit, constants, n, spread, batch, tokens, attention_flop=0.0):
-    """Products of a step with so many tokens, of prompts with their attention: times of dense and of expert layers, of
-    memory, of arithmetic and of all arithmetic at work [s]; weights read [B], operations [FLOP].
+def _products(net, unit, constants, n, spread, decoded, tokens, attention_flop=0.0):
+    """Products of a step with so many tokens, some of them decoded, the others of prompts with their attention.
 
-    A step waits for the busiest accelerator; the work that draws power is that of all.
+    Times of dense and of expert layers, of memory, of arithmetic and of all arithmetic at work [s]; weights read [B],
+    operations [FLOP]. A step waits for the busiest accelerator; the work that draws power is that of all.
     """
     c = constants
     bandwidth = serving.reached_bytes_per_s(c.reached_bandwidth_share, unit.memory_bandwidth_bytes_per_s)
     n_bytes = work.shared_weight_bytes(net)
     n_flop = decode.step_flop(tokens, decode.linear_flop(net.params_shared, FLOP_PER_MAC), 0) + attention_flop
     memory = decode.memory_time_s(n_bytes, n, bandwidth)
-    compute = decode.compute_time_s(n_flop, n, unit.reached_bf16_flop_per_s)
+    compute = decode.compute_time_s(n_flop, n, unit.product_flop_per_s * c.served_flop_share)
     dense = serving.phase_time_s(memory, compute, c.overlap)
     if not net.moe:
         return dense, 0.0, memory, compute, compute, n_bytes, n_flop
-    share = work.expert_share(net, tokens)
+    share = work.expert_share(net, serving.differing_tokens(tokens, c.expert_overlap_share))
     busiest = serving.busiest_share(c.imbalance, spread, n, net.n_experts, share)
 
     def flop(some, padding):
@@ -102,82 +119,118 @@ def _products(net, unit, constants, n, spread, batch, tokens, attention_flop=0.0
 
     expert_bytes = work.expert_weight_bytes(net, share)
     expert_memory = busiest * decode.memory_time_s(expert_bytes, n, bandwidth)
-    decoded, prompts = flop(batch, c.padding_rows), flop(tokens - batch, 0)
-    reached = (decoded, c.expert_flop_share, prompts, c.expert_prompt_flop_share, n, unit.expert_peak)
-    expert_work = serving.expert_compute_time_s(*reached, flop(0, net.block_rows), unit.block_peak)
+    written, prompts = flop(decoded, c.padding_rows), flop(tokens - decoded, 0)
+    asked = (written, c.expert_flop_share, prompts, c.expert_prompt_flop_share, n)
+    blocks = (flop(0, net.block_rows), unit.block_peak)
+    expert_work, drawing = (
+        serving.expert_compute_time_s(*asked, rate, *blocks) for rate in (unit.expert_peak, unit.drawing_peak)
+    )
     expert = serving.phase_time_s(expert_memory, busiest * expert_work, c.overlap)
-    slowest, all_work = compute + busiest * expert_work, compute + expert_work
+    slowest, all_work = compute + busiest * expert_work, compute + drawing
     n_bytes, n_flop = n_bytes + expert_bytes, n_flop + flop(tokens, 0)
     return dense, expert, memory + expert_memory, slowest, all_work, n_bytes, n_flop
 
 
-def links(net, unit, constants, n, tokens):
-    """Bytes that each of n accelerators sends in a step of so many tokens, and the time of their sums. [B], [s]"""
-    several = 1.0 * (n > 1)
+def links(net, unit, constants, n, tokens, point):
+    """Bytes that each of n accelerators sends in a step of so many tokens, and the time of the exchanges. [B], [s]
+
+    point: the operating point, of `point.point`.
+    """
+    several = 1.0 * (n * point.stages > 1)
     if not _any(several):
         return 0.0, 0.0
-    n_bytes = several * serving.allreduce_bytes(net.n_layers, tokens, net.d_model, _ACTIVATION_BYTES)
-    return n_bytes, several * serving.link_time_s(net.n_layers, constants.sum_time_s, n_bytes, unit.link_bytes_per_s)
+    if point.parallelism == "dp":
+        asked = (net.n_moe_layers, tokens, net.d_model, _ACTIVATION_BYTES, net.n_experts_per_token, n)
+        n_bytes, exchanges = serving.dispatch_bytes(*asked), 2 * net.n_moe_layers
+    elif point.parallelism == "pp":
+        exchanges = point.stages - 1
+        n_bytes = exchanges * tokens * net.d_model * _ACTIVATION_BYTES
+    else:
+        n_bytes = several * serving.allreduce_bytes(net.n_layers, tokens, net.d_model, _ACTIVATION_BYTES)
+        exchanges = 2 * net.n_layers
+    away = n_bytes * point.between_share
+    inside = n_bytes - away if point.parallelism in ("dp", "pp") else n_bytes
+    rates = (inside, unit.link_bytes_per_s, away, point.network_bytes_per_s)
+    return n_bytes, several * serving.link_time_s(exchanges, constants.sum_time_s, *rates)
 
 
 def _any(condition):
     return condition.any() if isinstance(condition, np.ndarray) else bool(condition)
 
 
-def _with_prompts(net, unit, constants, n, spread, batch, prompt_tokens, output_tokens):
-    """Products and tokens of a mean step in which prompts are taken in, and the gaps they cause. [s]"""
-    prompts = serving.prompts_per_step(batch, output_tokens)
-    share = serving.prompt_step_share(prompts)
-    longer = 1 + net.recurrent * (constants.recurrent_prompt_factor - 1)
-    full = serving.mixed_step_tokens(batch, prompts, prompt_tokens * longer)
+def _with_prompts(net, unit, constants, n, point, tokens, begun, prompt_tokens):
+    """Products and tokens of a mean step in which some prompts begin, and the gaps they cause. [s]"""
+    longer = prompt_tokens * (1 + net.recurrent * (constants.recurrent_prompt_factor - 1))
+    passes = serving.prompt_passes(longer, tokens, point.max_step_tokens)
+    share = serving.prompt_step_share(begun, passes)
+    full = serving.mixed_step_tokens(tokens, begun, passes, longer)
     # A token of a prompt sees half of it on average.
     looking = work.attention_flop(net, work.positions(net, prompt_tokens / 2))
-    plain = _products(net, unit, constants, n, spread, batch, batch)
-    mixed = _products(net, unit, constants, n, spread, batch, full, (full - batch) * looking)
+    plain = _products(net, unit, constants, n, point.spread, tokens, tokens)
+    mixed = _products(net, unit, constants, n, point.spread, tokens, full, (full - tokens) * looking)
     # In an array some runs may have no prompt.
     gaps = minimum(prompt_tokens, 1) * serving.prompt_gaps_s(share, net.n_moe_layers, constants.prompt_layer_time_s)
     parts = [serving.average_step(share, one, other) for one, other in zip(plain, mixed)]
-    return parts, serving.average_step(share, batch, full), gaps
+    return parts, serving.average_step(share, tokens, full), gaps
 
 
-def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tokens, output_tokens, spread):
+def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tokens, output_tokens, point):
     """Expected time and energy of a step, as a `Step`; every argument may hold arrays.
 
     net, unit: from `work.network` and `machine`; `net.moe` says whether all of the runs have experts, or none.
     constants: those of `constants.for_machine`, or any with their names.
     prompt_tokens: 0 means that nothing is prefilled.
-    spread: `normal_maximum` of the accelerators over which whole experts are spread, 0 when experts are cut.
+    point: the operating point, of `point.point`.
+
+    With layers cut over accelerators as many groups of sequences are under way as there are stages, each of which
+    takes its turn on all of them; a step is then a round of all groups.
     """
-    n, c = n_accelerators, constants
+    c, n = constants, n_accelerators / point.stages
+    groups = minimum(point.stages, batch)
+    batch = batch / groups
+    tokens = serving.tokens_tried(batch, point.draft_tokens)
+    begun = serving.prompts_per_step(serving.tokens_written(batch, point.accepted_tokens), output_tokens)
     if _any(prompt_tokens != 0):
-        parts, tokens, gaps = _with_prompts(net, unit, c, n, spread, batch, prompt_tokens, output_tokens)
+        parts, all_tokens, gaps = _with_prompts(net, unit, c, n, point, tokens, begun, prompt_tokens)
     else:
-        parts, tokens, gaps = _products(net, unit, c, n, spread, batch, batch), batch, 0.0
+        parts, all_tokens, gaps = _products(net, unit, c, n, point.spread, tokens, tokens), tokens, 0.0
     dense, expert, memory, compute, busy, weight_bytes, weight_flop = parts
     seen = work.positions(net, context_tokens)
     cache = work.cache_traffic_bytes(net, work.cache_bytes(net, n, seen))
     bandwidth = serving.reached_bytes_per_s(c.reached_bandwidth_share, unit.memory_bandwidth_bytes_per_s)
     cache_time = serving.cache_time_s(batch, cache, n, bandwidth)
-    attention = batch * work.attention_flop(net, seen)
-    link_bytes, link_time = links(net, unit, c, n, tokens)
-    launch = (net.n_layers, c.layer_time_s, batch, c.sequence_time_s, net.block_layers, c.block_scaling_time_s)
-    overhead = serving.overhead_time_s(*launch, gaps)
-    times = (dense, expert, cache_time, link_time, overhead)
-    time = serving.serving_time_s(*times)
+    attention = tokens * work.attention_flop(net, seen)
+    if point.parallelism == "dp":
+        uneven = serving.length_spread(point.length_tokens, context_tokens)
+        queue = serving.busiest_queue(point.spread, uneven, n, batch)
+        dense, cache_time = queue * dense, queue * cache_time
+    link_bytes, link_time = links(net, unit, c, n, all_tokens, point)
+    overhead = serving.overhead_time_s(net.n_layers, c.layer_time_s, net.block_layers, c.block_scaling_time_s, gaps)
+    # A draft costs as much as a layer of the network, which it resembles where it is a layer more.
+    drafts = point.draft_tokens / net.n_layers
+    dense, memory, weight_bytes = (one + drafts * one for one in (dense, memory, weight_bytes))
+    overhead = overhead + point.draft_tokens * c.layer_time_s
+    device = serving.device_time_s(dense, expert, cache_time, link_time, overhead)
+    host = serving.host_time_s(c.host_step_time_s, net.n_layers, c.host_layer_time_s)
+    time = serving.serving_time_s(device, host, batch, c.sequence_time_s)
 
+    boards = n_accelerators
     ideal = decode.compute_time_s(weight_flop + attention, n, unit.dense_bf16_flop_per_s)
-    static = decode.energy_j(serving.board_power_w(n, c.static_tdp_share, unit.tdp_w), time)
-    energies = (
+    asked = (c.static_tdp_share, time, c.waiting_tdp_share, device)
+    arithmetic = (c.compute_tdp_share, busy, c.operation_tdp_share, ideal)
+    worked = (
         decode.movement_energy_j(weight_bytes, c.weight_energy_j_per_byte),
         decode.movement_energy_j(batch * cache, c.cache_energy_j_per_byte),
-        serving.arithmetic_energy_j(n, unit.tdp_w, c.compute_tdp_share, busy, c.operation_tdp_share, ideal),
+        serving.arithmetic_energy_j(n, unit.tdp_w, *arithmetic),
         decode.movement_energy_j(n * link_bytes, c.link_energy_j_per_byte),
     )
-    total = serving.uncapped_energy_j(static, *energies)
-    energy = serving.serving_energy_j(total, n, c.plateau_tdp_share, unit.tdp_w, time)
+    energies = (*(groups * one for one in worked), serving.static_energy_j(boards, unit.tdp_w, *asked))
+    total = serving.uncapped_energy_j(energies[-1], *energies[:-1])
+    energy = serving.serving_energy_j(total, boards, c.plateau_tdp_share, unit.tdp_w, time)
     cut = energy / total
-    kept = [cut * one for one in (*energies, static)]
-    return Step(*times, memory + cache_time, compute, time, *kept, total, energy)
+    kept = [cut * one for one in energies]
+    parts = (dense, expert, cache_time, link_time, time - dense - expert - cache_time - link_time)
+    return Step(*parts, memory + cache_time, compute, time, *kept, total, energy)
 
 
 def _arrays(values):

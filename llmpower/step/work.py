@@ -1,6 +1,7 @@
 """What one decode step reads, keeps, moves and computes: counted here, once, for bound, forecast, measures and fit."""
 
 import functools
+import math
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
@@ -112,8 +113,18 @@ class Work:
 
 
 def net_of(case):
-    """The network of a case in its formats."""
-    return network(case.model, case.weight_format, case.kv_format)
+    """The network of a case in its formats, as its layout keeps it.
+
+    Sequences or layers of their own leave no copies of caches; with sequences of its own every accelerator keeps all
+    weights but those of experts.
+    """
+    net = network(case.model, case.weight_format, case.kv_format)
+    if case.parallelism in ("dp", "pp"):
+        net = SimpleNamespace(**vars(net))
+        net.kv_heads = math.inf
+    if case.parallelism == "dp":
+        net.shared_bytes = net.shared_bytes * case.n_accelerators
+    return net
 
 
 def work(case):

@@ -1,0 +1,43 @@
+"""The operating point of a step: how a network is laid out over boards and servers, its drafts, the limit of a step."""
+
+import math
+from types import SimpleNamespace
+
+from llmpower.formulas import serving
+from llmpower.formulas.elementwise import maximum
+from llmpower.step import served
+
+_USUAL = {
+    "parallelism": "tp", "stages": 1.0, "spread": 0.0, "between_share": 0.0, "network_bytes_per_s": math.inf,
+    "draft_tokens": 0.0, "accepted_tokens": 0.0, "max_step_tokens": math.inf, "length_tokens": 0.0,
+}  # fmt: skip
+
+
+def usual(**changes):
+    """An operating point of one server without drafts or limits, and what differs from it, as `served.step` takes it.
+
+    `stages`: parts that layers are cut into; `spread`: the `served.normal_maximum` of boards with experts or sequences
+    of their own, 0 where all share them; `between_share` of what boards send that leaves their server, and the rate
+    `network_bytes_per_s` there; `length_tokens` of an answer, with which contexts grow. Numbers may be arrays.
+    """
+    return SimpleNamespace(**{**_USUAL, **changes})
+
+
+def point(case):
+    """Operating point of a case."""
+    n, way, each = case.n_accelerators, case.parallelism, case.accelerators_per_server
+    away = serving.between_share(n, each)
+    tried = serving.tokens_tried(case.batch, case.draft_tokens)
+    return usual(
+        parallelism=way,
+        stages=n if way == "pp" else 1.0,
+        spread=served.normal_maxima(n) if way in ("ep", "dp") else 0.0,
+        # A sum is formed inside each server first; then each board sends its part of it between them, out and back.
+        between_share=away if way in ("dp", "pp") else serving.summed_share(away, each),
+        network_bytes_per_s=case.network_bytes_per_s,
+        draft_tokens=case.draft_tokens,
+        accepted_tokens=case.accepted_tokens,
+        # A server that is set up for so many sequences leaves their prompts as much room.
+        max_step_tokens=maximum(case.max_step_tokens, 2 * tried),
+        length_tokens=0.0 if case.output_tokens is math.inf else case.output_tokens,
+    )
