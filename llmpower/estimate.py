@@ -9,16 +9,15 @@ from types import SimpleNamespace
 from llmpower.arguments import Check, ParameterError, largest
 from llmpower.facts.catalog import fact, records
 from llmpower.formulas import datacenter, decode, serving
-from llmpower.formulas.elementwise import minimum
+from llmpower.formulas.elementwise import exp, log, maximum, minimum, sqrt
 from llmpower.step import bare, constants, served
 from llmpower.step import case as cases
+from llmpower.step.cap import capped
 from llmpower.step.case import Case
+from llmpower.step.point import point
 from llmpower.step.work import fewest, fits, needed_bytes, net_of
 
 BOUNDARIES = ("accelerators", "server", "facility")
-_IN_A_SERVER = 8
-# Requests at once in the smallest runs that constants were fitted to.
-FITTED_FROM = 8
 
 
 @dataclass(frozen=True)
@@ -58,13 +57,28 @@ class Estimate:
     @property
     def spans(self):
         """Errors of the exam that stands for this case, by quantity, such as measured over predicted at both ends."""
-        return constants.exam_errors(self.calibration, self.case.model.n_experts > 0, self.software)
+        found = constants.exam_errors(self.unknown, self.case.model.n_experts > 0, self.software)
+        return self._over_hosts(found) if self.software == "eager" else found
+
+    def _over_hosts(self, spans):
+        """Errors with the span of hosts added, as of independent doubts."""
+        ends = self.intervals["host_layer_time_s"]
+        slow, quick = (self.vary(host_layer_time_s=end).step for end in reversed(ends))
+        more = {"tokens_per_s": (self.step.time_s / slow.time_s, self.step.time_s / quick.time_s)}
+        more["j_per_token"] = (quick.energy_j / self.step.energy_j, slow.energy_j / self.step.energy_j)
+        found = {}
+        for name, row in spans.items():
+            low, high = (log(one) for one in more[name])
+            low = exp(-sqrt(math.log(row["low_ratio"]) ** 2 + minimum(low, 0.0) ** 2))
+            high = exp(sqrt(math.log(row["high_ratio"]) ** 2 + maximum(high, 0.0) ** 2))
+            found[name] = row | {"low_ratio": low, "high_ratio": high}
+        return found
 
     @property
-    def spans_marked(self):
-        """`spans` with the runs too that contradict their neighbours; None for software that has none."""
-        moe = self.case.model.n_experts > 0
-        return constants.exam_errors(self.calibration, moe, marked=True) if self.software == "vllm" else None
+    def unknown(self):
+        """What no fitted run had of this case: names of `constants.EXAMS`."""
+        case = self.case
+        return constants.unknown(case.model, case.accelerator, case.weight_format, case.software)
 
     @functools.cached_property
     def step(self):
@@ -79,8 +93,9 @@ class Estimate:
     @functools.cached_property
     def tokens_per_s(self):
         """Output tokens of all sequences together. [1/s]"""
-        return decode.tokens_per_s(self.case.batch, self.step_s)
+        return decode.tokens_per_s(self._written, self.step_s)
 
+    _written = property(lambda self: serving.tokens_written(self.case.batch, self.case.accepted_tokens))
     tokens_per_s_per_user = property(lambda self: self.tokens_per_s / self.batch, doc="Of one sequence. [1/s]")
 
     @functools.cached_property
@@ -98,7 +113,7 @@ class Estimate:
         """Energy per output token by part; the parts sum to `j_per_token`. [J]"""
         found = {}
         for name in ("weights", "kv", "compute", "interconnect", "static"):
-            found[name] = self._known(decode.energy_per_token_j(getattr(self.step, f"{name}_j"), self.batch))
+            found[name] = self._known(decode.energy_per_token_j(getattr(self.step, f"{name}_j"), self._written))
         if self.boundary != "accelerators":
             found["host"] = self.host.power_w[1] / self.tokens_per_s
         if self.boundary == "facility":
@@ -109,8 +124,8 @@ class Estimate:
     def prefill_j_per_token(self):
         """Part of `j_per_token` that prompts cause: with them less without them. [J]"""
         plain = self.vary(prompt_tokens=0.0).step
-        board = self._known((self.step.energy_j - plain.energy_j) / self.batch)
-        host = self.host.power_w[1] * self._known(self.step.time_s - plain.time_s) / self.batch
+        board = self._known((self.step.energy_j - plain.energy_j) / self._written)
+        host = self.host.power_w[1] * self._known(self.step.time_s - plain.time_s) / self._written
         return self.host.pue[1] * (board + host)
 
     @property
@@ -147,7 +162,7 @@ class Estimate:
         if unknown := changes.keys() - self.inputs.keys():
             allowed = ", ".join(self.inputs)
             raise ParameterError([f"{name}: not an input; inputs are {allowed}" for name in sorted(unknown)])
-        step, net, unit, fitted, n, *run, spread = self.form
+        step, net, unit, fitted, n, *run, where = self.form
 
         def changed(values):
             return values | {name: changes[name] for name in values.keys() & changes.keys()}
@@ -155,7 +170,7 @@ class Estimate:
         unit, fitted = (SimpleNamespace(**changed(vars(one))) for one in (unit, fitted))
         run = changed(dict(zip(_RUN, run)))
         case = replace(self.case, **{name: changes[name] for name in _RUN if name in changes})
-        return replace(self, case=case, form=(step, net, unit, fitted, n, *run.values(), spread))
+        return replace(self, case=case, form=(step, net, unit, fitted, n, *run.values(), where))
 
     _board_power_w = property(lambda self: decode.power_w(self.step.energy_j, self.step_s))
 
@@ -198,7 +213,7 @@ class Estimate:
 # Arguments that a result repeats, and the numbers of a run in the order in which `served.step` takes them.
 _ASKED = (
     "model", "accelerator", "n_accelerators", "batch", "context_tokens", "prompt_tokens", "output_tokens",
-    "weight_format", "kv_format", "parallelism", "software",
+    "weight_format", "kv_format", "parallelism", "software", *cases.NUMBERS[5:],
 )  # fmt: skip
 _RUN = ("batch", "context_tokens", "prompt_tokens", "output_tokens")
 
@@ -232,12 +247,11 @@ def _host(accelerator, boundary):
 
 
 @functools.cache
-def _unit(accelerator, weight_format):
-    """Rates with what large products reach, and the constants for this machine with their kind."""
-    fitted, kind = constants.for_machine(accelerator)
+def _unit(accelerator, weight_format, software, link_bytes_per_s):
+    """Rates with what large products reach, and the constants for this machine and software with their kind."""
+    fitted, kind = constants.for_machine(accelerator, software)
     unit = SimpleNamespace(**vars(served.machine(accelerator, weight_format)))
-    if math.isnan(unit.reached_bf16_flop_per_s):
-        unit.reached_bf16_flop_per_s = unit.dense_bf16_flop_per_s * fitted.dense_flop_share
+    unit.link_bytes_per_s = link_bytes_per_s
     return unit, fitted, kind
 
 
@@ -254,7 +268,7 @@ def lacks(machine, weight_format, several):
     """What an estimate needs and the catalog does not have: argument, what is missing, what would do.
 
     machine, weight_format: records of the accelerator and of the format.
-    several: whether more than one accelerator is meant.
+    several: whether more than one accelerator is meant, whose link nobody gave and no fact tells.
     """
     return tuple(_lacks(machine, weight_format, several))
 
@@ -272,8 +286,8 @@ def _lacks(machine, weight_format, several):
         yield ("accelerator", f"{name} is a whole system", instead)
     if not machine.get("tdp_w"):
         yield ("accelerator", f"no rated power of {name} is in data/", _known_for("tdp_w"))
-    if several and not machine.get("link_bytes_per_s"):
-        known = f"allowed is 1; it is {_known_for('link_bytes_per_s')}"
+    if several:
+        known = f"give link_bytes_per_s [B/s]; it is {_known_for('link_bytes_per_s')}"
         yield ("n_accelerators", f"no bandwidth between accelerators of {name} is in data/", known)
 
 
@@ -289,34 +303,49 @@ def estimate(
     kv_format=None,
     parallelism=None,
     boundary="accelerators",
-    software="vllm",
+    software=None,
+    cached_prompt_share=0,
+    draft_tokens=0,
+    accepted_tokens=0,
+    max_step_tokens=None,
+    power_cap_w=None,
+    accelerators_per_server=None,
+    link_bytes_per_s=None,
+    network_bytes_per_s=None,
 ):
-    """Predict speed, power and energy of a model on a machine, as an `Estimate`; every number may be an array.
+    """Predict speed, power and energy of a model on a machine, as an `Estimate`; counts of tokens may be arrays.
 
     model, accelerator: names of the catalog, or what people type for them.
     n_accelerators: accelerators that share the model. [1]
     batch: sequences decoded together, on average. [1]
-    prompt_tokens: tokens of a prompt that are computed, not found in a cache. [1]
+    prompt_tokens: tokens of a prompt. [1]
     output_tokens: tokens written per prompt; without it prompts count as read already, their energy is left out. [1]
     context_tokens: mean context of a running request, which sets the reads of the cache; without it prompt +
     output / 2, right for fixed lengths. [1]
     weight_format, kv_format: number formats; caches are in 16 bit unless told otherwise.
-    parallelism: ``tp`` cuts every matrix over the accelerators, ``ep`` spreads whole experts and cuts the rest.
+    parallelism: ``tp`` cuts every matrix over the accelerators, ``ep`` spreads whole experts and cuts the rest, ``dp``
+    spreads experts and gives each accelerator its own sequences and all other weights, ``pp`` gives each its layers.
     boundary: how far energy is counted: ``accelerators``, ``server`` with its share, or ``facility`` with the site's.
-    software: ``vllm``, or ``bare``: captured graphs without a server, host time or sampling, at the watts of our own
-    power runs.
+    software: ``vllm``, ``sglang`` or ``trtllm`` as of 2025-26; without it their mean, with a range over all;
+    ``llama.cpp``; ``eager``, where the host starts every kernel; or ``bare``: captured graphs without a server, host
+    time or sampling, at the watts of our own power runs.
+    cached_prompt_share: share of a prompt that is found in a cache and not computed. [1]
+    draft_tokens, accepted_tokens: drafted tokens of each sequence that a step checks, and accepts on average. [1]
+    max_step_tokens: limit to the tokens of a step, by which long prompts are cut. [1]
+    power_cap_w: limit to the power of each accelerator. [W]
+    accelerators_per_server, link_bytes_per_s, network_bytes_per_s: how many share a fast link, its bandwidth, and that
+    of an accelerator to other servers; as in data/ where they are not given. [1], [B/s]
 
     Wrong arguments raise one `ParameterError` with every problem, what is allowed, and the unit. A run that does not
     fit raises one too; in arrays it is NaN, and `fits` is False.
 
-    Constants are fitted to runs of one serving software (vLLM 0.11) on H100 and B200; `data/accuracy.csv` has the
-    errors on architectures that were held out. Those errors belong to runs whose computed prompt tokens and mean
-    contexts were worked out from the benchmark's window (`evidence.fit.Runs`: the share of chat prompts that no cache
-    held, prompt plus generated tokens as context, experts spread where they were); with rougher inputs errors are
-    larger. Products in 8 bit count at the 16-bit rate, which fits measured runs better. Left out: host processors that
-    cannot keep up, pipelines, several servers, speculative decoding, attention that is not split over the accelerators.
+    Constants are fitted to runs of seven laboratories and three servers; `data/accuracy.csv` has the errors on
+    laboratories, networks, machines and servers that were left out, and the range is theirs. Watts were metered by one
+    laboratory, with vLLM on H100 and B200. Left out: shares of a format by part of the network, weights in the memory
+    of the host, layouts that mix ways of cutting.
 
-    >>> found = estimate("llama-3.1-70b", "h100-sxm", n_accelerators=4, batch=64, prompt_tokens=200, output_tokens=400)
+    >>> run = {"n_accelerators": 4, "batch": 64, "prompt_tokens": 200, "output_tokens": 400, "software": "vllm"}
+    >>> found = estimate("llama-3.1-70b", "h100-sxm", **run)
     >>> found.calibration, found.bound, found.fits, found.low.j_per_token < found.j_per_token < found.high.j_per_token
     ('fitted', 'bandwidth', True, True)
     """
@@ -336,16 +365,21 @@ def read(check, **given):
     found = cases.case(**given, check=check)
     machine, format_, n = found.accelerator, found.weight_format, found.n_accelerators
     if machine and format_ and n is not None:
-        for argument, missing, instead in lacks(machine, format_, largest(n) > 1):
+        for argument, missing, instead in lacks(machine, format_, _unlinked(found, n)):
             check.wrong(argument, f"{missing}; {instead}")
     return found
+
+
+def _unlinked(case, n):
+    """Whether so many accelerators share a network over a link of which nothing is known."""
+    return bool(largest(n) > 1 and not case.link_bytes_per_s > 0)
 
 
 def held(case):
     """A case on the fewest accelerators, from its own number on, that hold it; None where no estimate can be had."""
     count = fewest(case, int(case.n_accelerators))
     larger = count and replace(case, n_accelerators=float(count))
-    return larger if larger and not lacks(larger.accelerator, larger.weight_format, count > 1) else None
+    return larger if larger and not lacks(larger.accelerator, larger.weight_format, _unlinked(larger, count)) else None
 
 
 def expect(case, boundary="accelerators"):
@@ -355,8 +389,9 @@ def expect(case, boundary="accelerators"):
     host, missing = _host(case.accelerator, boundary), needed_bytes(case) - n * case.accelerator.memory_bytes
     if host.power_w[1]:
         host = replace(host, power_w=tuple(n * power for power in host.power_w))
-    spread = served.normal_maxima(n) if case.parallelism == "ep" else 0.0
-    run = (n, case.batch, case.context_tokens, case.prefilled_tokens, case.output_tokens, spread)
+    run = (n, case.batch, case.context_tokens, case.prefilled_tokens, case.output_tokens, point(case))
+    if case.power_cap_w < math.inf:
+        step = functools.partial(capped, step, case.power_cap_w)
     notes = (*case.assumed, *_left_out(case, kind))
     return Estimate(case, boundary, kind, missing <= 0, missing, notes, host, (step, net, unit, fitted, *run))
 
@@ -367,17 +402,12 @@ def _forms(case):
     if case.software == "bare":
         net = bare.network(case.model, case.weight_format, case.kv_format)
         return bare.step, net, bare.unit(*records), *bare.constants(*records)
-    unit, fitted, kind = _unit(*records[:2])
+    unit, fitted, kind = _unit(*records[:2], case.software, case.link_bytes_per_s)
     return served.step, net_of(case), unit, fitted, kind
 
 
-@functools.cache
-def _elsewhere():
-    """What other laboratories measured over what was predicted, in words."""
-    seen = [constants.errors("studies.csv")[constants.OTHERS, "all", name] for name in ("j_per_token", "tokens_per_s")]
-    energy, speed = (f"{one['low_ratio']:.2f} to {one['high_ratio']:.2f}" for one in seen)
-    runs = f"of {seen[0]['n']:.0f} runs elsewhere (7-8B, mostly software of 2024) eight in ten measured"
-    return f"{runs} {energy} times the predicted energy and {speed} times the speed"
+_SERVED = "no software given: the mean of vLLM, SGLang and TensorRT-LLM, with a range over all"
+_EAGER = "every kernel is started by the host, whose speed sets most of this: the range is over hosts that were seen"
 
 
 def _left_out(case, kind):
@@ -385,16 +415,22 @@ def _left_out(case, kind):
     if case.weight_format.applies_to == "experts" and not case.model.n_experts:
         format_, model = case.weight_format.entity, case.model.entity
         yield f"{format_} is a format for experts; {model} has none, so all its weights count in it"
-    if largest(case.n_accelerators) > _IN_A_SERVER:
-        several = "where they stand in several servers, links are slower than counted, and this is too quick"
-        yield f"more than {_IN_A_SERVER} accelerators: {several}"
+    if case.software is None:
+        yield _SERVED
+    if case.software == "eager":
+        yield _EAGER
+    if largest(case.n_accelerators) > case.accelerators_per_server:
+        rate = f"{case.network_bytes_per_s / 1e9:,.3g} GB/s each"
+        yield f"more than {case.accelerators_per_server:,.0f} accelerators: between servers data travel at {rate}"
+    if case.parallelism == "tp" and largest(case.n_accelerators) > case.model.n_heads:
+        yield f"more accelerators than the {case.model.n_heads} heads of {case.model.entity}: no software cuts it so"
     if kind == "scaled":
-        fitted = bare.FITTED if case.software == "bare" else " and ".join(constants.gaps())
-        yield f"no run on {case.accelerator.entity} was fitted: constants scaled from {fitted}"
-    if case.software != "bare":
-        if -largest(-case.batch) < FITTED_FROM:
-            yield f"fitted runs start at {FITTED_FROM} requests at once; below it is extrapolation"
-        yield _elsewhere()
+        fitted = f"static power and energy of bytes are scaled from {bare.FITTED}"
+        yield f"no run on {case.accelerator.entity} was fitted: {fitted}"
+    if largest(case.draft_tokens) > 0:
+        yield "a draft counts as a layer more of the network; a separate small network for drafts costs more"
+    if case.power_cap_w < math.inf:
+        yield "the cap lowers clocks by a rule from public curves; at caps near what idles, boards may do worse"
     if case.software == "bare":
         yield "no server, no host, no sampling: what captured graphs of our own kernels take"
         yield "whatever the work: what flows while kernels run; the book's division of a joule takes clocks up, less"

@@ -107,9 +107,6 @@ class Plan:
         return plan_text(self)
 
 
-_SEVERAL = (
-    "a copy spans several servers, whose links are slower than those counted inside one: too quick and too frugal"
-)
 _FEWEST = "more accelerators in a copy may give the same speed for less money: try a larger n_accelerators"
 _LEFT_OUT = (
     "traffic is spread over all copies and even over the day; hours of less traffic cost more a token",
@@ -140,6 +137,14 @@ def plan(
     carbon_g_per_kwh=None,
     site_water_l_per_kwh=None,
     grid_water_l_per_kwh=None,
+    software=None,
+    cached_prompt_share=None,
+    draft_tokens=None,
+    accepted_tokens=None,
+    max_step_tokens=None,
+    power_cap_w=None,
+    link_bytes_per_s=None,
+    network_bytes_per_s=None,
 ):
     """Machines, power, energy, money, carbon dioxide and water of a service, from its queries a day.
 
@@ -149,7 +154,7 @@ def plan(
         Names of the catalog, or what people type for them.
     queries_per_day : float
         Queries the service answers, mean over the year. [1/day]
-    weight_format, kv_format, parallelism : str
+    weight_format, kv_format, parallelism, software : str
         As for `estimate`.
     batch : float, optional
         Sequences that a copy of the network decodes together. [1]
@@ -161,9 +166,11 @@ def plan(
         that divide its heads and fill servers evenly (1, 2, 4, 8, whole servers); with `tokens_per_s_per_user` the
         fewest that are quick enough. [1]
     prompt_tokens, output_tokens : float, optional
-        Tokens of a query, all of them computed. [1]
-    context_tokens : float, optional
+        Tokens of a query. [1]
+    context_tokens, cached_prompt_share, draft_tokens, accepted_tokens, max_step_tokens : float, optional
         As for `estimate`. [1]
+    power_cap_w, link_bytes_per_s, network_bytes_per_s : float, optional
+        As for `estimate`. [W], [B/s]
     peak_to_average, max_load, accelerators_per_server, pue : float, optional
         As in the table of quantities. [1]
     host_power_w : float, optional
@@ -212,12 +219,11 @@ def plan(
     ranges |= _whole_servers(ranges["n_servers"], bill)
     named = {**_COPY, **_SERVICE}
     results = {name: Result(*named[name][:2], ranges[name]) for name in RESULTS}
-    several = [_SEVERAL] if bill.n_together > bill.accelerators_per_server else []
     mean, load = service.batch_at(found, bill.mean_load), f"{100 * bill.mean_load:.2g} % of the full rate"
     many = f"{mean:,.3g} sequences at once" if mean > 1 else "one sequence at a time and waits in between"
     spread = f"at the mean load, {load}, a copy decodes {many}"
     fewest = [_FEWEST] if "n_accelerators" not in given and "tokens_per_s_per_user" in given else []
-    notes = (*found.notes, *several, *fewest, spread, *_LEFT_OUT)
+    notes = (*found.notes, *fewest, spread, *_LEFT_OUT)
     return Plan(bill.queries_per_day, bill.batch, bill.n_together, results, tuple(assumed), notes, found, bill)
 
 
@@ -291,7 +297,7 @@ def _chosen(found, used):
     yield _certain("n_accelerators", n, f"fewest that {enough}, divide heads and servers", "1")
     yield _certain("kv_format", found.kv_format, "caches as most servers keep them")
     if n > 1:
-        yield _certain("parallelism", found.parallelism, "every matrix is cut over the accelerators")
+        yield _certain("parallelism", found.parallelism, "how accelerators share a copy")
     known = servers()
     alike = [known[machine.entity]] if machine.entity in known else known.values()
     keys = ";".join(server["host_power_w"].source for server in alike)
@@ -299,7 +305,9 @@ def _chosen(found, used):
     yield Assumption("host_power_w", value, low, high, "W", keys, found.host.note.partition(";")[0])
     waits, note = service.waiting_w(machine)
     yield _certain("idle_w", waits, f"of waiting accelerators, {note}", "W", _OWN_RUNS)
-    seen = f"constants; ends hold eight in ten of {found.spans['j_per_token']['n']:.0f} runs"
+    if found.software is None:
+        yield _certain("software", "any server", "mean of three, with a range over all")
+    seen = f"constants; ends hold eight in ten of {found.spans['tokens_per_s']['n']:.0f} runs"
     yield _certain("estimate", found.calibration, seen, source="mlenergy2025")
 
 

@@ -6,10 +6,12 @@ import textwrap
 
 from tabulate import tabulate
 
+from llmpower.arguments import largest
 from llmpower.facts.power import power
 from llmpower.facts.quantities import quantities
 from llmpower.facts.units import in_unit
 from llmpower.ranges import Range
+from llmpower.step.case import NUMBERS
 
 _LARGE = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""))
 _SMALL = ((1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"), (1e-15, "f"), (1e-18, "a"))
@@ -166,8 +168,18 @@ _BOUNDARY = {
     "accelerators": "accelerators alone", "server": "accelerators and their share of the server",
     "facility": "accelerators, their share of the server, and of the site",
 }  # fmt: skip
-_SOFTWARE = {"vllm": "vLLM 0.11, as it serves", "bare": "none: captured graphs on a bare board"}
-_PARALLEL = {"tp": ", every matrix cut over the accelerators", "ep": ", whole experts spread over the accelerators"}
+_SOFTWARE = {
+    None: "not given: the mean of vLLM, SGLang and TensorRT-LLM", "vllm": "vLLM, as it serves in 2025-26",
+    "sglang": "SGLang, as it serves in 2025-26", "trtllm": "TensorRT-LLM, as it serves in 2025-26",
+    "llama.cpp": "llama.cpp", "eager": "eager, every kernel started by the host",
+    "bare": "none: captured graphs on a bare board",
+}  # fmt: skip
+_PARALLEL = {
+    "tp": ", every matrix cut over the accelerators", "ep": ", whole experts spread over the accelerators",
+    "dp": ", sequences and experts spread over the accelerators", "pp": ", layers cut over the accelerators",
+}  # fmt: skip
+# The page of the book with the errors of all kinds of cases.
+HOW_SURE = "how-sure-are-we.html"
 _PARTS = {
     "weights": "weights from memory", "kv": "caches from memory", "compute": "arithmetic", "interconnect": "links",
     "static": "whatever the work", "host": "rest of the server", "facility": "rest of the site",
@@ -185,6 +197,12 @@ def _run(found):
     return f"{'' if math.isinf(found.output_tokens) else prompt}mean context {found.context_tokens:,.6g} tokens"
 
 
+_UNKNOWN = {
+    "network": "a network whose like no fitted run had", "machine": "a machine that no fitted run had",
+    "server": "any server",
+}  # fmt: skip
+
+
 def _kind(found):
     """Networks and machines that the printed error was seen on."""
     nets = "expert networks" if found.case.model.n_experts else "dense networks"
@@ -192,30 +210,39 @@ def _kind(found):
         turns = "batches and formats left out in turn"
         by = "by constants of a dense one" if found.case.model.n_experts else turns
         return f"our own, {nets} on H100 boards, {by}"
-    if found.calibration == "fitted":
-        return f"{nets}, each predicted by terms chosen and constants fitted without its architecture"
-    return f"{nets}, each predicted by constants fitted on the other accelerator; this one was never fitted"
+    if found.software == "llama.cpp":
+        return "networks on desktop cards and one A100, by constants set by hand"
+    missing = [_UNKNOWN[name] for name in _UNKNOWN if name in found.unknown]
+    wider = f", with what {' and '.join(missing)} {'adds' if len(missing) == 1 else 'add'}" if missing else ""
+    return f"{nets}, each predicted by constants that saw nothing of its laboratory{wider}"
+
+
+def _operating(found):
+    """What else was asked for: prompts in caches, drafts, limits, links; nothing where it is as usual."""
+    told = {
+        "cached_prompt_share": lambda one: f"{three(100 * one)} % of prompts from a cache",
+        "draft_tokens": lambda one: f"{three(one)} drafts a step, {three(found.accepted_tokens)} accepted",
+        "power_cap_w": lambda one: f"at most {three(one)} W each",
+    }
+    shown = [
+        words(getattr(found, name)) for name, words in told.items() if 0 < largest(getattr(found, name)) < math.inf
+    ]
+    return [", ".join(shown)] if shown else []
 
 
 def _page(found, run, *blocks):
     """What is printed of an estimate around its numbers: the case before them, errors and notes behind."""
-    cut = _PARALLEL[found.parallelism] if found.n_accelerators > 1 else ""
-    case = [_copy(found), f"{found.weight_format} weights, {found.kv_format} cache{cut}", *run]
+    cut = _PARALLEL[found.parallelism] if largest(found.n_accelerators) > 1 else ""
+    case = [_copy(found), f"{found.weight_format} weights, {found.kv_format} cache{cut}", *run, *_operating(found)]
     case.append(f"software: {_SOFTWARE[found.software]}")
     case.append(f"boundary: {_BOUNDARY[found.boundary]}; a token is an output token")
     spans = {"energy per token": found.spans["j_per_token"], "tokens/s": found.spans["tokens_per_s"]}
-    runs = f"{spans['energy per token']['n']:.0f} measured runs of {_kind(found)}"
+    runs = f"{spans['tokens/s']['n']:.0f} measured runs of {_kind(found)}"
     table = "studies" if found.software == "bare" else "accuracy"
-    errors = _wrapped(f"error seen in validation, on {runs} (data/{table}.csv)", 0)
-    if found.spans_marked:
-        aside = found.spans_marked["j_per_token"]["n"] - spans["energy per token"]["n"]
-        more = zip(("energy", "speed"), found.spans_marked.values())
-        spans |= {f"{what}, {aside:.0f} more runs": one for what, one in more}
+    errors = _wrapped(f"error seen in validation, on {runs} (data/{table}.csv; all exams: {HOW_SURE} in the book)", 0)
     rows = [[name, *(f"{one[column]:.1f}" for column in _ERRORS), "%"] for name, one in spans.items()]
     errors += _table([["", *_OF_ERRORS], *rows], 2)
-    notes = [f"low and high: eight in ten of {runs.partition(' of ')[0]} lay between them", *found.notes]
-    if found.spans_marked:
-        notes.insert(1, f"the {aside:.0f} more runs are set aside elsewhere, since they contradict their neighbours")
+    notes = ["low and high: eight in ten of such runs lay between them", *found.notes]
     if found.boundary != "accelerators":
         notes[:1] = [f"{notes[0]}; of the server's and the site's factors, the ends of their sources", found.host.note]
     return _joined(case, *blocks, errors, _notes(notes))
@@ -325,7 +352,7 @@ def _json(value):
 
 _COPY = (
     "model", "accelerator", "prompt_tokens", "output_tokens", "context_tokens", "weight_format", "kv_format",
-    "parallelism", "software",
+    "parallelism", "software", *NUMBERS[5:],
 )  # fmt: skip
 _INPUTS = (*_COPY[:2], "n_accelerators", "batch", *_COPY[2:], "boundary")
 _FOUND = (
@@ -338,7 +365,7 @@ def estimate_record(found):
     """An estimate as plain numbers, lists and texts, SI units, for JSON: inputs, results, errors seen in validation."""
     inputs = {name: getattr(found, name) for name in _INPUTS}
     results = {name: getattr(found, name) for name in _FOUND}
-    seen = {"validation": {"runs": _kind(found), **found.spans}, "validation_marked": found.spans_marked}
+    seen = {"validation": {"runs": _kind(found), **found.spans}, "unknown": sorted(found.unknown), "how_sure": HOW_SURE}
     return _json({"inputs": inputs, **results, **seen})
 
 

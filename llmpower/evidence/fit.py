@@ -12,6 +12,7 @@ from llmpower.facts import catalog, tables
 from llmpower.facts.quantities import quantities
 from llmpower.facts.runs import FITTED, in_fit, measurements, server
 from llmpower.step import constants, served
+from llmpower.step.case import usual as usual_fact
 from llmpower.step.constants import PER_SOFTWARE, TERMS
 from llmpower.step.point import usual
 from llmpower.step.work import network
@@ -35,7 +36,7 @@ RUNS_EXPONENT = -0.25
 SERVERS_ALIKE = 0.7
 # Relative change at which a fit ends, and steps after which it ends anyway.
 TOLERANCE, MOST_STEPS = 1e-5, 80
-# Nothing is looked for below this, a microsecond or a millionth.
+# Where a range begins at nothing, a fit begins here: a microsecond or a millionth.
 LEAST = 1e-6
 PERCENT = 100
 
@@ -48,7 +49,9 @@ def _joined(tables):
     """Columns of several tables as one, texts as objects; what a table does not have is empty, caches are in 16 bit."""
     names, found = dict.fromkeys(itertools.chain(*tables)), {}
     for name in names:
-        empty = "bf16" if name == "kv_format" else "" if any(isinstance(one.get(name), list) for one in tables) else np.nan
+        empty = (
+            "bf16" if name == "kv_format" else "" if any(isinstance(one.get(name), list) for one in tables) else np.nan
+        )
         parts = [one.get(name, [empty] * len(one["id"])) for one in tables]
         found[name] = np.array(list(itertools.chain(*parts)), object if isinstance(empty, str) else float)
     return found if "kv_format" in found else found | {"kv_format": np.array(["bf16"] * len(found["id"]), object)}
@@ -86,7 +89,9 @@ class Runs:
         # A recurrent state cannot be found in a cache of prompts, so those networks compute every prompt.
         found = (c["task"] == "lm-arena-chat") & (self.net.recurrent == 0)
         self.prompt = c["prompt_tokens"] * np.where(found, constants.fixed()["computed_prompt_share"], 1.0)
-        generated = np.where(np.isnan(c["window_context_tokens"]), c["stationary_context_tokens"], c["window_context_tokens"])
+        generated = np.where(
+            np.isnan(c["window_context_tokens"]), c["stationary_context_tokens"], c["window_context_tokens"]
+        )
         self.context = c["prompt_tokens"] + generated
         # Without a length of answers prompts count as read already.
         self.output = np.nan_to_num(c["output_tokens_per_prompt"], nan=np.inf)
@@ -111,7 +116,7 @@ class Runs:
                 net, unit = _take(self.net, rows), _take(self.unit, rows)
                 net.moe = moe
                 columns = (c["n_accelerators"], c["batch"], self.context, self.prompt, self.output)
-                limit = np.maximum(constants.fixed()["max_step_tokens"], 2 * c["batch"][rows])
+                limit = np.maximum(usual_fact("max_step_tokens"), 2 * c["batch"][rows])
                 operating = usual(spread=self.spread[rows], max_step_tokens=limit)
                 found.append((place, self.server[rows], net, unit, (*(one[rows] for one in columns), operating)))
         return found
@@ -145,15 +150,17 @@ def _by_server(servers, values):
 
 
 def serving_runs(anomalies=False, tables=FITTED):
-    """The runs constants are fitted to: servers of today, and none that contradicts its neighbours unless asked for.
-
-    tables: with the first alone, the laboratory whose energies were metered.
-    """
+    """The runs constants are fitted to: servers of today, and none that contradicts its neighbours unless asked for."""
 
     def keep(c):
         return np.array([in_fit(one, mark and not anomalies) for one, mark in zip(c["software"], c["anomaly"])])
 
     return Runs(*tables, keep=keep)
+
+
+def metered_runs(anomalies=False):
+    """Those of `serving_runs` whose energy was metered, all by one laboratory."""
+    return serving_runs(anomalies, FITTED[:1])
 
 
 def _keys(names, servers):
@@ -195,7 +202,7 @@ def fit(
 
     chosen, c = runs.rows(chosen), runs.columns
     keys = _keys(names, sorted(set(map(str, runs.server[chosen]))))
-    bounds = [[max(getattr(quantities()[name], end), LEAST) for name, _ in keys] for end in ("low", "high")]
+    bounds = [[getattr(quantities()[name], end) or LEAST for name, _ in keys] for end in ("low", "high")]
     low, high = map(np.log, bounds)
     low, high = low - math.log(bounds_factor), high + math.log(bounds_factor)
     middle = (low + high) / 2
@@ -301,7 +308,9 @@ def calibrate(say=print, today=None):
     """Fit the constants and write ``data/calibration.csv``; those set by hand stay as they are."""
     today, runs = today or datetime.date.today(), serving_runs()
     values = _flat(fit(runs))
-    say(f"fitted {len(values) - len(BY_HAND)} constants to {len(runs)} runs of {len(set(runs.architecture))} architectures")
+    say(
+        f"fitted {len(values) - len(BY_HAND)} constants to {len(runs)} runs of {len(set(runs.architecture))} architectures"
+    )
     spans = spread(runs, say=say)
     old = [cells.row for cells in tables.rows("calibration.csv")]
     lines = [list(row.values()) for row in old if row["kind"] == "convention"]

@@ -12,8 +12,8 @@ from llmpower.formulas import decode, meter
 from llmpower.ranges import Range
 from llmpower.step import bare, metered
 from llmpower.step.case import case as make_case
-from llmpower.step.point import usual
 from llmpower.step.constants import BARE_EXAM
+from llmpower.step.point import usual
 from llmpower.step.work import work
 
 PARTS = ("flows anyway", "memory chips", "way to the chip", "on the chip", "arithmetic", "not assigned")

@@ -11,11 +11,14 @@ from llmpower.evidence import fit
 from llmpower.evidence.exam import SIXTEEN_BITS, measured_points, run_counts
 from llmpower.facts.catalog import accelerator as known
 from llmpower.facts.power import power
+from llmpower.facts.runs import seen_in_fit
 from llmpower.formulas import decode, serving
 from llmpower.ranges import Range
 from llmpower.step import bare, constants, metered
 from llmpower.step.work import work
 
+# Machines with published runs whose watts were metered.
+METERED = tuple(sorted(seen_in_fit("accelerator", metered=True)))
 _TERA = 1e12
 # Above this share of the rating a board may have slowed down, so its watts no longer follow its work.
 _FREE_SHARE = 0.95
@@ -29,10 +32,10 @@ def priced():
     it, `bytes_w`, `operations_w` and `rest_w`. [W]
     """
     parts, (per_byte, per_flop) = [], constants.constants()["measured"]
-    wide = np.isin(fit.serving_runs().columns["weight_format"].astype(str), SIXTEEN_BITS)
-    for name in constants.gaps():
+    wide = np.isin(fit.metered_runs().columns["weight_format"].astype(str), SIXTEEN_BITS)
+    for name in METERED:
         machine, (watts, bytes_per_s, flop_per_s, _) = known(name), _boards(name)
-        on = fit.serving_runs().columns["accelerator"] == name
+        on = fit.metered_runs().columns["accelerator"] == name
         rows = on & wide & (watts > _FREE_SHARE * machine.tdp_w)
         columns = {
             "accelerator": name,
@@ -72,7 +75,7 @@ class Reading:
 @functools.cache
 def _boards(accelerator):
     """Boards below the power plateau: watts, bytes and operations per second, and masks of runs by name."""
-    runs = fit.serving_runs()
+    runs = fit.metered_runs()
     (n_bytes, n_flop), c = run_counts(runs), runs.columns
     steps = c["tokens_per_s"] / c["batch"] / c["n_accelerators"]
     watts = c["power_w"] / c["n_accelerators"]
@@ -174,10 +177,10 @@ def divided(case):
 
     A row a way: its name, and watts that always flow, that follow bytes, that follow operations; the constants first.
     """
-    _, kind = constants.for_machine(case.accelerator)
+    own = case.accelerator.entity
     rows = [("the estimator", *_estimated(case))]
-    for like in [case.accelerator.entity] if kind == "fitted" else constants.gaps():
-        named = "" if kind == "fitted" else f", {like}"
+    for like in [own] if own in METERED else METERED:
+        named = "" if like == own else f", {like}"
         rows += [(one.name + named, *_read(case, like, one)) for one in readings(like)]
     return rows
 

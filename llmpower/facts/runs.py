@@ -60,7 +60,7 @@ _SERVERS = (("sglang", "sglang"), ("trt", "trtllm"), ("llama.cpp", "llama.cpp"),
 
 
 def in_fit(software, anomaly):
-    """Whether constants are fitted to a run of `FITTED`: one of the servers of today, and no neighbour it contradicts."""
+    """Whether constants are fitted to a run of `FITTED`: a server of today, and no neighbour it contradicts."""
     return not anomaly and "2024" not in software and server(software) in SERVERS
 
 
@@ -78,8 +78,12 @@ def server(software):
 def seen_in_fit(column, metered=False):
     """Values of a text column among the runs that constants are fitted to; `metered`: those whose energy was."""
     tables = FITTED[:1] if metered else FITTED
-    return frozenset(cells.row[column] for name in tables for cells in rows(name)
-        if in_fit(cells.row["software"], cells.row["anomaly"]))
+    return frozenset(
+        cells.row[column]
+        for name in tables
+        for cells in rows(name)
+        if in_fit(cells.row["software"], cells.row["anomaly"])
+    )
 
 
 @functools.cache

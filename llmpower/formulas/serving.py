@@ -380,3 +380,36 @@ def serving_energy_j(uncapped_energy_j, n_accelerators, plateau_tdp_share, tdp_w
     80.0
     """
     return minimum(uncapped_energy_j, n_accelerators * plateau_tdp_share * tdp_w * serving_time_s)
+
+
+def clocked_bandwidth_share(clock_ratio, bandwidth_clock_share):
+    """Bandwidth at a lower clock over that at the highest. [1]
+
+    bandwidth_clock_share: from here on multiprocessors ask for less than memory can give.
+    Own derivation. Left out: that the bend is smooth.
+    >>> clocked_bandwidth_share(0.3, 0.6)
+    0.5
+    """
+    return minimum(clock_ratio / bandwidth_clock_share, 1)
+
+
+def clocked_byte_share(clocked_price, chip_byte_share):
+    """Energy of a byte at a lower clock over that at the highest. [1]
+
+    Own derivation: the part on the chip feels the voltage, the memory's own does not. Left out: memory clocks that
+    some boards lower as well.
+    >>> clocked_byte_share(0.8, 0.5)
+    0.9
+    """
+    return 1 - chip_byte_share * (1 - clocked_price)
+
+
+def clocked_static_share(static_tdp_share, idle_tdp_share, clock_ratio, clocked_price):
+    """Power that flows whatever the work at a lower clock, over the rating. [1]
+
+    Own derivation: what an idle board draws stays, the rest goes with the clock and its voltage. Left out: leakage,
+    which falls with the voltage too.
+    >>> clocked_static_share(0.2, 0.1, 0.5, 0.8)
+    0.14
+    """
+    return idle_tdp_share + (static_tdp_share - idle_tdp_share) * clock_ratio * clocked_price

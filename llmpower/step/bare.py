@@ -46,7 +46,7 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
 
     Reading weights and multiplying with them hide behind each other; caches and sums between accelerators come after.
     A prompt is a step of its own, and each step bears its share of those that begin.
-    Left out: experts of unequal work (`point.spread`), sampling, what attention of a prompt takes beyond its operations.
+    Left out: experts of unequal work (`point.spread`), sampling, what attention of a prompt takes beyond operations.
     """
     seen = work.positions(net, context_tokens)
     moved = batch * work.cache_traffic_bytes(net, work.cache_bytes(net, n_accelerators, seen))

@@ -92,8 +92,8 @@ def case(
     weights = given.record("weight_format", "format", weight_format)
     cache = given.record("kv_format", "format", "bf16" if kv_format is None else kv_format)
     software = None if software is None else given.choice("software", software, SOFTWARE)
-    usual = "pp" if software == "llama.cpp" else "tp"
-    parallelism = given.choice("parallelism", usual if parallelism is None else parallelism, PARALLELISMS)
+    layout = ("pp" if software == "llama.cpp" else "tp") if parallelism is None else parallelism
+    parallelism = given.choice("parallelism", layout, PARALLELISMS)
     numbers = {}
     for name in NUMBERS:
         one, whole = typed[name], name in ("n_accelerators", "accelerators_per_server")
@@ -115,18 +115,19 @@ def case(
 
 def _left(case, machine):
     """Numbers of a case that nobody gave, from facts."""
-    usual = {
-        "max_step_tokens": math.inf if case.software in ("bare", "llama.cpp") else _usual("max_step_tokens"),
+    found = {
+        "max_step_tokens": math.inf if case.software in ("bare", "llama.cpp") else usual("max_step_tokens"),
         "power_cap_w": math.inf,
-        "accelerators_per_server": machine.get("accelerators_per_server", _usual("accelerators_per_server")),
-        "link_bytes_per_s": machine.get("link_bytes_per_s", math.nan),
-        "network_bytes_per_s": machine.get("network_bytes_per_s", _usual("network_bytes_per_s")),
+        "accelerators_per_server": machine.get("accelerators_per_server", usual("accelerators_per_server")),
+        "link_bytes_per_s": machine.get("link_bytes_per_s", machine.get("bus_bytes_per_s", math.nan)),
+        "network_bytes_per_s": machine.get("network_bytes_per_s", usual("network_bytes_per_s")),
     }
-    return {name: value for name, value in usual.items() if getattr(case, name) is None}
+    return {name: value for name, value in found.items() if getattr(case, name) is None}
 
 
 @functools.cache
-def _usual(name):
+def usual(name):
+    """What a server has where nobody says otherwise, by the name of the quantity."""
     return fact("datacenter.csv", "serving", name).value
 
 
@@ -147,14 +148,20 @@ def _check_layout(check, model, n, parallelism):
 
 def _check_point(check, numbers, software, parallelism):
     """Whether drafts, limits and layout go together, and with the software."""
-    draft, accepted, limit, batch = (numbers[name] for name in ("draft_tokens", "accepted_tokens", "max_step_tokens", "batch"))
+    draft, accepted, limit, batch = (
+        numbers[name] for name in ("draft_tokens", "accepted_tokens", "max_step_tokens", "batch")
+    )
     if None not in (draft, accepted) and largest(accepted - draft) > 0:
-        check.wrong("accepted_tokens", f"got {largest(accepted):g}; allowed is up to the draft_tokens of a step [count]")
+        check.wrong(
+            "accepted_tokens", f"got {largest(accepted):g}; allowed is up to the draft_tokens of a step [count]"
+        )
     if None not in (limit, batch, draft) and largest(batch * (1 + draft)) >= limit:
         needed = f"a step of {largest(batch):,.6g} sequences sends {largest(batch * (1 + draft)):,.6g}"
         check.wrong("max_step_tokens", f"got {limit:,.6g}; {needed} without a prompt, allowed is more [count]")
     if software == "bare":
-        wrong = [name for name in ("draft_tokens", "power_cap_w") if numbers[name] is not None and largest(numbers[name]) > 0]
+        wrong = [
+            name for name in ("draft_tokens", "power_cap_w") if numbers[name] is not None and largest(numbers[name]) > 0
+        ]
         for name in wrong:
             check.wrong(name, "no step without a server was measured so; allowed is to leave it out")
         if parallelism in ("dp", "pp"):

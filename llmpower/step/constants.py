@@ -48,11 +48,14 @@ def _calibrated(entity):
 def fixed():
     """Constants that are not fitted, by name: set, or measured by our own power runs."""
     found = {name: fact.value for name, fact in _calibrated("set").items()}
-    machine = accelerator(bare.FITTED)
-    measured = {name: one.central for name, one in bare.held(machine).items()}
-    waits = metered.board(bare.FITTED).clocks_up_w.central / machine.tdp_w
-    links = energy_constant("nvlink-4").energy_j_per_byte
-    return found | measured | {"waiting_tdp_share": waits, "link_energy_j_per_byte": links}
+    machine, board = accelerator(bare.FITTED), metered.board(bare.FITTED)
+    measured = {name: one.central for name, one in bare.held(machine).items()} | {
+        "waiting_tdp_share": board.clocks_up_w.central / machine.tdp_w,
+        "idle_tdp_share": machine.idle_w / machine.tdp_w,
+        "clock_slope": board.clock_slope,
+        "chip_byte_share": board.l2_byte_j.central / board.byte_j["random bits"],
+    }
+    return found | measured | {"link_energy_j_per_byte": energy_constant("nvlink-4").energy_j_per_byte}
 
 
 @functools.cache
@@ -66,7 +69,7 @@ def software_values(software):
 
 @functools.cache
 def bandwidth_share(machine):
-    """Share of the rated bandwidth that reading reaches: measured, or what the fit has for machines it was metered on."""
+    """Share of the rated bandwidth that reading reaches: measured, or as in the fit for machines it was metered on."""
     measured = machine.get("reached_bytes_per_s")
     if measured and machine.entity not in seen_in_fit("accelerator", metered=True):
         return measured / machine.memory_bandwidth_bytes_per_s
@@ -128,7 +131,7 @@ def _unknown(model, machine, weight_format, software):
         yield "network"
     if machine.entity not in seen_in_fit("accelerator"):
         yield "machine"
-    if software not in SERVERS:
+    if software is None:
         yield "server"
 
 
@@ -145,6 +148,8 @@ def exam_errors(missing, moe, software="vllm"):
     for quantity in ("j_per_token", "tokens_per_s"):
         if software == "bare":
             row = errors("studies.csv")[BARE_EXAM, group, quantity]
+        elif software == "llama.cpp":
+            row = errors()[software, "all", quantity]
         else:
             row = dict(errors()["laboratory", group, quantity])
             for name in missing:

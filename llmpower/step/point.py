@@ -8,7 +8,7 @@ from llmpower.formulas.elementwise import maximum
 from llmpower.step import served
 
 _USUAL = {
-    "parallelism": "tp", "stages": 1.0, "spread": 0.0, "between_share": 0.0, "network_bytes_per_s": math.inf,
+    "parallelism": "tp", "stages": 1.0, "spread": 0.0, "queues": 1.0, "queue_spread": 0.0, "between_share": 0.0, "network_bytes_per_s": math.inf,
     "draft_tokens": 0.0, "accepted_tokens": 0.0, "max_step_tokens": math.inf, "length_tokens": 0.0,
 }  # fmt: skip
 
@@ -16,8 +16,8 @@ _USUAL = {
 def usual(**changes):
     """An operating point of one server without drafts or limits, and what differs from it, as `served.step` takes it.
 
-    `stages`: parts that layers are cut into; `spread`: the `served.normal_maximum` of boards with experts or sequences
-    of their own, 0 where all share them; `between_share` of what boards send that leaves their server, and the rate
+    `stages`: parts that layers are cut into; `spread`: the `served.normal_maximum` of boards with experts of their own,
+    0 where all share them; `queues` of sequences, and the same number of these, `queue_spread`; `between_share` of what boards send that leaves their server, and the rate
     `network_bytes_per_s` there; `length_tokens` of an answer, with which contexts grow. Numbers may be arrays.
     """
     return SimpleNamespace(**{**_USUAL, **changes})
@@ -31,7 +31,10 @@ def point(case):
     return usual(
         parallelism=way,
         stages=n if way == "pp" else 1.0,
-        spread=served.normal_maxima(n) if way in ("ep", "dp") else 0.0,
+        # Where sequences are spread too, copies of popular experts are taken to keep boards alike.
+        spread=served.normal_maxima(n) if way == "ep" else 0.0,
+        queues=n if way == "dp" else 1.0,
+        queue_spread=served.normal_maxima(n) if way == "dp" else 0.0,
         # A sum is formed inside each server first; then each board sends its part of it between them, out and back.
         between_share=away if way in ("dp", "pp") else serving.summed_share(away, each),
         network_bytes_per_s=case.network_bytes_per_s,

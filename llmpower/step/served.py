@@ -62,10 +62,12 @@ def machine(accelerator, weight_format):
     unit.product_flop_per_s = accelerator.get("reached_bf16_flop_per_s", likely)
     if weight_format.entity == "fp8" and fp8:
         unit.product_flop_per_s = max(unit.product_flop_per_s, _fp8_flop_per_s(accelerator, fp8))
-    # Four-bit weights are multiplied as they are where the machine has a path for them, else they are widened; an
-    # operation of theirs counts as drawing what one in eight bit does.
-    native = fp8 and weight_format.entity == "mxfp4" and accelerator.get("dense_fp4_flop_per_s")
-    unit.expert_peak, unit.drawing_peak, unit.block_peak = native or peak, fp8 if native else peak, fp8 or peak
+    # Narrow weights are multiplied as they are where the machine has a path for them, else they are widened; an
+    # operation draws what one of twice the width does, which the fitted watts of experts bear out.
+    four = fp8 and accelerator.get("dense_fp4_flop_per_s")
+    rates = {"fp8": (fp8 or peak, peak), "mxfp4": (four or peak, fp8 if four else peak)}
+    unit.expert_peak, unit.drawing_peak = rates.get(weight_format.entity, (peak, peak))
+    unit.block_peak = fp8 or peak
     return unit
 
 
@@ -202,7 +204,7 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
     attention = tokens * work.attention_flop(net, seen)
     if point.parallelism == "dp":
         uneven = serving.length_spread(point.length_tokens, context_tokens)
-        queue = serving.busiest_queue(point.spread, uneven, n, batch)
+        queue = serving.busiest_queue(point.queue_spread, uneven, n, batch)
         dense, cache_time = queue * dense, queue * cache_time
     link_bytes, link_time = links(net, unit, c, n, all_tokens, point)
     overhead = serving.overhead_time_s(net.n_layers, c.layer_time_s, net.block_layers, c.block_scaling_time_s, gaps)
@@ -212,7 +214,7 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
     overhead = overhead + point.draft_tokens * c.layer_time_s
     device = serving.device_time_s(dense, expert, cache_time, link_time, overhead)
     host = serving.host_time_s(c.host_step_time_s, net.n_layers, c.host_layer_time_s)
-    time = serving.serving_time_s(device, host, batch, c.sequence_time_s)
+    time = serving.serving_time_s(device, host, batch / point.queues, c.sequence_time_s)
 
     boards = n_accelerators
     ideal = decode.compute_time_s(weight_flop + attention, n, unit.dense_bf16_flop_per_s)
