@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import contextlib
 import csv
 import dataclasses
 import datetime
@@ -128,6 +129,10 @@ class Meter:
             self.samples.append((now, energy))
         self._former = energy
 
+    def forget(self):
+        """Take the next reading for the first one, whose time nobody knows."""
+        self._former = None
+
 
 class Table:
     """The CSV file; a row is on the disk as soon as it is added."""
@@ -225,11 +230,41 @@ class Watch(threading.Thread):
             self.join()
 
 
+class Ends:
+    """Reads the counter when it moves at the begin and at the end of a time, and in between not at all.
+
+    Reading takes some milliseconds of a host, and here the host is what is measured.  The board stands still while the
+    end is awaited, a tenth of a second at most.
+    """
+
+    def __init__(self, board):
+        self.meter, self.states, self.ident = Meter(board.energy_mj), [], None
+        self._board = board
+
+    def start(self):
+        """Wait for a move of the counter."""
+        self._await()
+        self.ident = 1
+
+    def end(self):
+        """Wait for another one, and ask once for the state."""
+        if self.ident == 1:
+            self._await()
+            self.states.append(self._board.state())
+            self.ident = 2
+
+    def _await(self, longest_s=1.0):
+        self.meter.forget()
+        had, begun = len(self.meter.samples), time.perf_counter()
+        while len(self.meter.samples) == had and time.perf_counter() - begun < longest_s:
+            self.meter.look()
+
+
 class Window:
     """The time of one point.  The work asks it whether to go on; reading begins when the warm-up is over."""
 
-    def __init__(self, board, warm_s, seconds):
-        self.watch, self.finished, self._rounds = Watch(board), [], 0.0
+    def __init__(self, watch, warm_s, seconds):
+        self.watch, self.finished, self._rounds = watch, [], 0.0
         self._warm_s, self._seconds, self._begin = warm_s, seconds, None
 
     def goes_on(self):
@@ -241,6 +276,7 @@ class Window:
             return True
         if not self.watch.ident:
             self.watch.start()
+            self._begin = now = time.perf_counter()
         if now < self._begin + self._seconds:
             return True
         self.watch.end()
@@ -259,11 +295,11 @@ class Bench:
         self.board, self.table, self.fixed, self.seconds = board, table, fixed, seconds
         self._begun, self._limit_s = time.perf_counter(), limit_s
 
-    def point(self, kind, what, work, per_round=None, warm_s=0.8, **columns):
+    def point(self, kind, what, work, per_round=None, warm_s=0.8, seconds=None, watch=Watch, **columns):
         """Measure `work`, pieces of a round to be queued or a function of a window; a round does `per_round`."""
         if time.perf_counter() - self._begun > self._limit_s:
             raise OutOfTime(what)
-        window = Window(self.board, warm_s, self.seconds)
+        window = Window(watch(self.board), warm_s, seconds or self.seconds)
         work = work if callable(work) else queued(work)
         try:
             more = work(window) or {}
@@ -271,14 +307,17 @@ class Bench:
             window.watch.end()
         samples, states = window.watch.meter.samples, window.watch.states
         rounds_per_s = rate(window.finished, samples[0][0], samples[-1][0]) if samples else None
-        if len(samples) < 5 or (per_round and not rounds_per_s):
+        if len(samples) < (2 if watch is Ends else 5) or (per_round and not rounds_per_s):
             told = f"the energy counter moved {len(samples)} times, and {len(window.finished)} units of work ended"
             print(f"{what}: left out, {told}; ask for more --seconds", flush=True)
             return
         rates = {name: amount * rounds_per_s for name, amount in (per_round or {}).items()}
         row = {**self.fixed, "kind": kind, "what": what, **columns, **more, **state_columns(states)}
-        row["power_w"], row["power_se_w"] = slope(samples)
+        row["power_w"], error = slope(samples)
+        row["power_se_w"] = max(0.01, error)  # The least that its digits tell.
         row["counter_changes"] = len(samples)
+        if watch is Ends:  # Two readings tell no error.
+            del row["power_se_w"], row["counter_changes"]
         row |= {name: value for name, value in rates.items() if name in COLUMNS}
         if "tokens_per_s" in rates:
             row["j_per_token"] = row["power_w"] / rates["tokens_per_s"]
@@ -287,7 +326,7 @@ class Bench:
 
     def _tell(self, row, rates):
         told = [f"{time.perf_counter() - self._begun:5.0f} s  {row['what']:50}  {row['power_w']:6.1f} W"]
-        told += [f"+- {row['power_se_w']:.1f}, {row['sm_clock_mhz']} MHz, {row['temperature_c']} C"]
+        told += [f"+- {row.get('power_se_w', math.nan):.1f}, {row['sm_clock_mhz']} MHz, {row['temperature_c']} C"]
         told += [f"{name} {value:.4g}" for name, value in rates.items()]
         told += [f"j_per_token {row['j_per_token']:.4g}"] if "j_per_token" in row else []
         told += ["throttled"] if row.get("throttled") == "yes" else []
@@ -561,6 +600,7 @@ class Shape:
 
 
 LLAMA_8B = Shape(32, 4096, 32, 8, 128, 14336, 128256)
+QWEN_1_7B = Shape(28, 2048, 16, 8, 128, 6144, 151936)
 QWEN_30B = Shape(48, 2048, 32, 4, 128, 768, 151936, experts=128, chosen=8)
 
 
@@ -759,7 +799,7 @@ def idle(bench):
     bench.point("integer", "all SMs, integer multiply-add", counting, done)
 
 
-def reading(data, words, programs, rounds=1):
+def read_piece(data, words, programs, rounds=1):
     """A piece in which so many programs read the words."""
     out = torch.zeros(4096, device=device, dtype=torch.int32)
     return lambda: read_kernel[(programs,)](data, out, words, programs, 4096, rounds)
@@ -781,7 +821,7 @@ def memory(bench):
     def read(content, programs, words, **columns):
         what = f"read memory, {content}, {programs} programs"
         done = {"memory_bytes_per_s": 4 * words}
-        bench.point("memory", what, [reading(data, words, programs)], done, programs=programs, **columns)
+        bench.point("memory", what, [read_piece(data, words, programs)], done, programs=programs, **columns)
 
     for programs in (1056, 264, 132, 66, 33, 16, 8):
         read("random bits", programs, words if programs > 60 else words // 8)
@@ -804,7 +844,7 @@ def l2(bench):
     for programs in (528, 132, 33):
         what = f"read L2 (16 MiB), random bits, {programs} programs"
         done = {"l2_bytes_per_s": 4 * words * rounds}
-        bench.point("l2", what, [reading(data, words, programs, rounds)], done, programs=programs)
+        bench.point("l2", what, [read_piece(data, words, programs, rounds)], done, programs=programs)
 
 
 def products(bench):
@@ -948,7 +988,370 @@ def generate(transformers, network, batch, window, prompt=1024):
         stopping_criteria=transformers.StoppingCriteriaList([Until()]),
     )  # fmt: skip
     begin = window.watch.meter.samples[0][0] if window.watch.meter.samples else 0
+    tell_steps(window)
     return {"context_tokens": round(prompt + statistics.mean(steps for at, steps in window.finished if at >= begin))}
+
+
+_PROMPT = 1024
+
+
+class Eager(typing.NamedTuple):
+    """A network of the library `transformers`: what it is called, its class of configuration, sizes and batches."""
+
+    name: str
+    config: str
+    sizes: dict
+    batches: tuple = (1,)
+
+    @property
+    def tag(self):
+        """Name and layers in words."""
+        return f"{self.name} shape, {self.sizes['num_hidden_layers']} layers"
+
+    def made(self, transformers):
+        """The network with random weights."""
+        config = getattr(transformers, self.config)(**self.sizes)
+        with torch.device(device):
+            return transformers.AutoModelForCausalLM.from_config(config, dtype=dtype).eval()
+
+
+def sizes(layers, width, heads, inner, vocabulary, head=128, tied=False):
+    """Sizes of a network with 8 key heads as `transformers` names them."""
+    return {
+        "num_hidden_layers": layers, "hidden_size": width, "num_attention_heads": heads, "num_key_value_heads": 8,
+        "head_dim": head, "intermediate_size": inner, "vocab_size": vocabulary, "tie_word_embeddings": tied,
+        "max_position_embeddings": 131072,
+    }  # fmt: skip
+
+
+EAGER = (
+    Eager("Llama-3.1-8B", "LlamaConfig", sizes(32, 4096, 32, 14336, 128256), (1, 16, 64)),
+    Eager("Qwen3-1.7B", "Qwen3Config", sizes(28, 2048, 16, 6144, 151936, tied=True), (1, 16, 64)),
+    Eager("Llama-3.2-1B", "LlamaConfig", sizes(16, 2048, 32, 8192, 128256, head=64, tied=True)),
+    Eager("Llama-3.1-8B", "LlamaConfig", sizes(8, 4096, 32, 14336, 128256)),
+)
+
+
+def tell_host(board):
+    """Print what the host is, and how long it takes for a loop of Python and for starting a small kernel."""
+    told = pathlib.Path("/proc/cpuinfo")
+    found = re.findall(r"model name\s*: (.*)|cpu MHz\s*: (.*)", told.read_text() if told.exists() else "")
+    names = {name for name, _ in found if name}
+    clocks = [float(clock) for _, clock in found if clock]
+    print(f"host: {', '.join(sorted(names)) or 'not told'}, {os.cpu_count()} cores, Python {sys.version.split()[0]}")
+    print(f"host: clocks as told {min(clocks, default=0):.0f} to {max(clocks, default=0):.0f} MHz")
+    print(f"host: 5,000,000 squares added by Python in {least(squares):.4f} s, the least of five")
+    x, weights = random(1, 64), random(64, 64)
+    for name, work in (("add", lambda: x.add_(1)), ("linear", lambda: functional.linear(x, weights))):
+        started = least(functools.partial(repeated, work, 5000)) / 5000
+        print(f"host: a small {name} of PyTorch started in {1e6 * started:.2f} us", flush=True)
+    for name, work in (("counter", board.energy_mj), ("state", board.state)):
+        print(f"host: the {name} of the board read in {1e3 * least(work):.2f} ms, the least of five", flush=True)
+
+
+def squares():
+    """A fixed amount of work for one thread of the host."""
+    total = 0
+    for number in range(5_000_000):
+        total += number * number
+    return total
+
+
+def repeated(work, times):
+    """Do it so many times, and wait for the board."""
+    for _ in range(times):
+        work()
+    wait()
+
+
+def wait():
+    """Wait for the board, if there is one."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def least(work, times=5):
+    """Seconds of the host, the least of some times."""
+    found = []
+    for _ in range(times):
+        begin = time.perf_counter()
+        work()
+        found.append(time.perf_counter() - begin)
+    return min(found)
+
+
+def tell_attention():
+    """Print how long attention of one new token takes for a length of the cache not seen before, and for it again."""
+    query = random(1, 32, 1, 128)
+    caches = [random(1, 8, length, 128) for length in range(3000, 3020)]
+    for name, planned in (("by default", True), ("without cuDNN", False)):
+        with planning(planned):
+            first, again = (
+                statistics.median(
+                    least(functools.partial(repeated, functools.partial(attend, query, one), 1), 1) for one in caches
+                )
+                for _ in range(2)
+            )
+        print(f"host: attention {name}: {1e3 * first:.3f} ms for a new length, {1e3 * again:.3f} ms again", flush=True)
+
+
+def attend(query, cache):
+    """Attention of PyTorch with fewer key heads than heads."""
+    return functional.scaled_dot_product_attention(query, cache, cache, enable_gqa=True)
+
+
+@contextlib.contextmanager
+def planning(wanted):
+    """Whether attention may be cuDNN's, which plans anew for every length of the cache."""
+    former = torch.backends.cuda.cudnn_sdp_enabled()
+    torch.backends.cuda.enable_cudnn_sdp(wanted)
+    try:
+        yield
+    finally:
+        torch.backends.cuda.enable_cudnn_sdp(former)
+
+
+def eager(bench):
+    """Steps whose kernels the host starts one by one: as the library generates, and its network alone in a loop.
+
+    By default attention may be cuDNN's, which plans anew for every length that the process has not seen, so the first
+    point of a batch and of sizes of heads has such plans in it.
+    """
+    tell_host(bench.board)
+    tell_attention()
+    (transformers,) = imported("transformers")
+    for one in EAGER:
+        network = one.made(transformers)
+        for batch in one.batches:
+            work = functools.partial(generate, transformers, network, batch)
+            eager_point(bench, f"generate eagerly, {one.tag}, batch {batch}", work, batch)
+            with planning(False):
+                eager_point(bench, f"generate eagerly, {one.tag}, batch {batch}, no cuDNN attention", work, batch)
+        for batch in sorted({1, max(one.batches)}):
+            with planning(False):
+                step = Forward(network, transformers.DynamicCache(), batch)
+                eager_point(bench, f"forward eagerly, {one.tag}, batch {batch}, no cuDNN attention", step.work, batch)
+                step.tell_kernels()
+            del step
+        del network, work
+        gc.collect()
+
+
+def eager_point(bench, what, work, batch, how="eager (no captured graphs)", watch=Ends, **columns):
+    """A point of steps that the host starts."""
+    (transformers,) = imported("transformers")
+    software = f"transformers {transformers.__version__}, PyTorch {torch.__version__}, {how}"
+    done = {"steps_per_s": 1, "tokens_per_s": batch}
+    columns |= {"weight_format": "bf16", "batch": batch, "software": software}
+    bench.point("eager", what, work, done, seconds=max(3.0, bench.seconds), watch=watch, **columns)
+
+
+class Forward:
+    """The network's own forward pass in a loop, greedy: nothing of the library's generation around it."""
+
+    grows = True
+
+    def __init__(self, network, cache, batch, prompt=_PROMPT):
+        self.network, self.cache, self.prompt, self.taken, self.batch = network, cache, prompt, 0, batch
+        tokens = torch.randint(network.config.vocab_size, (batch, prompt), device=device)
+        with torch.no_grad():
+            out = network(tokens, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        self.tokens = out.logits[:, -1].argmax(-1, keepdim=True)
+
+    def step(self):
+        """One token more for every sequence, by kernels that are started one by one."""
+        with torch.no_grad():
+            out = self.network(self.tokens, past_key_values=self.cache, use_cache=True)
+        self.tokens.copy_(out.logits[:, -1].argmax(-1, keepdim=True))
+
+    def work(self, window):
+        """Step until the window closes; returns the mean context while it was open."""
+        begun, seen = self.taken, []
+        while window.goes_on():
+            self.step()
+            wait()  # As software does that looks at each token.
+            self.taken += 1
+            seen.append((time.perf_counter(), self.taken - begun))
+            window.done(1)
+        tell_steps(window)
+        samples = window.watch.meter.samples
+        begin = samples[0][0] if samples else 0
+        grown = begun + statistics.mean(steps for at, steps in seen if at >= begin) if self.grows else 0
+        return {"context_tokens": round(self.prompt + grown)}
+
+    def tell_kernels(self, steps=3):
+        """Print how many kernels a step starts and how long they take on the board."""
+        if device != "cuda":
+            return
+        kinds = [torch.profiler.ProfilerActivity.CUDA]
+        with torch.profiler.profile(activities=kinds) as profile:
+            for _ in range(steps):
+                self.step()
+            wait()
+        found = [one for one in profile.key_averages() if one.self_device_time_total > 0]
+        count, busy_us = (
+            sum(each) / steps for each in zip(*((one.count, one.self_device_time_total) for one in found))
+        )
+        print(
+            f"      a step: {count:.0f} kernels, {busy_us / 1000:.3f} ms of the board, batch {self.batch}", flush=True
+        )
+
+
+def tell_steps(window):
+    """Print the spread of the times between steps."""
+    ends = [at for at, _ in window.finished]
+    steps = sorted(later - former for former, later in itertools.pairwise(ends))
+    if len(steps) > 10:
+        low, middle, high = (1000 * steps[len(steps) * part // 10] for part in (1, 5, 9))
+        print(f"      steps of the host: {low:.2f}, {middle:.2f}, {high:.2f} ms (10, 50, 90 %)", flush=True)
+
+
+def launches(bench):
+    """What is left of such steps when starting kernels costs the host nothing: the same in captured graphs."""
+    own = Network(QWEN_1_7B)
+    own.begin(1, _PROMPT)
+    done = {"memory_bytes_per_s": own.weight_bytes + _PROMPT * own.shape.cache_bytes, "steps_per_s": 1}
+    done |= {"flop_per_s": own.shape.decode_flop(1, _PROMPT), "tokens_per_s": 1}
+    columns = {
+        "weight_format": "bf16",
+        "batch": 1,
+        "context_tokens": _PROMPT,
+        "weight_bytes_per_step": own.weight_bytes,
+    }
+    bench.point("eager", "own kernels, captured, Qwen3-1.7B shape, 28 layers, batch 1", own.step(), done, **columns)
+    del own
+    (transformers,) = imported("transformers")
+    one = EAGER[1]
+    network = one.made(transformers)
+    fixed = Fixed(network, transformers.StaticCache(network.config, 2 * _PROMPT), 1)
+    eager_point(bench, f"forward eagerly with a fixed cache, {one.tag}, batch 1", fixed.work, 1)
+    what = f"forward captured with a fixed cache, {one.tag}, batch 1"
+    eager_point(bench, what, queued([fixed.step]), 1, how="captured graphs", watch=Watch, context_tokens=_PROMPT)
+
+
+class Fixed(Forward):
+    """The same with a cache of fixed room, which always starts after the prompt, so that a graph can be repeated."""
+
+    grows = False
+
+    def step(self):
+        """One token at the same place every time."""
+        for layer in self.cache.layers:
+            layer.cumulative_length.fill_(self.prompt)
+        super().step()
+
+
+def waiting(bench):
+    """Captured steps after each of which the host waits: what a board draws that is up and has nothing to do."""
+    network, context = Network(LLAMA_8B), _PROMPT
+    network.begin(1, context)
+    bench.point("waiting", "clocks up, nothing queued", nothing, warm_s=1.0)
+    pieces = network.step()
+    for piece in pieces:
+        piece()
+    wait()
+    graph = captured(pieces, torch.cuda.graph_pool_handle())
+    step_s = timed(graph.replay)
+    done = {
+        "memory_bytes_per_s": network.weight_bytes + context * network.shape.cache_bytes,
+        "flop_per_s": network.shape.decode_flop(1, context),
+        "steps_per_s": 1,
+        "tokens_per_s": 1,
+    }
+    columns = {"weight_format": "bf16", "batch": 1, "context_tokens": context}
+    columns["weight_bytes_per_step"] = network.weight_bytes
+    for times in (0, 1, 3, 9):
+        what = f"step of the 8B network in bf16, batch 1, then the host waits {times} times {1000 * step_s:.2f} ms"
+        work, rest_ms = waited(graph.replay, times * step_s), round(1000 * times * step_s, 2) or None
+        bench.point("waiting", what, work, done, repeat_rest=rest_ms, **columns)
+
+
+def waited(start, seconds):
+    """Work that is started, finished and followed by so many seconds of nothing."""
+
+    def work(window):
+        while window.goes_on():
+            start()
+            wait()
+            window.done(1)
+            time.sleep(seconds)
+
+    return work
+
+
+_ROWS = (1, 16, 64, 256, 1024, 4096, 8192)
+
+
+def rows(bench):
+    """Rates and watts of a product by its rows, in bf16 and in fp8 with one scale: weights come from memory."""
+    for outputs, inputs in ((8192, 8192), (4096, 14336)):
+        by_rows(bench, "bf16", "", outputs, inputs, plain)
+        if torch.cuda.get_device_capability() >= (8, 9):
+            by_rows(bench, "fp8", ", one scale", outputs, inputs, one_scale)
+
+
+def scales(bench):
+    """The same in fp8 with a scale for each row, and for blocks of 128 numbers."""
+    for how, prepared in ((", a scale per row", per_row), (", scales per 128", per_block)):
+        for outputs, inputs in ((8192, 8192), (4096, 14336)):
+            by_rows(bench, "fp8", how, outputs, inputs, prepared)
+
+
+def plain(x, outputs):
+    """A product of these rows with weights that are told later."""
+    return lambda weights: x @ weights
+
+
+def one_scale(x, outputs):
+    """The same in fp8 with one scale for either side."""
+    one = torch.ones((), device=device)
+    return lambda weights: torch._scaled_mm(x, weights, scale_a=one, scale_b=one, out_dtype=dtype)
+
+
+def per_row(x, outputs):
+    """The same with a scale for each row of x and each output."""
+    left, right = torch.ones(len(x), 1, device=device), torch.ones(1, outputs, device=device)
+    return lambda weights: torch._scaled_mm(x, weights, scale_a=left, scale_b=right, out_dtype=dtype)
+
+
+def per_block(x, outputs):
+    """The same with a scale for every 128 numbers of a row of x, and for blocks of 128 times 128 weights."""
+    kinds, inputs = functional.ScalingType, x.shape[1]
+    left = torch.ones(inputs // 128, len(x), device=device).t()
+    right = torch.ones(outputs // 128, inputs // 128, device=device).t()
+    return lambda weights: functional.scaled_mm(
+        x, weights, left, kinds.BlockWise1x128, right, kinds.BlockWise128x128, output_dtype=dtype
+    )
+
+
+def by_rows(bench, weight_format, how, outputs, inputs, prepared):
+    """Some rows times eight matrices in turn, which together are more than a second-level cache holds."""
+    cast = torch.float8_e4m3fn if weight_format == "fp8" else dtype
+    matrices = [random(outputs, inputs).to(cast).t() for _ in range(8)]
+    for number in _ROWS:
+        what = f"{weight_format} product by rows, {number} x {inputs} x {outputs}{how}"
+        multiply = prepared(random(number, inputs).to(cast), outputs)
+        try:
+            multiply(matrices[0])
+        except (RuntimeError, ValueError) as error:
+            print(f"{what}: left out, {str(error).partition(chr(10))[0][:160]}", flush=True)
+            continue
+        size = matrices[0].element_size() * outputs * inputs
+        done = {"memory_bytes_per_s": 8 * size, "flop_per_s": 8 * 2 * number * outputs * inputs}
+        pieces = [functools.partial(multiply, matrix) for matrix in matrices]
+        columns = {"weight_format": weight_format, "batch": number}
+        bench.point("rows", what, pieces, done, warm_s=0.5, seconds=min(1.5, bench.seconds), **columns)
+
+
+def reading(bench):
+    """The highest rate of reading alone, which the rates of steps and of thin products are held against."""
+    words = 2**30
+    data = torch.empty(words, device=device, dtype=torch.int32)
+    for half in data.view(torch.bfloat16).chunk(2):
+        half.normal_()
+    done = {"memory_bytes_per_s": 4 * words}
+    columns = {"weight_format": "bf16", "programs": 1056}
+    bench.point("reading", "read 4 GiB, bf16 normal, 1056 programs", [read_piece(data, words, 1056)], done, **columns)
 
 
 class Section(typing.NamedTuple):
@@ -972,8 +1375,15 @@ SECTIONS = {
     "mixture": Section(mixture, 65, (8, 0), "decode steps of a mixture of experts, 30B-A3B"),
     "rests": Section(rests, 20, (8, 0), "decode steps with rests of 2 and 8 ms"),
     "transformers": Section(plain_transformers, 50, (8, 0), "the package transformers, eager, 8B and 1.7B"),
+    "eager": Section(eager, 50, (8, 0), "the same by layers and batch, generated and forward alone; tells the host"),
+    "launches": Section(launches, 10, (8, 0), "the 1.7B network of transformers, eager and in a captured graph"),
+    "waiting": Section(waiting, 20, (8, 0), "steps of an 8B network after which the host waits"),
+    "rows": Section(rows, 6, (8, 0), "products by rows, 1 to 8,192, in bf16 and in fp8 with one scale"),
+    "scales": Section(scales, 6, (8, 9), "the same in fp8 with a scale a row, and with scales for blocks of 128"),
+    "reading": Section(reading, 5, (7, 0), "reading 4 GiB of memory"),
 }
-_DEFAULT = ",".join(name for name in SECTIONS if name != "transformers")
+_LIBRARY = ("transformers", "eager", "launches")
+_DEFAULT = ",".join(name for name in SECTIONS if name not in _LIBRARY)
 
 
 # What a run needs.
@@ -1168,7 +1578,7 @@ def parser():
         "Exit codes: 0 done, 1 a section failed or a kernel is wrong, 2 something is missing or mistyped, 130 Ctrl-C.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    words.add_argument("--sections", default=_DEFAULT, metavar="A,B", help="default: all but transformers")
+    words.add_argument("--sections", default=_DEFAULT, metavar="A,B", help="default: all that need no transformers")
     words.add_argument("--seconds", default="2.5", metavar="S", help="seconds a point after its warm-up; default 2.5")
     words.add_argument("--limit", default="900", metavar="S", help="begin no point after so many seconds; default 900")
     words.add_argument("--board", metavar="NAME", help="column board, such as 'H100 board 1'; default: NVML's name")

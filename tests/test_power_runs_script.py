@@ -22,7 +22,7 @@ HEADER = (
 # A row of our runs on an H100: steps of 7 ms of the 8B network, alone, after 1,024 tokens.
 ROW = (
     "h100-00,H100 board 1,h100-sxm,2026-11-26,580.159.04,PyTorch,decode,decode 8B bf16 batch 1 context 1024,bf16,1,"
-    "1024,,,404.03,0.00,27,126.0,1980,2619,44,no,2.1639e+12,,2.2214e+12,142.89,142.891,2.8275,1.50093e+10,"
+    "1024,,,404.03,0.01,27,126.0,1980,2619,44,no,2.1639e+12,,2.2214e+12,142.89,142.891,2.8275,1.50093e+10,"
 )
 
 
@@ -184,12 +184,49 @@ def test_a_point_that_was_too_short_makes_no_row(script, tmp_path, capsys):
 def test_the_window_opens_after_the_warm_up_and_closes(script):
     reading = iter(range(0, 10**9, 1000))
     board = types.SimpleNamespace(energy_mj=lambda: next(reading), state=lambda: state(0))
-    window = script.Window(board, 0.05, 0.1)
+    window = script.Window(script.Watch(board), 0.05, 0.1)
     begun = script.time.perf_counter()
     script.nothing(window)
     assert script.time.perf_counter() - begun >= 0.15
     assert window.watch.meter.samples[0][0] - begun >= 0.05
     assert window.watch.states and not window.watch.is_alive()
+
+
+def test_ends_read_the_counter_while_it_is_awaited_and_not_between(script):
+    energies = iter([70, 70, 75, *[80] * 3, 95])
+    asked = []
+    board = types.SimpleNamespace(energy_mj=lambda: asked.append(1) or next(energies), state=lambda: state(0))
+    ends = script.Ends(board)
+    ends.start()
+    assert len(asked) == 3 and ends.ident
+    ends.end()
+    ends.end()
+    # 80 was there when the end was awaited, so when it came nobody knows.
+    assert [energy for _, energy in ends.meter.samples] == [75, 95] and len(asked) == 7
+    assert ends.states == [state(0)]
+
+
+def test_a_point_of_two_readings_tells_no_error(script, tmp_path, capsys):
+    path, run = tmp_path / "new.csv", bench(script, tmp_path / "new.csv")
+
+    def work(window):
+        window.watch.meter.samples += [(0.0, 0), (3.0, 450_000)]
+        window.watch.states.append(state(0))
+        window.finished += [(0.5, 10), (2.5, 50)]
+
+    run.point("eager", "generate eagerly", work, {"steps_per_s": 1, "tokens_per_s": 16}, watch=script.Ends, batch=16)
+    with path.open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    # 450 J in 3 s; 40 steps in 2 s, of 16 tokens each.
+    assert (row["power_w"], row["power_se_w"], row["counter_changes"]) == ("150.00", "", "")
+    assert (row["steps_per_s"], row["tokens_per_s"]) == ("20", "320")
+
+
+def test_networks_of_the_library_are_told_with_their_layers(script):
+    assert [one.tag for one in script.EAGER] == [
+        "Llama-3.1-8B shape, 32 layers", "Qwen3-1.7B shape, 28 layers", "Llama-3.2-1B shape, 16 layers",
+        "Llama-3.1-8B shape, 8 layers",
+    ]  # fmt: skip
 
 
 def test_the_board_that_cuda_calls_0(script):
@@ -361,7 +398,8 @@ def test_an_unknown_section_is_named_with_those_allowed(script, capsys):
     assert script.main(["--sections", "idle,L2"]) == 2
     assert capsys.readouterr().err == (
         "power_runs: --sections: 'L2' unknown; allowed are "
-        "idle,memory,l2,products,decode,prompts,fp8,int4,mixture,rests,transformers\n"
+        "idle,memory,l2,products,decode,prompts,fp8,int4,mixture,rests,transformers,eager,launches,waiting,rows,scales,"
+        "reading\n"
     )
 
 

@@ -114,7 +114,7 @@ def pairs(runs, differs, same):
 
 
 _POWER_TEXT = ("id", "board", "accelerator", "driver", "software", "kind", "what", "weight_format")
-POWER_KINDS = ("idle", "clocks_up", "integer", "memory", "l2", "product", "decode", "prefill")
+POWER_KINDS = tuple("idle clocks_up integer memory l2 product decode prefill eager waiting rows reading".split())
 
 
 @functools.cache

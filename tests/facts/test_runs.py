@@ -177,17 +177,19 @@ OURS = power_runs()
 
 
 def test_power_runs_are_told_apart():
-    assert len({run.id for run in OURS}) == len(OURS) == 95
+    assert len({run.id for run in OURS}) == len(OURS) == 95 + 144
     assert {run.kind for run in OURS} == set(POWER_KINDS)
     # The letters of a run's name stand for its board.
     assert {(run.id.partition("-")[0], run.board) for run in OURS} == {
         ("h100", "H100 board 1"), ("h100b", "H100 board 2"), ("h100c", "H100 board 3"), ("h200", "H200 board 1"),
+        ("h100d", "H100 of 2026-11-27"),
+        ("h200d", "H200 of 2026-11-27, first"), ("h200e", "H200 of 2026-11-27, second"),
     }  # fmt: skip
 
 
 def test_power_runs_are_of_machines_and_formats_of_the_other_tables():
     for run in OURS:
-        assert run.power_w > 0 and run.date == "2026-11-26"
+        assert run.power_w > 0 and run.date == ("2026-11-27" if "2026-11-27" in run.board else "2026-11-26")
         assert not run.weight_format or run.weight_format in catalog.names("format")
         machine = catalog.accelerator(run.accelerator)
         # A mean over two seconds: no board draws more than its rating by more than the error of the counter.
@@ -204,6 +206,55 @@ def test_rates_of_power_runs_go_together():
         tokens = run.batch * (run.context_tokens if run.kind == "prefill" else 1)
         assert run.tokens_per_s == pytest.approx(run.steps_per_s * tokens, rel=1e-3), run.id
         assert run.j_per_token == pytest.approx(run.power_w / run.tokens_per_s, rel=1e-3), run.id
+
+
+def test_runs_of_the_second_day_say_in_words_what_their_columns_say():
+    for run in (run for run in OURS if run.kind == "rows"):
+        rows, _, inputs, _, outputs = run.what.partition("by rows, ")[2].partition(",")[0].split()
+        assert run.batch == int(rows) and run.what.startswith(run.weight_format)
+        # Two operations a weight and row, and each weight is read once: 2 bytes in bf16, 1 in fp8.
+        weights_per_s = run.memory_bytes_per_s / {"bf16": 2, "fp8": 1}[run.weight_format]
+        assert run.flop_per_s == pytest.approx(2 * run.batch * weights_per_s, rel=1e-4)
+        assert int(inputs) * int(outputs) in (8192 * 8192, 14336 * 4096)
+    for run in (run for run in OURS if run.kind == "eager"):
+        assert run.batch == int(run.what.partition("batch ")[2].partition(",")[0])
+        assert run.steps_per_s == pytest.approx(run.tokens_per_s / run.batch, rel=1e-3)
+        assert ("captured" in run.what) == run.software.endswith(", captured graphs")
+
+
+def test_a_new_length_costs_an_eager_step_some_50_ms_where_attention_is_planned():
+    """Milliseconds of a step by hand, as 1,000 over the steps a second of the file."""
+    runs = {run.what.partition("generate eagerly, ")[2]: run for run in OURS if run.board == "H100 of 2026-11-27"}
+    for what, planned_ms, plain_ms in (
+        ("Llama-3.1-8B shape, 32 layers, batch 1", 94.67, 32.80),
+        ("Qwen3-1.7B shape, 28 layers, batch 1", 80.29, 42.69),
+        ("Llama-3.2-1B shape, 16 layers, batch 1", 66.84, 17.82),
+        ("Llama-3.1-8B shape, 8 layers, batch 1", 72.14, 16.08),
+    ):
+        assert 1000 / runs[what].steps_per_s == pytest.approx(planned_ms, abs=0.01)
+        assert 1000 / runs[f"{what}, no cuDNN attention"].steps_per_s == pytest.approx(plain_ms, abs=0.01)
+        # One plan took 47.1 ms apart; the host varies by a third.
+        assert 35 < planned_ms - plain_ms < 65
+
+
+@pytest.mark.parametrize(
+    "board, step_ms, rested_w",
+    [
+        ("H200 of 2026-11-27, first", 5.11, (285.11, 204.29, 157.52)),
+        ("H100 of 2026-11-27", 6.59, (285.85, 207.99, 161.79)),
+    ],
+)
+def test_a_board_that_waits_for_its_host_draws_what_it_draws_with_clocks_up(board, step_ms, rested_w):
+    runs = {run.what: run for run in OURS if run.board == board and run.kind == "waiting"}
+    up_w = runs["clocks up, nothing queued"].power_w
+    step = "step of the 8B network in bf16, batch 1, then the host waits {} times " + f"{step_ms} ms"
+    full = runs[step.format(0)]
+    for times, watts in zip((1, 3, 9), rested_w):
+        run = runs[step.format(times)]
+        assert run.power_w == watts
+        # The board works while a step of the full run lasts, and waits for the rest.
+        share = run.steps_per_s / full.steps_per_s
+        assert watts == pytest.approx(up_w + share * (full.power_w - up_w), rel=0.02)
 
 
 def test_a_power_run_says_in_words_what_its_columns_say():
