@@ -62,8 +62,8 @@ class Estimate:
 
     def _over_hosts(self, spans):
         """Errors with the span of hosts added, as of independent doubts."""
-        ends = self.intervals["host_layer_time_s"]
-        slow, quick = (self.vary(host_layer_time_s=end).step for end in reversed(ends))
+        ends = zip(*(self.intervals[name] for name in _HOST))
+        quick, slow = (self.vary(**dict(zip(_HOST, pair))).step for pair in ends)
         more = {"tokens_per_s": (self.step.time_s / slow.time_s, self.step.time_s / quick.time_s)}
         more["j_per_token"] = (quick.energy_j / self.step.energy_j, slow.energy_j / self.step.energy_j)
         found = {}
@@ -210,6 +210,7 @@ class Estimate:
         return estimate_text(self)
 
 
+_HOST = ("host_step_time_s", "host_layer_time_s")
 # Arguments that a result repeats, and the numbers of a run in the order in which `served.step` takes them.
 _ASKED = (
     "model", "accelerator", "n_accelerators", "batch", "context_tokens", "prompt_tokens", "output_tokens",

@@ -67,7 +67,7 @@ def _known(book):
         "chapter": ("_toc.yml", set(chapters(book))),
         "held_out": ("what can be held out", set(constants.HELD_OUT)),
         "page": ("_toc.yml", set(contents(book))),
-        "predictions.csv": ("data/measurements.csv", {cells.row["id"] for cells in tables.rows("measurements.csv")}),
+        "predictions.csv": (" or ".join(runs.FITTED), {one.row["id"] for name in runs.FITTED for one in tables.rows(name)}),
     }
 
 

@@ -39,12 +39,6 @@ VARIED = {
     "reached_bandwidth_share": (0.85, 1.0), "overlap": (0.6, 0.8), "expert_overlap_share": (0.0, 0.4),
     "plateau_tdp_share": (0.95, 1.0), "prompt_layer_time_s": (0.0, 3e-4),
 }  # fmt: skip
-# What runs have in common that are left out together: all but the last four for every run, these for metered ones.
-HELD_OUT = (
-    "source", "server", "accelerator", "family", "architecture", "kind", "task", "architecture and accelerator",
-)  # fmt: skip
-# Runs that no constant saw, by others than the laboratories of the fitted ones.
-OTHERS = "other laboratories"
 # Errors of mixtures of experts spread wider than those of dense networks, by about this factor.
 WIDER = 1.3
 # Laboratories with many runs count for more in a range than those with few, by the root of their number.
@@ -81,7 +75,7 @@ def _frame(runs):
 def held_out(what="architecture", metered=True):
     """Measured runs beside predictions whose constants never saw them.
 
-    what: one of `HELD_OUT`, without which the constants behind a prediction were fitted: with ``"family"`` no run of
+    what: one of `constants.HELD_OUT`, without which the constants behind a prediction were fitted: with ``"family"`` no run of
         its family was fitted, with ``"kind"`` none of its kind, dense or mixture.
     metered: those of the laboratory that metered joules, else all.
     A table with a run a row, those marked ``anomaly`` included: what was measured, `predicted_j_per_token`,
@@ -355,7 +349,7 @@ def folds(*labels):
 
 
 def predict_held_out(what):
-    """Rows of ``data/predictions.csv`` for one of `HELD_OUT`.
+    """Rows of ``data/predictions.csv`` for one of `constants.HELD_OUT`.
 
     Runs marked ``anomaly`` are predicted but never fitted.
     """
@@ -427,7 +421,7 @@ def reach(table, end, column="speed_error"):
 def held(what):
     """Runs beside the ranges that stand for them, made without their group, from constants and errors alike.
 
-    what: one of `HELD_OUT`. The table of `held_out` without marked runs, with `low` and `high`, what the predicted
+    what: one of `constants.HELD_OUT`. The table of `held_out` without marked runs, with `low` and `high`, what the predicted
     speed is multiplied with, and `inside`, whether the measured one lies there.
     """
     table = held_out(what, metered=False)
@@ -543,7 +537,7 @@ def _ends(group, quantity, table, metered):
 def write_predictions(say=print):
     """Make ``data/predictions.csv``, ``accuracy.csv`` and ``studies.csv`` again; takes minutes, and tells `say`."""
     predicted = []
-    for what in HELD_OUT:
+    for what in constants.HELD_OUT:
         say(f"predicted without: {what}")
         predicted += predict_held_out(what)
     tables.write("predictions.csv", predicted)
@@ -564,7 +558,7 @@ def write_predictions(say=print):
             metered = np.isfinite(energy)
             rows += fit.accuracy_rows(label, these.moe[metered], energy[metered], speed[metered])
     others, errors = _apart()[1], {"j_per_token": "energy_error", "tokens_per_s": "speed_error"}
-    rows += [fit.accuracy_row(OTHERS, "all", name, others[error]) for name, error in errors.items()]
+    rows += [fit.accuracy_row(constants.OTHERS, "all", name, others[error]) for name, error in errors.items()]
     rows += joule.accuracy_rows()
     tables.write("studies.csv", rows)
     constants.errors.cache_clear(), constants.exam_errors.cache_clear()

@@ -385,6 +385,7 @@ def serving_energy_j(uncapped_energy_j, n_accelerators, plateau_tdp_share, tdp_w
 def clocked_bandwidth_share(clock_ratio, bandwidth_clock_share):
     """Bandwidth at a lower clock over that at the highest. [1]
 
+    clock_ratio: over the highest clock.
     bandwidth_clock_share: from here on multiprocessors ask for less than memory can give.
     Own derivation. Left out: that the bend is smooth.
     >>> clocked_bandwidth_share(0.3, 0.6)
@@ -407,6 +408,7 @@ def clocked_byte_share(clocked_price, chip_byte_share):
 def clocked_static_share(static_tdp_share, idle_tdp_share, clock_ratio, clocked_price):
     """Power that flows whatever the work at a lower clock, over the rating. [1]
 
+    clock_ratio: over the highest clock.
     Own derivation: what an idle board draws stays, the rest goes with the clock and its voltage. Left out: leakage,
     which falls with the voltage too.
     >>> clocked_static_share(0.2, 0.1, 0.5, 0.8)

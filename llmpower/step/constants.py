@@ -21,10 +21,16 @@ TERMS = (
     "operation_tdp_share",
 )  # fmt: skip
 SHARED = tuple(name for name in TERMS if name not in PER_SOFTWARE)
-# What groups of runs have in common that are left out together, and what a case does not know that they stand for.
+# What runs have in common that are left out together to see how far constants carry.
+HELD_OUT = (
+    "source", "server", "accelerator", "family", "architecture", "kind", "task", "architecture and accelerator",
+)  # fmt: skip
+# What a case does not know, and the groups whose errors stand for that.
 EXAMS = {"laboratory": "source", "network": "family", "machine": "accelerator", "server": "server"}
 # What is added to the name of a split where runs that contradict their neighbours count too.
 MARKED_TOO = ", marked runs too"
+# Runs that no constant saw, by others than the laboratories of the fitted ones.
+OTHERS = "other laboratories"
 BARE_EXAM = "bare steps, batches and formats held out"
 
 
