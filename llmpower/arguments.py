@@ -7,6 +7,13 @@ import reprlib
 from llmpower.facts import catalog
 from llmpower.facts.quantities import quantities
 
+# Numbers of a case, in its order; those that may be left out are None then.
+NUMBERS = (
+    "n_accelerators", "batch", "prompt_tokens", "output_tokens", "context_tokens", "cached_prompt_share",
+    "draft_tokens", "accepted_tokens", "max_step_tokens", "power_cap_w", "accelerators_per_server", "link_bytes_per_s",
+    "network_bytes_per_s",
+)  # fmt: skip
+
 
 class ParameterError(ValueError):
     """Wrong arguments; `problems` holds one line for each, `exit_code` is what a command ends with."""

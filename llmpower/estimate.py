@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from statistics import geometric_mean
 from types import SimpleNamespace
 
-from llmpower.arguments import Check, ParameterError, largest
+from llmpower.arguments import NUMBERS, Check, ParameterError, largest
 from llmpower.facts.catalog import fact, records
 from llmpower.formulas import datacenter, decode, serving
 from llmpower.formulas.elementwise import exp, log, maximum, minimum, sqrt
@@ -214,7 +214,7 @@ _HOST = ("host_step_time_s", "host_layer_time_s")
 # Arguments that a result repeats, and the numbers of a run in the order in which `served.step` takes them.
 _ASKED = (
     "model", "accelerator", "n_accelerators", "batch", "context_tokens", "prompt_tokens", "output_tokens",
-    "weight_format", "kv_format", "parallelism", "software", *cases.NUMBERS[5:],
+    "weight_format", "kv_format", "parallelism", "software", *NUMBERS[5:],
 )  # fmt: skip
 _RUN = ("batch", "context_tokens", "prompt_tokens", "output_tokens")
 

@@ -6,12 +6,11 @@ import textwrap
 
 from tabulate import tabulate
 
-from llmpower.arguments import largest
+from llmpower.arguments import NUMBERS, largest
 from llmpower.facts.power import power
 from llmpower.facts.quantities import quantities
 from llmpower.facts.units import in_unit
 from llmpower.ranges import Range
-from llmpower.step.case import NUMBERS
 
 _LARGE = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""))
 _SMALL = ((1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"), (1e-15, "f"), (1e-18, "a"))
@@ -179,7 +178,7 @@ _PARALLEL = {
     "dp": ", sequences and experts spread over the accelerators", "pp": ", layers cut over the accelerators",
 }  # fmt: skip
 # The page of the book with the errors of all kinds of cases.
-HOW_SURE = "how-sure-are-we.html"
+HOW_SURE = "chapters/model-against-measurement.html#how-sure-are-we"
 _PARTS = {
     "weights": "weights from memory", "kv": "caches from memory", "compute": "arithmetic", "interconnect": "links",
     "static": "whatever the work", "host": "rest of the server", "facility": "rest of the site",

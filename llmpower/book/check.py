@@ -45,9 +45,9 @@ def facts_problems(book):
     jobs += [*((catalog.spellings, kind) for kind in catalog.NAMED), (catalog.constant_sets,), (claims,), (coverage,)]
     jobs += [(runs.measurements, f"{name}.csv") for name in ("measurements", "validation", "server_runs")]
     jobs += [(load,) for load in (constants.constants, runs.power_runs, runs.wall_runs, public_cases, constants.fixed)]
-    jobs += [(constants.exam_errors, "measured", False, "bare")]
+    jobs += [(constants.exam_errors, frozenset(), False, one) for one in ("bare", "llama.cpp")]
     jobs += [(tables.numbers, f"{name}.csv") for name in ("accuracy", "predictions", "studies")]
-    jobs += [(constants.exam_errors, kind, moe) for kind in constants.EXAMS for moe in (False, True)]
+    jobs += [(constants.exam_errors, frozenset([name]), moe) for name in constants.EXAMS for moe in (False, True)]
     jobs += [(_name_problems, table, book, problems) for table in tables.TABLES]
     for load, *given in jobs:
         try:
@@ -67,7 +67,10 @@ def _known(book):
         "chapter": ("_toc.yml", set(chapters(book))),
         "held_out": ("what can be held out", set(constants.HELD_OUT)),
         "page": ("_toc.yml", set(contents(book))),
-        "predictions.csv": (" or ".join(runs.FITTED), {one.row["id"] for name in runs.FITTED for one in tables.rows(name)}),
+        "predictions.csv": (
+            " or ".join(runs.FITTED),
+            {one.row["id"] for name in runs.FITTED for one in tables.rows(name)},
+        ),
     }
 
 

@@ -75,8 +75,8 @@ def _frame(runs):
 def held_out(what="architecture", metered=True):
     """Measured runs beside predictions whose constants never saw them.
 
-    what: one of `constants.HELD_OUT`, without which the constants behind a prediction were fitted: with ``"family"`` no run of
-        its family was fitted, with ``"kind"`` none of its kind, dense or mixture.
+    what: one of `constants.HELD_OUT`, without which the constants behind a prediction were fitted: with ``"family"`` no
+        run of its family was fitted, with ``"kind"`` none of its kind, dense or mixture.
     metered: those of the laboratory that metered joules, else all.
     A table with a run a row, those marked ``anomaly`` included: what was measured, `predicted_j_per_token`,
     `predicted_tokens_per_s`, and `energy_error` and `speed_error`, predicted over measured less one.
@@ -421,8 +421,8 @@ def reach(table, end, column="speed_error"):
 def held(what):
     """Runs beside the ranges that stand for them, made without their group, from constants and errors alike.
 
-    what: one of `constants.HELD_OUT`. The table of `held_out` without marked runs, with `low` and `high`, what the predicted
-    speed is multiplied with, and `inside`, whether the measured one lies there.
+    what: one of `constants.HELD_OUT`. The table of `held_out` without marked runs, with `low` and `high`, what the
+    predicted speed is multiplied with, and `inside`, whether the measured one lies there.
     """
     table = held_out(what, metered=False)
     table = table[table["anomaly"] == ""].reset_index(drop=True)

@@ -224,7 +224,7 @@ def fit(
 
 
 def _weights(runs, chosen, exponent):
-    """Weight of each chosen run: set-ups and laboratories with many runs count for more, but less than in proportion."""
+    """Weight of each chosen run: set-ups and laboratories count for more with their runs, less than in proportion."""
     c, weight = runs.columns, np.ones(len(chosen))
     set_up = np.array([c["source"][chosen], runs.server[chosen], c["accelerator"][chosen], runs.architecture[chosen]])
     for labels in (set_up.astype(str), set_up[:1].astype(str)):
@@ -308,9 +308,8 @@ def calibrate(say=print, today=None):
     """Fit the constants and write ``data/calibration.csv``; those set by hand stay as they are."""
     today, runs = today or datetime.date.today(), serving_runs()
     values = _flat(fit(runs))
-    say(
-        f"fitted {len(values) - len(BY_HAND)} constants to {len(runs)} runs of {len(set(runs.architecture))} architectures"
-    )
+    networks = len(set(runs.architecture))
+    say(f"fitted {len(values) - len(BY_HAND)} constants to {len(runs)} runs of {networks} architectures")
     spans = spread(runs, say=say)
     old = [cells.row for cells in tables.rows("calibration.csv")]
     lines = [list(row.values()) for row in old if row["kind"] == "convention"]

@@ -4,19 +4,13 @@ import functools
 import math
 from dataclasses import dataclass, replace
 
-from llmpower.arguments import Check, largest
+from llmpower.arguments import NUMBERS, Check, largest
 from llmpower.facts import catalog
 from llmpower.facts.catalog import fact
 from llmpower.formulas import datacenter, meter
 
 PARALLELISMS = ("tp", "ep", "dp", "pp")
 SOFTWARE = ("vllm", "sglang", "trtllm", "llama.cpp", "eager", "bare")
-# Numbers of a case, in its order; those that may be left out are None then.
-NUMBERS = (
-    "n_accelerators", "batch", "prompt_tokens", "output_tokens", "context_tokens", "cached_prompt_share",
-    "draft_tokens", "accepted_tokens", "max_step_tokens", "power_cap_w", "accelerators_per_server", "link_bytes_per_s",
-    "network_bytes_per_s",
-)  # fmt: skip
 _MAY_BE_LEFT_OUT = ("output_tokens", "context_tokens", *NUMBERS[8:])
 
 
