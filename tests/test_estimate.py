@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from llmpower import estimate
 from llmpower.arguments import ParameterError
-from llmpower.estimate import FITTED_FROM, held
-from llmpower.facts import catalog, tables
+from llmpower.estimate import held
+from llmpower.facts import catalog
 from llmpower.facts.quantities import quantities
 from llmpower.step import constants
 from llmpower.step.case import case
@@ -29,6 +29,9 @@ ROUND = {
     "padding_rows": 2.0, "static_tdp_share": 0.25, "compute_tdp_share": 0.8, "operation_tdp_share": 0.5,
     "weight_energy_j_per_byte": 100e-12, "cache_energy_j_per_byte": 150e-12, "link_energy_j_per_byte": 10e-12,
     "prompt_layer_time_s": 100e-6,
+    # Of these a calculation on paper needs none: tests of their own are below and in tests/step.
+    "served_flop_share": 1.0, "expert_overlap_share": 0.0, "host_step_time_s": 0.0, "host_layer_time_s": 0.0,
+    "waiting_tdp_share": 0.25,
 }  # fmt: skip
 
 
@@ -197,27 +200,16 @@ def test_boundaries_by_hand(paper):
 
 
 def test_machines_without_runs_say_that_they_are_scaled():
-    fitted, scaled = estimate("llama-3.1-8b", "h100-sxm"), estimate("llama-3.1-8b", "a100-sxm-80gb")
+    run = {"software": "vllm"}
+    fitted, scaled = estimate("llama-3.1-8b", "h100-sxm", **run), estimate("llama-3.1-8b", "rtx-4090", **run)
     assert fitted.calibration == "fitted" and not any("scaled" in note for note in fitted.notes)
-    assert scaled.calibration == "scaled" and any("scaled from b200 and h100-sxm" in note for note in scaled.notes)
-    # Two machines differ, and their errors are those of machines that were held out.
-    assert scaled.spans["j_per_token"] == constants.errors()["accelerators", "dense", "j_per_token"]
-    assert fitted.spans["j_per_token"] == constants.errors()[constants.EXAMS["fitted"], "dense", "j_per_token"]
-
-
-def test_batches_below_the_fitted_runs_are_called_an_extrapolation():
-    table = tables.rows("measurements.csv")
-    fitted = [one.row for one in table if one.row["id"].startswith("mlenergy") and not one.row["anomaly"]]
-    # The least of them ran with 7.81 requests at once, at a limit of 8.
-    assert round(min(float(row["batch"]) for row in fitted)) == FITTED_FROM == 8
-    word = "extrapolation"
-    told = {
-        batch: any(word in note for note in estimate("llama-3.1-8b", "h100-sxm", batch=batch).notes)
-        for batch in (1, 7, 8, 64)
-    }
-    assert told == {1: True, 7: True, 8: False, 64: False}
-    several = estimate("llama-3.1-8b", "h100-sxm", batch=numpy.array([64, 1]))
-    assert any(word in note for note in several.notes) and not any(word in note for note in bare().notes)
+    assert scaled.calibration == "scaled" and any("scaled from h100-sxm" in note for note in scaled.notes)
+    assert (fitted.unknown, scaled.unknown) == (frozenset(), {"machine"})
+    # The range of a known case is that of laboratories left out; what is not known can only widen it.
+    known = constants.errors()["laboratory", "dense", "tokens_per_s"]
+    assert fitted.spans["tokens_per_s"] == known
+    for end, further in (("low_ratio", -1), ("high_ratio", 1)):
+        assert further * scaled.spans["tokens_per_s"][end] >= further * known[end]
 
 
 # Software
@@ -229,7 +221,7 @@ def bare(model="llama-3.1-8b", accelerator="h100-sxm", *given, **more):
 
 def test_software_is_part_of_the_answer():
     served, alone = (estimate("llama-3.1-8b", "h100-sxm", software=name) for name in ("vllm", "bare"))
-    assert estimate("llama-3.1-8b", "h100-sxm").software == served.software == "vllm" and alone.software == "bare"
+    assert served.software == "vllm" and alone.software == "bare"
     for found in (served, alone):
         record = json.loads(json.dumps(estimate_record(found)))
         assert record["inputs"]["software"] == found.software and record["calibration"] == found.calibration
@@ -238,11 +230,51 @@ def test_software_is_part_of_the_answer():
     assert any(note.startswith("whatever the work") for note in alone.notes)
 
 
+def test_without_software_the_answer_is_the_mean_of_servers_with_a_range_over_all():
+    run = {
+        "model": "llama-3.1-70b",
+        "accelerator": "h100-sxm",
+        "n_accelerators": 4,
+        "batch": 32,
+        "context_tokens": 1000,
+    }
+    each = [estimate(**run, software=name) for name in ("vllm", "sglang", "trtllm")]
+    found = estimate(**run)
+    assert found.software is None and any("range over all" in note for note in found.notes)
+    steps = sorted(one.step_s for one in each)
+    # Gaps enter a time as they are, so the mean of constants is the mean of times.
+    assert found.step_s == pytest.approx(sum(steps) / 3) and steps[0] < 0.9 * steps[2]
+    wide, narrow = (one.high.tokens_per_s / one.low.tokens_per_s for one in (found, each[0]))
+    assert wide > narrow
+    assert "not given: the mean of vLLM" in str(found)
+
+
+def test_every_kernel_from_the_host_makes_small_networks_cost_as_much_as_large_ones():
+    # hongping2026nf4: 7B in 16 bit on an RTX 5090 under plain transformers, 70.47 tokens/s: a step of 14.2 ms, where
+    # reading 14.2 GB at 1.79 TB/s takes 7.9. Our own hosts: 63.9 ms for 8B and 67.7 for 1.7B (data/power_runs.csv).
+    card = estimate(
+        "mistral-7b", "rtx-5090", prompt_tokens=100, output_tokens=256, weight_format="fp16", software="eager"
+    )
+    assert 0.9 * card.low.tokens_per_s < 70.47 < 1.15 * card.high.tokens_per_s
+    steps = {}
+    for model in ("llama-3.1-8b", "qwen3-4b"):
+        eager, graphs = (estimate(model, "h100-sxm", context_tokens=500, software=name) for name in ("eager", "vllm"))
+        steps[model] = eager.step_s
+        assert eager.bound == "overhead" and eager.step_s > 3 * graphs.step_s
+        assert eager.power_w < 0.7 * graphs.power_w and eager.j_per_token > 1.9 * graphs.j_per_token
+        if model == "llama-3.1-8b":
+            # h100d rows of power_runs.csv, without plans for each length: 178 W and 32.8 ms a token, 5.84 J.
+            assert (eager.power_w, eager.j_per_token) == pytest.approx((178, 5.84), rel=0.05)
+    assert steps["qwen3-4b"] > steps["llama-3.1-8b"], "36 layers against 32"
+    assert 1000 / eager.high.tokens_per_s < 40 and 1000 / eager.low.tokens_per_s > 67.7
+
+
 def test_unknown_software_is_told_with_the_words_that_are_known():
     (told,) = problem("llama-3.1-8b", "h100-sxm", software="bear")
-    assert told == "software: got 'bear'; did you mean bare? allowed is vllm, bare"
-    lines = problem("llama-3.1-8b", "h100-sxm", software=None, batch=0)
-    assert len(lines) == 2 and lines[0] == "software: got None; allowed is vllm, bare"
+    known = "vllm, sglang, trtllm, llama.cpp, eager, bare"
+    assert told == f"software: got 'bear'; did you mean bare? allowed is {known}"
+    lines = problem("llama-3.1-8b", "h100-sxm", software=3, batch=0)
+    assert len(lines) == 2 and lines[0] == f"software: got 3; allowed is {known}"
 
 
 def test_the_command_line_takes_software(say):
@@ -252,8 +284,8 @@ def test_the_command_line_takes_software(say):
     found = bare(context_tokens=1024)
     assert json.loads(out)["inputs"]["software"] == "bare" and json.loads(out)["power_w"] == found.power_w
     code, out, err = say("estimate llama-3.1-8b h100-sxm --software tgi")
-    assert (code, out) == (2, "") and err == "llmpower: software: got 'tgi'; allowed is vllm, bare\n"
-    assert "--software vllm|bare" in " ".join(say("estimate --help")[1].split())
+    assert (code, out) == (2, "") and err.startswith("llmpower: software: got 'tgi'; allowed is vllm, sglang, trtllm")
+    assert "--software vllm|sglang|trtllm|llama.cpp|eager|bare" in " ".join(say("estimate --help")[1].split())
 
 
 def test_a_bare_board_that_was_not_measured_says_so():
@@ -261,7 +293,7 @@ def test_a_bare_board_that_was_not_measured_says_so():
         found = bare(accelerator=machine)
         assert found.calibration == "measured" and not any("scaled" in note for note in found.notes)
     found = bare(accelerator="b200")
-    assert found.calibration == "scaled" and any("constants scaled from h100-sxm" in note for note in found.notes)
+    assert found.calibration == "scaled" and any("scaled from h100-sxm" in note for note in found.notes)
     # Only 4-bit weights are unpacked.
     assert any("has to be unpacked" in note for note in bare(weight_format="int4").notes)
     assert not any("unpacked" in note for note in bare(weight_format="fp8").notes)
@@ -426,7 +458,7 @@ def test_a_bare_step_keeps_to_its_parts_and_its_limit(run, weight_format):
 @given(runs, st.floats(1.001, 3))
 def test_what_never_hurts(run, factor):
     found = estimate(**run)
-    for name in ("memory_bandwidth_bytes_per_s", "reached_bf16_flop_per_s", "link_bytes_per_s"):
+    for name in ("memory_bandwidth_bytes_per_s", "product_flop_per_s", "link_bytes_per_s"):
         assert found.vary(**{name: factor * found.inputs[name]}).tokens_per_s >= found.tokens_per_s * (1 - 1e-12), name
     for name in ("layer_time_s", "sequence_time_s", "sum_time_s", "context_tokens", "prompt_tokens"):
         assert found.vary(**{name: factor * found.inputs[name]}).tokens_per_s <= found.tokens_per_s * (1 + 1e-12), name
@@ -496,7 +528,8 @@ def test_numbers_out_of_range(name, value):
         ("kv_format", "bf61", "did you mean bf16"),
         ("model", None, "no model is called 'None'"),
         ("boundary", "sever", "did you mean server? allowed is accelerators, server, facility"),
-        ("parallelism", "pp", "allowed is tp, ep"),
+        ("parallelism", "pq", "allowed is tp, ep, dp, pp"),
+        ("parallelism", "dp", "has no experts to spread, allowed is tp or pp"),
         ("boundary", 3, "allowed is accelerators"),
         ("parallelism", "ep", "has no experts to spread, allowed is tp"),
     ],
@@ -519,11 +552,10 @@ def test_rates_that_are_not_known():
     assert all(line.startswith("accelerator: no rate") for line in lines) and "known for h100-sxm" in lines[0]
     # Whole systems are refused, so they are not named as what would do.
     assert "dgx-h100" not in lines[0]
-    (told,) = problem("llama-3.1-8b", "rtx-4090", 2)
-    assert (
-        told.startswith("n_accelerators: no bandwidth between accelerators of rtx-4090")
-        and "allowed is 1; it is known" in told
-    )
+    (told,) = problem("llama-3.1-8b", "rtx-3060", 4)
+    assert told.startswith("n_accelerators: no bandwidth between accelerators of rtx-3060")
+    assert "give link_bytes_per_s [B/s]; it is known for h100-sxm" in told
+    assert estimate("llama-3.1-8b", "rtx-3060", 4, link_bytes_per_s=8e9).step.link_time_s > 0
 
 
 def test_arrays_that_do_not_go_together():
@@ -542,7 +574,7 @@ def test_one_error_with_every_problem():
         context_tokens=math.nan,
         weight_format="?",
         kv_format="!",
-        parallelism="dp",
+        parallelism="dd",
         boundary="planet",
     )
     assert sorted(line.partition(":")[0] for line in lines) == sorted(
@@ -563,5 +595,7 @@ def test_enough_is_the_fewest_that_fit():
     found = [held(case(**ONE | {"batch": 24}, kv_format=cache)) for cache in ("bf16", "fp8")]
     assert [one.n_accelerators for one in found] == [4, 2]
     # One board needs no link to others, of which the catalog knows none here.
-    assert held(case("llama-3.1-8b", "rtx-4090", context_tokens=1000)).n_accelerators == 1
-    assert held(case("llama-3.1-70b", "rtx-4090", context_tokens=1000)) is None
+    assert held(case("qwen3-4b", "rtx-3060", weight_format="int4", context_tokens=1000)).n_accelerators == 1
+    assert held(case("llama-3.1-8b", "rtx-3060", context_tokens=1000)) is None
+    # Cards share the bus of their computer: 141 GB over cards of 24 GB, in a number that divides 64 heads.
+    assert held(case("llama-3.1-70b", "rtx-4090", context_tokens=1000)).n_accelerators == 8

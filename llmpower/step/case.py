@@ -113,10 +113,16 @@ def _left(case, machine):
         "max_step_tokens": math.inf if case.software in ("bare", "llama.cpp") else usual("max_step_tokens"),
         "power_cap_w": math.inf,
         "accelerators_per_server": machine.get("accelerators_per_server", usual("accelerators_per_server")),
-        "link_bytes_per_s": machine.get("link_bytes_per_s", machine.get("bus_bytes_per_s", math.nan)),
+        "link_bytes_per_s": _link_bytes_per_s(machine),
         "network_bytes_per_s": machine.get("network_bytes_per_s", usual("network_bytes_per_s")),
     }
     return {name: value for name, value in found.items() if getattr(case, name) is None}
+
+
+def _link_bytes_per_s(machine):
+    """Bandwidth to the others of a server: its own links, else the bus; a lone board needs none."""
+    alone = math.inf if machine.get("accelerators_per_server") == 1 else math.nan
+    return machine.get("link_bytes_per_s", machine.get("bus_bytes_per_s", alone))
 
 
 @functools.cache

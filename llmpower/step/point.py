@@ -8,7 +8,7 @@ from llmpower.formulas.elementwise import maximum
 from llmpower.step import served
 
 _USUAL = {
-    "parallelism": "tp", "stages": 1.0, "spread": 0.0, "queues": 1.0, "queue_spread": 0.0, "between_share": 0.0,
+    "parallelism": "tp", "stages": 1.0, "spread": 0.0, "queues": 1.0, "queue_spread": 0.0, "inside_share": 1.0, "between_share": 0.0,
     "network_bytes_per_s": math.inf, "draft_tokens": 0.0, "accepted_tokens": 0.0, "max_step_tokens": math.inf,
     "length_tokens": 0.0,
 }  # fmt: skip
@@ -18,8 +18,9 @@ def usual(**changes):
     """An operating point of one server without drafts or limits, and what differs from it, as `served.step` takes it.
 
     `stages`: parts that layers are cut into; `spread`: the `served.normal_maximum` of boards with experts of their own,
-    0 where all share them; `queues` of sequences, and the same maximum of these, `queue_spread`; `between_share` of
-    what boards send that leaves their server, and the rate `network_bytes_per_s` there; `length_tokens` of an answer,
+    0 where all share them; `queues` of sequences, and the same maximum of these, `queue_spread`; `inside_share` of a
+    sum that is formed inside a server, nothing where it has one board; `between_share` of what boards send that leaves
+    their server, and the rate `network_bytes_per_s` there; `length_tokens` of an answer,
     with which contexts grow. Numbers may be arrays.
     """
     return SimpleNamespace(**{**_USUAL, **changes})
@@ -39,6 +40,7 @@ def point(case):
         queue_spread=served.normal_maxima(n) if way == "dp" else 0.0,
         # A sum is formed inside each server first; then each board sends its part of it between them, out and back.
         between_share=away if way in ("dp", "pp") else serving.summed_share(away, each),
+        inside_share=min(each - 1, 1.0),
         network_bytes_per_s=case.network_bytes_per_s,
         draft_tokens=case.draft_tokens,
         accepted_tokens=case.accepted_tokens,

@@ -151,7 +151,7 @@ def links(net, unit, constants, n, tokens, point):
         n_bytes = several * serving.allreduce_bytes(net.n_layers, tokens, net.d_model, _ACTIVATION_BYTES)
         exchanges = 2 * net.n_layers
     away = n_bytes * point.between_share
-    inside = n_bytes - away if point.parallelism in ("dp", "pp") else n_bytes
+    inside = n_bytes - away if point.parallelism in ("dp", "pp") else point.inside_share * n_bytes
     rates = (inside, unit.link_bytes_per_s, away, point.network_bytes_per_s)
     return n_bytes, several * serving.link_time_s(exchanges, constants.sum_time_s, *rates)
 
