@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 from llmpower.arguments import NUMBERS, Check, ParameterError, largest
 from llmpower.facts.catalog import fact, records
+from llmpower.facts.runs import SERVERS
 from llmpower.formulas import datacenter, decode, serving
 from llmpower.formulas.elementwise import exp, log, maximum, minimum, sqrt
 from llmpower.step import bare, constants, served
@@ -59,6 +60,13 @@ class Estimate:
         """Errors of the exam that stands for this case, by quantity, such as measured over predicted at both ends."""
         found = constants.exam_errors(self.unknown, self.case.model.n_experts > 0, self.software)
         return self._over_hosts(found) if self.software == "eager" else found
+
+    @property
+    def spans_marked(self):
+        """`spans` with the runs too that contradict their neighbours; None for software that has none."""
+        if self.software not in (None, *SERVERS):
+            return None
+        return constants.exam_errors(self.unknown, self.case.model.n_experts > 0, self.software, marked=True)
 
     def _over_hosts(self, spans):
         """Errors with the span of hosts added, as of independent doubts."""

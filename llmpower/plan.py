@@ -306,7 +306,7 @@ def _chosen(found, used):
     waits, note = service.waiting_w(machine)
     yield _certain("idle_w", waits, f"of waiting accelerators, {note}", "W", _OWN_RUNS)
     if found.software is None:
-        yield _certain("software", "any server", "mean of three, with a range over all")
+        yield _certain("software", "any", "mean of three, range over all")
     seen = f"constants; ends hold eight in ten of {found.spans['tokens_per_s']['n']:.0f} runs"
     yield _certain("estimate", found.calibration, seen, source="mlenergy2025")
 

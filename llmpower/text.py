@@ -197,8 +197,7 @@ def _run(found):
 
 
 _UNKNOWN = {
-    "network": "a network whose like no fitted run had", "machine": "a machine that no fitted run had",
-    "server": "any server",
+    "network": "a network of no fitted run", "machine": "a machine of no fitted run", "server": "any server",
 }  # fmt: skip
 
 
@@ -213,7 +212,7 @@ def _kind(found):
         return "networks on desktop cards and one A100, by constants set by hand"
     missing = [_UNKNOWN[name] for name in _UNKNOWN if name in found.unknown]
     wider = f", with what {' and '.join(missing)} {'adds' if len(missing) == 1 else 'add'}" if missing else ""
-    return f"{nets}, each predicted by constants that saw nothing of its laboratory{wider}"
+    return f"{nets}, each predicted without its laboratory{wider}"
 
 
 def _operating(found):
@@ -237,11 +236,16 @@ def _page(found, run, *blocks):
     case.append(f"boundary: {_BOUNDARY[found.boundary]}; a token is an output token")
     spans = {"energy per token": found.spans["j_per_token"], "tokens/s": found.spans["tokens_per_s"]}
     runs = f"{spans['tokens/s']['n']:.0f} measured runs of {_kind(found)}"
-    table = "studies" if found.software == "bare" else "accuracy"
-    errors = _wrapped(f"error seen in validation, on {runs} (data/{table}.csv; all exams: {HOW_SURE} in the book)", 0)
+    errors = _wrapped(f"error seen in validation, on {runs}; all exams: {HOW_SURE}", 0)
+    if found.spans_marked:
+        aside = found.spans_marked["tokens_per_s"]["n"] - spans["tokens/s"]["n"]
+        more = zip(("energy", "speed"), found.spans_marked.values())
+        spans |= {f"{what}, {aside:.0f} more runs": one for what, one in more}
     rows = [[name, *(f"{one[column]:.1f}" for column in _ERRORS), "%"] for name, one in spans.items()]
     errors += _table([["", *_OF_ERRORS], *rows], 2)
     notes = ["low and high: eight in ten of such runs lay between them", *found.notes]
+    if found.spans_marked:
+        notes.insert(1, f"the {aside:.0f} more runs are set aside elsewhere, since they contradict their neighbours")
     if found.boundary != "accelerators":
         notes[:1] = [f"{notes[0]}; of the server's and the site's factors, the ends of their sources", found.host.note]
     return _joined(case, *blocks, errors, _notes(notes))
@@ -364,7 +368,8 @@ def estimate_record(found):
     """An estimate as plain numbers, lists and texts, SI units, for JSON: inputs, results, errors seen in validation."""
     inputs = {name: getattr(found, name) for name in _INPUTS}
     results = {name: getattr(found, name) for name in _FOUND}
-    seen = {"validation": {"runs": _kind(found), **found.spans}, "unknown": sorted(found.unknown), "how_sure": HOW_SURE}
+    seen = {"validation": {"runs": _kind(found), **found.spans}, "validation_marked": found.spans_marked}
+    seen |= {"unknown": sorted(found.unknown), "how_sure": HOW_SURE}
     return _json({"inputs": inputs, **results, **seen})
 
 

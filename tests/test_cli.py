@@ -48,7 +48,7 @@ def test_the_help_tells_what_is_allowed_and_what_holds_unless_given(say):
         "--accelerators-per-server N accelerators in a server [1 to 10,000] (default: 8, NVIDIA DGX H100",
         "--queries-per-day X queries the service answers [1 to 1e+13 1/day] --",
         "--kv-format FORMAT number format of the key-value cache [bf16, fp16,",
-        "--parallelism tp|ep tp cuts",
+        "--parallelism tp|ep|dp|pp tp cuts",
         "such as llama-3.1-70b",
         "example",
     ):
@@ -94,9 +94,9 @@ def test_calibrate_shows_progress_and_errors(say, monkeypatch):
     assert code == 0
     lines = out.splitlines()
     assert "this takes minutes" in lines[0] and lines[1:3] == ["[1/2] half way", "[2/2] held out"]
-    known = constants.errors()["architectures", "all", "j_per_token"]
+    known = constants.errors()["architecture", "all", "j_per_token"]
     row = [
-        "architectures",
+        "architecture",
         "all",
         "j_per_token",
         *(f"{known[name]:.1f}" for name in ("median_pct", "mean_pct", "p90_pct")),
@@ -142,4 +142,4 @@ def test_help_names_what_counts_where_nothing_is_given(say):
     left_open = llmpower.case("llama-3.1-8b", "h100-sxm", prompt_tokens=300, output_tokens=100)
     assert code == 0 and left_open.context_tokens == 350 and "(default: prompt + output / 2)" in printed
     assert printed.count(f"(default: {left_open.kv_format.entity})") == 2
-    assert f"(default: {left_open.parallelism})" in printed
+    assert f"(default: {left_open.parallelism}, under llama.cpp pp)" in printed

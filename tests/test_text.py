@@ -56,20 +56,26 @@ def test_estimate_tells_what_a_reader_needs(say):
     shares = [float(line.split()[-2]) for line in lines.partition("J/token\n  w")[2].splitlines()[:5]]
     assert sum(shares) == pytest.approx(100, abs=0.3)
     assert f"a step takes {printed(1000 * found.step_s)} ms, bound by {found.bound}" in lines
-    known = constants.errors()[constants.EXAMS["fitted"], "dense", "j_per_token"]
-    runs = f"{known['n']:.0f} measured runs of dense networks, each predicted by terms chosen and constants fitted"
-    assert f"{runs} without its architecture" in " ".join(lines.split())
+    known = constants.exam_errors(frozenset(["server"]), False)["j_per_token"]
+    n = constants.errors()["server", "dense", "tokens_per_s"]["n"]
+    runs = f"{n:.0f} measured runs of dense networks, each predicted without its laboratory, with what any server adds"
+    assert runs in " ".join(lines.split()) and text.HOW_SURE in " ".join(lines.split())
     assert row("energy per token")[3:6] == [f"{known[name]:.1f}" for name in ("median_pct", "mean_pct", "p90_pct")]
     assert "boundary: accelerators alone; a token is an output token" in lines
     assert "right for answers of one length" in lines
 
 
 def test_estimate_of_a_machine_that_was_never_fitted_says_so(say):
-    _, out, _ = say("estimate qwen3-30b-a3b a100 --batch 64 --n-accelerators 2 --parallelism ep --boundary facility")
-    known = constants.errors()["accelerators", "moe", "tokens_per_s"]
-    runs = f"{known['n']:.0f} measured runs of expert networks, each predicted by constants fitted on the other"
-    assert f"{runs} accelerator; this one" in " ".join(out.split())
-    assert "constants scaled from b200 and h100-sxm" in out
+    _, out, _ = say(
+        "estimate qwen3-30b-a3b a100-sxm-40gb --batch 64 --n-accelerators 2 --parallelism ep --boundary facility"
+        " --software vllm"
+    )
+    known = constants.errors()["machine", "moe", "tokens_per_s"]
+    runs = (
+        f"{known['n']:.0f} measured runs of expert networks, each predicted without its laboratory, with what a machine"
+    )
+    assert f"{runs} of no fitted run adds" in " ".join(out.split())
+    assert "scaled from h100-sxm" in out
     assert "whole experts spread" in out and "rest of the server" in out and "rest of the site" in out
     assert "site factor 1.2" in out and "host scaled with the rating" in out
 
@@ -116,6 +122,8 @@ def test_estimate_as_json(say):
         "high",
         "validation",
         "validation_marked",
+        "unknown",
+        "how_sure",
     ]
     for name in ("tokens_per_s", "power_w", "j_per_token", "step_s", "bound", "energy_by_part", "prefill_j_per_token"):
         assert record[name] == getattr(found, name)
@@ -126,20 +134,21 @@ def test_estimate_as_json(say):
     )
     assert record["inputs"]["boundary"] == "facility" and record["inputs"]["context_tokens"] == 400
     assert record["validation"]["j_per_token"]["median_pct"] > 0
-    # 35 of the 42 marked runs are of dense networks: 5 of Qwen3-8B, 5 of Qwen3-32B, 25 of Nemotrons.
-    marked, clean = (record[name]["j_per_token"]["n"] for name in ("validation_marked", "validation"))
-    assert marked - clean == 35
+    # 35 of the 42 metered runs that are marked are of dense networks: 5 of Qwen3-8B, 5 of Qwen3-32B, 25 of Nemotrons;
+    # of the marked public runs 30: 15 of Llama 3.1 8B, 12 of Qwen3-32B on GB200, three of Qwen3-32B in 8 bit.
+    marked, clean = (record[name]["tokens_per_s"]["n"] for name in ("validation_marked", "validation"))
+    assert marked - clean == 35 + 30
 
 
 def test_an_estimate_tells_its_error_with_and_without_the_runs_set_aside(say):
     out = say(f"estimate {RUN}")[1]
-    clean, marked = (constants.exam_errors("fitted", False, marked=marked) for marked in (False, True))
-    for name, row in (("energy per token", clean["j_per_token"]), ("energy, 35 more runs", marked["j_per_token"])):
+    clean, marked = (constants.exam_errors(frozenset(["server"]), False, marked=marked) for marked in (False, True))
+    for name, row in (("energy per token", clean["j_per_token"]), ("energy, 65 more runs", marked["j_per_token"])):
         told = [f"{row[column]:.1f}" for column in ("median_pct", "mean_pct", "p90_pct")]
         assert [name.split() + told + ["%"]] == [
             line.split() for line in out.splitlines() if line.strip().startswith(name)
         ]
-    assert "the 35 more runs are set aside elsewhere" in out and "eight in ten of 142 measured runs" in out
+    assert "the 65 more runs are set aside elsewhere" in out and "eight in ten of 142 measured runs" in out
     assert "set aside" not in say(f"estimate {RUN} --software bare")[1]
 
 

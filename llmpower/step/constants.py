@@ -142,14 +142,15 @@ def _unknown(model, machine, weight_format, software):
 
 
 @functools.cache
-def exam_errors(missing, moe, software="vllm"):
+def exam_errors(missing, moe, software="vllm", marked=False):
     """Errors of the exams that stand for a case, by quantity; of mixtures of experts or dense networks.
 
     missing: what no fitted run had of it, a set of names of `EXAMS`; the range of each is added to that of an unknown
         laboratory as an independent error.
+    marked: count the runs too that contradict their neighbours.
     Where most of the runs err to one side, the prediction itself is an end of the range.
     """
-    group = "moe" if moe else "dense"
+    group, too = "moe" if moe else "dense", MARKED_TOO if marked else ""
     found = {}
     for quantity in ("j_per_token", "tokens_per_s"):
         if software == "bare":
@@ -157,9 +158,9 @@ def exam_errors(missing, moe, software="vllm"):
         elif software == "llama.cpp":
             row = errors()[software, "all", quantity]
         else:
-            row = dict(errors()["laboratory", group, quantity])
+            row = errors()["laboratory" + too, group, quantity]
             for name in missing:
-                row = _wider(row, errors()[name, group, quantity])
+                row = _wider(row, errors()[name + too, group, quantity])
         ends = (("low_ratio", min), ("high_ratio", max))
         found[quantity] = row | {end: outer(row[end], 1.0) for end, outer in ends}
     return found
