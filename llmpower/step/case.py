@@ -2,7 +2,7 @@
 
 import functools
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from llmpower.arguments import NUMBERS, Check, largest
 from llmpower.facts import catalog
@@ -11,6 +11,7 @@ from llmpower.formulas import datacenter, meter
 
 PARALLELISMS = ("tp", "ep", "dp", "pp")
 SOFTWARE = ("vllm", "sglang", "trtllm", "llama.cpp", "eager", "bare")
+_WHOLE = ("n_accelerators", "accelerators_per_server")
 _MAY_BE_LEFT_OUT = ("output_tokens", "context_tokens", *NUMBERS[8:])
 
 
@@ -88,35 +89,41 @@ def case(
     software = None if software is None else given.choice("software", software, SOFTWARE)
     layout = ("pp" if software == "llama.cpp" else "tp") if parallelism is None else parallelism
     parallelism = given.choice("parallelism", layout, PARALLELISMS)
-    numbers = {}
-    for name in NUMBERS:
-        one, whole = typed[name], name in ("n_accelerators", "accelerators_per_server")
-        left_out = one is None and name in _MAY_BE_LEFT_OUT
-        numbers[name] = None if left_out else given.number(name, one, whole=whole, arrays=name in NUMBERS[:8])
+    numbers = {name: _number(given, name, typed[name]) for name in NUMBERS}
     given.shapes(numbers)
-    n, batch, prompt, output, context, *point = numbers.values()
-    if model and n is not None:
-        _check_layout(given, model, n, parallelism)
+    if model and numbers["n_accelerators"] is not None:
+        _check_layout(given, model, numbers["n_accelerators"], parallelism)
     _check_point(given, numbers, software, parallelism)
     if check is None:
         given.done()
+    if not given.problems:
+        numbers |= {name: value for name, value in _left(machine, software).items() if numbers[name] is None}
+    n, batch, prompt, output, context, *point = numbers.values()
     output = math.inf if output_tokens is None else output
     context, assumed = (context, ()) if given.problems else _context(prompt, output, context)
     records = (model, machine, n, batch, context, weights, cache, prompt, output, parallelism, tuple(assumed), software)
-    found = Case(*records, *point)
-    return found if given.problems else replace(found, **_left(found, machine))
+    return Case(*records, *point)
 
 
-def _left(case, machine):
+def _number(check, name, given):
+    """A number of a case; None where it may be left out and is."""
+    if given is None and name in _MAY_BE_LEFT_OUT:
+        return None
+    if type(given) is int and not given and name in NUMBERS[5:8]:
+        return 0.0
+    return check.number(name, given, name in _WHOLE, arrays=name in NUMBERS[:8])
+
+
+@functools.cache
+def _left(machine, software):
     """Numbers of a case that nobody gave, from facts."""
-    found = {
-        "max_step_tokens": math.inf if case.software in ("bare", "llama.cpp") else usual("max_step_tokens"),
+    return {
+        "max_step_tokens": math.inf if software in ("bare", "llama.cpp") else usual("max_step_tokens"),
         "power_cap_w": math.inf,
         "accelerators_per_server": machine.get("accelerators_per_server", usual("accelerators_per_server")),
         "link_bytes_per_s": _link_bytes_per_s(machine),
         "network_bytes_per_s": machine.get("network_bytes_per_s", usual("network_bytes_per_s")),
     }
-    return {name: value for name, value in found.items() if getattr(case, name) is None}
 
 
 def _link_bytes_per_s(machine):
