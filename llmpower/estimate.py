@@ -437,7 +437,7 @@ def _left_out(case, kind):
         fitted = f"static power and energy of bytes are scaled from {bare.FITTED}"
         yield f"no run on {case.accelerator.entity} was fitted: {fitted}"
     if largest(case.draft_tokens) > 0:
-        yield "a draft counts as a layer more of the network; a separate small network for drafts costs more"
+        yield "a draft counts as a layer and the output layer more; a separate small network for drafts costs more"
     if case.power_cap_w < math.inf:
         yield "the cap lowers clocks by a rule from public curves; at caps near what idles, boards may do worse"
     if case.software == "bare":

@@ -36,7 +36,7 @@ PRICES = ("weight_energy_j_per_byte", "cache_energy_j_per_byte")
 def network(model, weight_format, kv_format):
     """Dimensions as `work.network` has them, but with the output layer kept in 16 bit and counted apart."""
     net = SimpleNamespace(**vars(work.network(model, weight_format, kv_format)))
-    wide, net.params_head = records("formats.csv")["bf16"].bytes_per_value, model.d_model * model.vocab
+    wide = records("formats.csv")["bf16"].bytes_per_value
     net.shared_bytes += net.params_head / net.params_shared * max(0.0, wide - net.shared_bytes)
     return net
 

@@ -208,8 +208,7 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
         dense, cache_time = queue * dense, queue * cache_time
     link_bytes, link_time = links(net, unit, c, n, all_tokens, point)
     overhead = serving.overhead_time_s(net.n_layers, c.layer_time_s, net.block_layers, c.block_scaling_time_s, gaps)
-    # A draft costs as much as a layer of the network, which it resembles where it is a layer more.
-    drafts = point.draft_tokens / net.n_layers
+    drafts = serving.drafting_share(point.draft_tokens, net.n_layers, net.params_head, net.params_shared)
     dense, memory, weight_bytes = (one + drafts * one for one in (dense, memory, weight_bytes))
     overhead = overhead + point.draft_tokens * c.layer_time_s
     device = serving.device_time_s(dense, expert, cache_time, link_time, overhead)

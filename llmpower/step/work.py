@@ -37,6 +37,7 @@ def network(model, weight_format, kv_format):
     if latent:
         net.kv_values = decode.kv_values_mla(model.mla_latent, model.mla_rope)
         net.kv_heads, net.score_width, net.value_width = 1, net.kv_values, model.mla_latent
+    net.params_head = model.d_model * model.vocab
     net.recurrent = float(net.state_values > 0)
     net.block_rows = model.fp8_block_rows if fp8 and net.moe else 0
     net.block_layers = net.n_moe_layers if net.block_rows else 0
