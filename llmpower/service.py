@@ -143,6 +143,7 @@ class Bill:
     grid_water_l_per_kwh: float
     part_load: tuple = ((0.0, 1.0), (0.0, 1.0))
     n_together: int = 1
+    power_cap_w: float = math.inf
 
     served_tokens_per_s = property(lambda bill: bill.tokens_per_s_per_accelerator)
     queries_per_s = _si("queries_per_day")
@@ -159,7 +160,7 @@ class Bill:
     # Machines, and the power they are rated at and draw on average: accelerators, whole servers, site.
     n_accelerators = property(lambda bill: bill.n_servers * bill.accelerators_per_server)
     mean_load = of(datacenter.mean_load)
-    tdp_w = property(lambda bill: power(bill.accelerator, "tdp_w").value)
+    tdp_w = property(lambda bill: min(power(bill.accelerator, "tdp_w").value, bill.power_cap_w))
 
     @property
     def mean_w(self):

@@ -329,3 +329,22 @@ def test_a_model_that_no_machine_of_the_kind_holds():
     # No link between these cards is known, so a copy is one of them.
     with pytest.raises(ParameterError, match=r"misses .* GB on 1 x rtx-4090"):
         plan("llama-3.1-70b", "rtx-4090", 1e6, tokens_per_s_per_user=1)
+
+
+def test_a_cap_is_what_a_site_is_built_for():
+    run = {"batch": 64, "n_accelerators": 2, "software": "vllm", **GIVEN}
+    free, capped = (plan("llama-3.1-70b", "h100-sxm", 1e7, power_cap_w=watts, **run) for watts in (700, 400))
+    # A server of eight: 8 x 400 W beside 2,150 W, times 1.2.
+    assert capped.site_mw.central == pytest.approx(capped.n_servers.central * (8 * 400 + 2150) * 1.2e-6)
+    assert capped.n_servers.central >= free.n_servers.central and capped.site_mw.central < free.site_mw.central
+    assert capped.j_per_token_at_work.central < free.j_per_token_at_work.central
+    assert capped.estimate.power_cap_w == 400
+
+
+def test_prompts_in_a_cache_cost_nothing():
+    run = {"batch": 64, "n_accelerators": 2, "software": "vllm", **GIVEN}
+    none, half = (plan("llama-3.1-70b", "h100-sxm", 1e7, cached_prompt_share=share, **run) for share in (0, 0.5))
+    short = plan("llama-3.1-70b", "h100-sxm", 1e7, context_tokens=750, **run | {"prompt_tokens": 250})
+    # Half of 500 tokens is computed; caches are as long as before, 500 + 500 / 2.
+    assert half.tokens_per_s.central == pytest.approx(short.tokens_per_s.central)
+    assert half.wh_per_query.central < none.wh_per_query.central

@@ -78,7 +78,7 @@ def test_cards_on_a_bus_sum_more_slowly_than_boards_with_links():
 
 
 def test_a_wide_service_of_experts_fits_and_keeps_its_speed():
-    """deepseek2025system: 14,800 tokens/s a server of eight on 144 H800, 4,989 tokens of cache, 20 to 22 tokens/s each."""
+    """deepseek2025system: 14,800 tokens/s a server on 144 H800, 4,989 tokens of cache, 20 to 22 tokens/s each."""
     case = CASES["wide-ep-01"]
     run = {"context_tokens": case.given["context_tokens"], "weight_format": "fp8", "parallelism": "dp"}
     users = case.value * 18 / 21
