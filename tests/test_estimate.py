@@ -261,7 +261,7 @@ def test_every_kernel_from_the_host_makes_small_networks_cost_as_much_as_large_o
         eager, graphs = (estimate(model, "h100-sxm", context_tokens=500, software=name) for name in ("eager", "vllm"))
         steps[model] = eager.step_s
         assert eager.bound == "overhead" and eager.step_s > 3 * graphs.step_s
-        assert eager.power_w < 0.7 * graphs.power_w and eager.j_per_token > 1.9 * graphs.j_per_token
+        assert eager.power_w < 0.7 * graphs.power_w and eager.j_per_token > 1.8 * graphs.j_per_token
         if model == "llama-3.1-8b":
             # h100d rows of power_runs.csv, without plans for each length: 178 W and 32.8 ms a token, 5.84 J.
             assert (eager.power_w, eager.j_per_token) == pytest.approx((178, 5.84), rel=0.12)

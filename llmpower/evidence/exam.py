@@ -40,7 +40,7 @@ VARIED = {
     "plateau_tdp_share": (0.95, 1.0), "prompt_layer_time_s": (0.0, 3e-4),
 }  # fmt: skip
 # Errors of mixtures of experts spread wider than those of dense networks, by about this factor.
-WIDER = 1.3
+WIDER = 1.2
 # Laboratories with many runs count for more in a range than those with few, by the root of their number.
 _LABORATORIES = -0.5
 _ENDS = (0.1, 0.9)
