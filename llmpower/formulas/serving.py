@@ -11,6 +11,7 @@ def tokens_written(batch, accepted_tokens):
     """Output tokens of a step. [1]
 
     Own derivation: each sequence writes one, and those of its drafts that the network accepts (leviathan2023drafts).
+    Left out: drafts accepted past the end of an answer.
     >>> tokens_written(64, 1.5)
     160.0
     """
@@ -20,7 +21,7 @@ def tokens_written(batch, accepted_tokens):
 def tokens_tried(batch, draft_tokens):
     """Tokens that a step sends through the network for all sequences, drafts included. [1]
 
-    Own derivation: a step checks all drafts of a sequence at once.
+    Own derivation: a step checks all drafts of a sequence at once. Left out: trees of drafts.
     >>> tokens_tried(64, 3)
     256
     """
@@ -75,22 +76,11 @@ def mixed_step_tokens(step_tokens, prompts_per_step, prompt_passes, prompt_token
     """Tokens that go through the network in a step that carries a prompt. [1]
 
     step_tokens: tokens of the step that are no prompt.
-    Own derivation.
+    Own derivation. Left out: the limit of a step where prompts begin faster than it takes them in, so that they queue.
     >>> mixed_step_tokens(64, 0.1, 1, 500)
     564.0
     """
     return step_tokens + maximum(1 / prompt_passes, prompts_per_step) * prompt_tokens
-
-
-def mixed_step_passes(prompts_per_step, prompt_tokens, step_tokens, max_step_tokens):
-    """How often a step that carries prompts reads the weights, since their tokens exceed the limit of a step. [1]
-
-    mixed_step_passes: at least 1.
-    Own derivation: requests then wait for prompts that others began. Left out: whole numbers.
-    >>> mixed_step_passes(4, 2000, 1000, 5000)
-    2.0
-    """
-    return maximum(prompts_per_step * prompt_tokens / (max_step_tokens - step_tokens), 1)
 
 
 def average_step(prompt_step_share, plain_step, mixed_step):
@@ -318,11 +308,12 @@ def busiest_queue(normal_maximum, length_spread, n_accelerators, batch):
 def length_spread(output_tokens, context_tokens):
     """Relative spread of the contexts of running requests. [1]
 
-    Own derivation: answers of one length, begun at any time, so that their ages are even between 0 and the end.
+    Own derivation: answers of one length, begun at any time, so that their ages are even between 0 and the end. Left
+    out: answers and prompts of unequal length, so low.
     >>> length_spread(1200, 866.0254037844386)
     0.4
     """
-    return output_tokens / (sqrt(12.0) * context_tokens)
+    return output_tokens / (2 * sqrt(3) * context_tokens)
 
 
 def dispatch_bytes(n_moe_layers, tokens, d_model, activation_bytes_per_value, n_experts_per_token, n_accelerators):

@@ -1,11 +1,14 @@
 """What holds for every formula: documented, dimensioned, and the same for all kinds of numbers."""
 
 import inspect
+import pathlib
 import re
 
 import numpy
 import pytest
 
+import llmpower
+from llmpower.book import files
 from llmpower.facts.quantities import quantities
 from llmpower.facts.tables import DATA, FactError
 from llmpower.formulas import documented
@@ -20,6 +23,14 @@ def expected(text, unit):
 
 def test_every_formula_has_a_hand_calculation():
     assert set(CASES) == set(FORMULAS)
+
+
+def test_every_formula_has_a_caller():
+    package = pathlib.Path(llmpower.__file__).parent
+    rooms = [path for path in package.rglob("*.py") if path.parent.name != "formulas"]
+    texts = [path.read_text(encoding="utf-8") for path in (*rooms, *files.chapters(package.parent).values())]
+    called = set(re.findall(r"\w+", "\n".join(texts)))
+    assert not [name for name in FORMULAS if name.partition(".")[2] not in called]
 
 
 @pytest.mark.parametrize("name", FORMULAS)

@@ -12,6 +12,7 @@ from llmpower.estimate import expect
 from llmpower.facts import catalog
 from llmpower.facts.runs import power_runs
 from llmpower.step import bare, metered
+from llmpower.step.point import usual
 from tests.facts.power_rows import near, rows, spoil
 
 # A billion weights, a tenth of them in the output layer; ten layers, each with 2 x 2 heads x 100 values of cache.
@@ -24,7 +25,7 @@ DENSE = SimpleNamespace(
 # The same with 16 experts of half a billion weights, of which a token takes two.
 MIXED = SimpleNamespace(**vars(DENSE) | {"n_experts": 16, "n_experts_per_token": 2, "params_routed": 8e9, "moe": True})
 UNIT = SimpleNamespace(
-    memory_bandwidth_bytes_per_s=1e12, dense_bf16_flop_per_s=2e14, reached_bf16_flop_per_s=1e14, link_bytes_per_s=1e11,
+    memory_bandwidth_bytes_per_s=1e12, dense_bf16_flop_per_s=2e14, product_flop_per_s=1e14, link_bytes_per_s=1e11,
     tdp_w=1000.0,
 )  # fmt: skip
 ROUND = SimpleNamespace(
@@ -39,7 +40,7 @@ def step(net=DENSE, n=1.0, batch=8.0, context=1000.0, prompt=0.0, output=math.in
     unit, constants = (SimpleNamespace(**vars(one)) for one in (UNIT, ROUND))
     unit.tdp_w = tdp_w
     vars(constants).update(changed)
-    return bare.step(net, unit, constants, n, batch, context, prompt, output, 0.0)
+    return bare.step(net, unit, constants, n, batch, context, prompt, output, usual())
 
 
 def test_a_step_that_reads_by_hand():
@@ -79,7 +80,7 @@ def test_two_accelerators_by_hand():
 def test_prompts_by_hand():
     # A prompt of 300 alone: 300 x 2 x 0.9e9 = 540 GFLOP, the output layer once: 0.2; each token looks back on 150, so
     # attention is 300 x 2 x 10 x 200 x 10 x 150 = 1.8: 542 GFLOP take 5.42 ms, and 1 ms of gaps. No cache is read.
-    alone = bare.prompt(DENSE, UNIT, ROUND, 1.0, 300.0)
+    alone = bare.prompt(DENSE, UNIT, ROUND, 1.0, 300.0, usual())
     assert alone.time_s == pytest.approx(6.42e-3) and alone.kv_j == alone.cache_time_s == 0
     # 0.2 + 0.542 + 100 W x 6.42 ms.
     assert alone.energy_j == pytest.approx(1.384)
@@ -261,16 +262,14 @@ def test_constants_of_the_fitted_board():
     assert found.limited_byte_share == pytest.approx(0.93963, rel=1e-5)
     # 6 us: NVIDIA's NCCL, issue 1259. 1.3 pJ/bit: NVLink 4.
     assert found.sum_time_s == 6e-6 and found.link_energy_j_per_byte == near(10.4e-12)
-    assert rates("h100-sxm").reached_bf16_flop_per_s == PRODUCT
+    assert rates("h100-sxm").product_flop_per_s == PRODUCT
     # Integer arithmetic on all multiprocessors, 284.37 - 114.40 W, where weights are to be unpacked.
     assert constants("h100-sxm", "int4")[0].unpacking_tdp_share * 700 == pytest.approx(169.97)
 
 
 def test_in_8_bit_the_output_layer_keeps_price_and_rate_of_16():
     assert constants("h100-sxm", "fp8")[0].flop_energy_j_per_flop == near(HEAD * FLOP_J + (1 - HEAD) * FLOP_J_8)
-    assert rates("h100-sxm", "fp8").reached_bf16_flop_per_s == pytest.approx(
-        1 / (HEAD / PRODUCT + (1 - HEAD) / PRODUCT_8)
-    )
+    assert rates("h100-sxm", "fp8").product_flop_per_s == pytest.approx(1 / (HEAD / PRODUCT + (1 - HEAD) / PRODUCT_8))
 
 
 def test_another_measured_board_takes_the_fitted_prices_times_its_own_stream():
@@ -282,7 +281,7 @@ def test_another_measured_board_takes_the_fitted_prices_times_its_own_stream():
     assert found.static_tdp_share * 700 == pytest.approx(160.912, rel=1e-5)
     assert found.flop_energy_j_per_flop == near(1.08165e-12)
     assert found.layer_time_s == bare.fitted().layer_time_s
-    assert rates("h200-sxm").reached_bf16_flop_per_s == 664.43e12
+    assert rates("h200-sxm").product_flop_per_s == 664.43e12
 
 
 def test_a_board_that_was_not_measured_is_scaled_from_the_fitted_one():
@@ -294,7 +293,7 @@ def test_a_board_that_was_not_measured_is_scaled_from_the_fitted_one():
     # HBM3e for HBM3: 3.44 for 3.92 pJ/bit (data/energy_constants.csv), so 3.84 pJ less for a byte.
     for name in bare.PRICES:
         assert getattr(found, name) == near(getattr(bare.fitted(), name) - 3.84e-12)
-    assert rates("b200").reached_bf16_flop_per_s == pytest.approx(PRODUCT / 989 * 2250)
+    assert rates("b200").product_flop_per_s == pytest.approx(PRODUCT / 989 * 2250)
     # HBM2e: 4.3 pJ/bit, 3.04 pJ more for a byte.
     older = constants("a100-sxm-80gb")[0]
     assert older.weight_energy_j_per_byte == near(bare.fitted().weight_energy_j_per_byte + 3.04e-12)

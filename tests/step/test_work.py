@@ -14,7 +14,7 @@ from llmpower.step.bound import counts, memory_fit, step_bound
 from llmpower.step.case import case
 from llmpower.step.measures import Prices, cost
 from llmpower.step.spill import deliver
-from llmpower.step.work import fewest, fits, work
+from llmpower.step.work import fewest, fits, needed_bytes, work
 
 
 def test_the_articles_case_by_hand():
@@ -81,6 +81,48 @@ def test_llama_405b_in_8_bits_keeps_some_weights_wide():
     assert memory_fit(step, 1, "h100-sxm", 1).accelerators_needed == 8
 
 
+# A layout decides what is kept twice
+
+
+def laid_out(model, n, way, **more):
+    """Work of a step of 32 sequences of 1,000 tokens on H100 boards."""
+    return work(case(model, "h100-sxm", n, 32, context_tokens=1000, parallelism=way, **more))
+
+
+def test_heads_are_copied_where_boards_share_sequences_only():
+    # Qwen3 30B: 48 layers x 2 x 4 heads x 128 x 2 B = 98,304 B a token; of four heads eight boards keep each twice.
+    for way, copies in (("tp", 2), ("ep", 2), ("dp", 1), ("pp", 1)):
+        step = laid_out("qwen3-30b-a3b", 8, way)
+        assert step.kv_cache_bytes == step.kv_traffic_bytes == copies * 98_304 * 1000
+    # Of a latent cache each of eight keeps the whole: 61 x 576 x 2 B = 70,272 B a token; with its own sequences none.
+    assert laid_out("deepseek-v3", 8, "tp").kv_cache_bytes == 8 * 70_272 * 1000
+    assert laid_out("deepseek-v3", 8, "dp").kv_cache_bytes == 70_272 * 1000
+
+
+def test_sequences_of_its_own_need_all_weights_but_the_experts():
+    # Mixtral: 32 layers x 8 experts x 3 x 4,096 x 14,336 = 45,097,156,608 of 46,702,792,704 weights; 1,605,636,096 are
+    # left, of which a step does not read the input embedding, 32,000 x 4,096.
+    routed, rest, embedding = 45_097_156_608, 1_605_636_096, 131_072_000
+    for way, each in (("tp", 1), ("ep", 1), ("pp", 1), ("dp", 4)):
+        step = laid_out("mixtral-8x7b", 4, way)
+        assert step.weight_stored_bytes == 2 * (each * rest + routed)
+        # Of 32 sequences with two experts each none is left out but 0.75^32 of them.
+        assert step.weight_read_bytes == pytest.approx(2 * (each * (rest - embedding) + (1 - 0.75**32) * routed))
+        # Arithmetic is the same: a token is worked on once.
+        assert step.linear_flop == 2 * (rest - embedding + routed / 4)
+    # A board more keeps the rest once more.
+    three, four = (case("mixtral-8x7b", "h100-sxm", n, 32, context_tokens=1000, parallelism="dp") for n in (3, 4))
+    assert needed_bytes(four) - needed_bytes(three) == pytest.approx(2 * rest)
+
+
+def test_a_published_batch_of_deepseek_fits_with_sequences_apart():
+    # rtpllm2025deepseek: 13,200 requests of 4,000 + 2,000 tokens on 18 servers of eight H800, 80 GB each. A cache of
+    # 5,000 tokens is 351 MB: 92 on a board are 32 GB; kept by every board, 4.6 TB.
+    run = {"context_tokens": 5000, "weight_format": "fp8"}
+    apart, shared = (case("deepseek-v3", "h100-sxm", 144, 13200, parallelism=way, **run) for way in ("dp", "ep"))
+    assert fits(apart) and not fits(shared)
+
+
 # One answer: what a step takes is the same whoever asks.
 
 FORMATS = catalog.names("format")
@@ -88,6 +130,8 @@ FORMATS = catalog.names("format")
 UNIT_PRICES = {
     "weight_energy_j_per_byte": 1.0, "cache_energy_j_per_byte": 1.0, "operation_tdp_share": 1.0,
     "compute_tdp_share": 0.0, "plateau_tdp_share": math.inf,
+    # A bound knows of no tokens that choose the same experts.
+    "expert_overlap_share": 0.0,
 }  # fmt: skip
 
 
