@@ -111,7 +111,7 @@ def other_runs():
         table["predicted_j_per_token"] = energy / table["batch"]
         table = _with_errors(table)
         records = [
-            (catalog.model(a), catalog.accelerator(b), catalog.number_format(c), d)
+            (catalog.model(a), catalog.accelerator(b), catalog.number_format(c), d if d in SERVERS else None)
             for a, b, c, d in zip(table["model"], table["accelerator"], table["weight_format"], table["server"])
         ]
         missing = [constants.unknown(*one) for one in records]
