@@ -471,7 +471,8 @@ def board_pairs(what="source"):
     logarithms. Columns `boards`, `server`, `network`, `batch`, `measured`, `predicted`.
     """
     table, found = held(what), []
-    same = ["source", "server", "model", "weight_format", "n_accelerators", "prompt_tokens", "output_tokens"]
+    same = ["source", "server", "model", "weight_format", "n_accelerators", "expert_parallel", "prompt_tokens"]
+    same += ["output_tokens"]
     groups = {key: some.sort_values("batch") for key, some in table.groupby([*same, "accelerator"])}
     for fast, slow in PAIRS:
         for key, some in groups.items():
