@@ -44,6 +44,8 @@ WIDER = 1.2
 # Laboratories with many runs count for more in a range than those with few, by the root of their number.
 _LABORATORIES = -0.5
 _ENDS = (0.1, 0.9)
+# With these constants the energy of arithmetic counts its operations.
+_OPERATIONS_ONLY = {"operation_tdp_share": 1, "compute_tdp_share": 0, "plateau_tdp_share": math.inf}
 # Two runs of one set-up may differ this much in context and still count as a repeat.
 _SAME_CONTEXT = 0.2
 
@@ -111,7 +113,7 @@ def other_runs():
         table["predicted_j_per_token"] = energy / table["batch"]
         table = _with_errors(table)
         records = [
-            (catalog.model(a), catalog.accelerator(b), catalog.number_format(c), d)
+            (catalog.model(a), catalog.accelerator(b), catalog.number_format(c), d if d in SERVERS else None)
             for a, b, c, d in zip(table["model"], table["accelerator"], table["weight_format"], table["server"])
         ]
         missing = [constants.unknown(*one) for one in records]
@@ -215,7 +217,7 @@ def worked(id):
     """
     runs = fit.Runs(keep=lambda c: np.array([one == id for one in c["id"]]))
     c, [(_, [software], net, unit, (*run, point))] = runs.columns, runs.parts()
-    net, unit = (SimpleNamespace(**{k: np.ravel(v)[0] for k, v in vars(space).items()}) for space in (net, unit))
+    net, unit, point = (_alone(space) for space in (net, unit, point))
     n, batch, context, prompt, output = (float(column[0]) for column in run)
     found, _ = constants.for_machine(catalog.accelerator(c["accelerator"][0]), software)
     plain, whole = (served.step(net, unit, found, n, batch, context, q, output, point) for q in (0, prompt))
@@ -226,12 +228,19 @@ def worked(id):
         "weight_time_s": plain.memory_time_s - plain.cache_time_s,
     }
     counted |= {"link_bytes": plain.interconnect_j / found.link_energy_j_per_byte / n}
-    adds = plain.compute_j / serving.board_power_w(n, 1, unit.tdp_w) - found.compute_tdp_share * plain.compute_time_s
-    counted |= {"ideal_time_s": adds / found.operation_tdp_share}
+    # Where an operation is all that arithmetic is charged for, its energy is the rating for the time at the peak rate.
+    priced = SimpleNamespace(**{**vars(found), **_OPERATIONS_ONLY})
+    ideal = served.step(net, unit, priced, n, batch, context, 0, output, point).compute_j
+    counted |= {"ideal_time_s": ideal / serving.board_power_w(n, 1, unit.tdp_w)}
     measured = {"time_s": time, "energy_j": decode.energy_j(c["power_w"][0], time)}
     asked = {"n": n, "batch": batch, "context": context, "prompt": prompt, "output": output}
     steps = {"net": net, "unit": unit, "constants": found, "plain": plain, "whole": whole}
     return SimpleNamespace(**steps, **asked, **counted, **measured)
+
+
+def _alone(space):
+    """A namespace of the arrays of one run as one of numbers; what is no number stays."""
+    return SimpleNamespace(**{k: np.ravel(v)[0] for k, v in vars(space).items()})
 
 
 def repeats():
@@ -257,8 +266,8 @@ def run_counts(runs):
     n_bytes, n_flop = np.empty(len(runs)), np.empty(len(runs))
     # With a joule for each byte, and the rating for operations at the peak rate, energies are counts.
     some, _ = constants.for_machine(catalog.accelerator(bare.FITTED))
-    prices = {"weight_energy_j_per_byte": 1, "cache_energy_j_per_byte": 1, "operation_tdp_share": 1}
-    unit_prices = SimpleNamespace(**{**vars(some), **prices, "compute_tdp_share": 0, "plateau_tdp_share": math.inf})
+    prices = {"weight_energy_j_per_byte": 1, "cache_energy_j_per_byte": 1}
+    unit_prices = SimpleNamespace(**{**vars(some), **prices, **_OPERATIONS_ONLY})
     for place, _, net, unit, run in runs.parts():
         step = served.step(net, unit, unit_prices, *run)
         n_bytes[place] = step.weights_j + step.kv_j
@@ -462,7 +471,8 @@ def board_pairs(what="source"):
     logarithms. Columns `boards`, `server`, `network`, `batch`, `measured`, `predicted`.
     """
     table, found = held(what), []
-    same = ["source", "server", "model", "weight_format", "n_accelerators", "prompt_tokens", "output_tokens"]
+    same = ["source", "server", "model", "weight_format", "n_accelerators", "expert_parallel", "prompt_tokens"]
+    same += ["output_tokens"]
     groups = {key: some.sort_values("batch") for key, some in table.groupby([*same, "accelerator"])}
     for fast, slow in PAIRS:
         for key, some in groups.items():

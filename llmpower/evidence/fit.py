@@ -326,6 +326,6 @@ def calibrate(say=print, today=None):
         # Nobody can have seen it in the source: it is worked out here.
         lines.append([entity, name, *cells, unit, "derived", sources, where, "", notes.get(key, "")])
     tables.write("calibration.csv", lines)
-    stale = [catalog.facts, catalog.records, constants.fixed, constants.software_values, constants._calibrated]
+    stale = [catalog.facts, catalog.records, constants.fixed, constants.software_values, constants.calibrated]
     for one in [*stale, constants.for_machine, constants.errors, constants.exam_errors]:
         one.cache_clear()

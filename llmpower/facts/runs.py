@@ -56,7 +56,9 @@ def _number(cells, name):
 FITTED = ("measurements.csv", "server_runs.csv")
 # Servers with runs behind their constants; words of a software that name it, in the order they are looked for.
 SERVERS = ("vllm", "sglang", "trtllm")
-_SERVERS = (("sglang", "sglang"), ("trt", "trtllm"), ("llama.cpp", "llama.cpp"), ("vllm", "vllm"))
+_SERVERS = (
+    ("sglang", "sglang"), ("trt", "trtllm"), ("tensorrt", "trtllm"), ("llama.cpp", "llama.cpp"), ("vllm", "vllm"),
+)  # fmt: skip
 
 
 def in_fit(software, anomaly):
@@ -67,8 +69,8 @@ def in_fit(software, anomaly):
 def server(software):
     """The server that runs name in their own words, such as ``"vllm-0.11.1"``.
 
-    >>> server("trtllm 1.0.0rc3")
-    'trtllm'
+    >>> server("trtllm 1.0.0rc3"), server("tensorrt-llm-2024")
+    ('trtllm', 'trtllm')
     """
     low = software.lower()
     return next((name for word, name in _SERVERS if word in low), low)

@@ -45,7 +45,7 @@ def constants():
 
 
 @functools.cache
-def _calibrated(entity):
+def calibrated(entity):
     """Facts of ``data/calibration.csv`` by name: ``"set"``, ``"fitted"``, or software."""
     return dict(records("calibration.csv")[entity].facts)
 
@@ -53,7 +53,7 @@ def _calibrated(entity):
 @functools.cache
 def fixed():
     """Constants that are not fitted, by name: set, or measured by our own power runs."""
-    found = {name: fact.value for name, fact in _calibrated("set").items()}
+    found = {name: fact.value for name, fact in calibrated("set").items()}
     machine, board = accelerator(bare.FITTED), metered.board(bare.FITTED)
     measured = {name: one.central for name, one in bare.held(machine).items()} | {
         "waiting_tdp_share": board.clocks_up_w.central / machine.tdp_w,
@@ -68,7 +68,7 @@ def fixed():
 def software_values(software):
     """Constants of some software by name; without a name the mean of all servers."""
     if software is not None:
-        return {name: fact.value for name, fact in _calibrated(software).items()}
+        return {name: fact.value for name, fact in calibrated(software).items()}
     each = [software_values(one) for one in SERVERS]
     return {name: sum(one[name] for one in each) / len(each) for name in each[0]}
 
@@ -90,7 +90,7 @@ def for_machine(machine, software="vllm"):
     The kind is ``"fitted"`` if runs on this machine were, else ``"scaled"``. Static power and energy per byte are those
     the energies were fitted with, or for other machines as `bare.held` has them.
     """
-    found = fixed() | {name: fact.value for name, fact in _calibrated("fitted").items()} | software_values(software)
+    found = fixed() | {name: fact.value for name, fact in calibrated("fitted").items()} | software_values(software)
     if machine.entity not in seen_in_fit("accelerator", metered=True):
         found |= {name: one.central for name, one in bare.held(machine).items()}
     found["reached_bandwidth_share"] = bandwidth_share(machine)
@@ -107,7 +107,7 @@ def intervals(case, constants):
     measured = {name: (one.low, one.high) for name, one in bare.held(case.accelerator).items()}
     if case.software == "bare":
         return measured
-    found = _calibrated("set") | _calibrated("fitted") | (_calibrated(case.software) if case.software else {})
+    found = calibrated("set") | calibrated("fitted") | (calibrated(case.software) if case.software else {})
     ends = measured | {
         name: tuple(getattr(constants, name) * end / fact.value for end in (fact.low, fact.high))
         for name, fact in found.items()
