@@ -173,6 +173,8 @@ CASES = {
         },
         "18 J",
     ),
+    # Three drafts, each a fortieth of the weights for a layer and a twentieth for the output layer: 3 x 0.075.
+    "drafting_share": ({"draft_tokens": 3, "n_layers": 40, "params_head": 5e8, "params_shared": 1e10}, "0.225 1"),
     # At 0.45 of the clock, three quarters of the 0.6 from which memory is the limit.
     "clocked_bandwidth_share": ({"clock_ratio": 0.45, "bandwidth_clock_share": 0.6}, "0.75 1"),
     # Four tenths feel the voltage: 0.6 + 0.4 x 0.7.
