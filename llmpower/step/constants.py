@@ -21,6 +21,12 @@ TERMS = (
     "operation_tdp_share",
 )  # fmt: skip
 SHARED = tuple(name for name in TERMS if name not in PER_SOFTWARE)
+_SET = (
+    "reached_bandwidth_share", "dense_flop_share", "plateau_tdp_share", "overlap", "computed_prompt_share",
+    "prompt_layer_time_s", "expert_overlap_share", "host_step_time_s", "host_layer_time_s", "bandwidth_clock_share",
+    "voltage_clock_share", "least_clock_share",
+)  # fmt: skip
+_NEEDED = {"set": _SET, "fitted": SHARED}
 # What runs have in common that are left out together to see how far constants carry.
 HELD_OUT = (
     "source", "server", "accelerator", "family", "architecture", "kind", "task", "architecture and accelerator",
@@ -46,8 +52,9 @@ def constants():
 
 @functools.cache
 def calibrated(entity):
-    """Facts of ``data/calibration.csv`` by name: ``"set"``, ``"fitted"``, or software."""
-    return dict(records("calibration.csv")[entity].facts)
+    """Facts of ``data/calibration.csv`` by name, with all that must be there: ``"set"``, ``"fitted"``, or software."""
+    record = records("calibration.csv")[entity]
+    return {name: record[name] for name in _NEEDED.get(entity, PER_SOFTWARE)} | dict(record.facts)
 
 
 @functools.cache

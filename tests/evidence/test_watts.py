@@ -10,7 +10,6 @@ from llmpower.evidence import watts
 from llmpower.facts import catalog
 from llmpower.facts.power import power
 from llmpower.facts.tables import DATA
-from llmpower.step import constants
 from llmpower.step.case import case
 
 
@@ -36,7 +35,7 @@ def test_a_reading_finds_the_prices_that_made_the_watts(monkeypatch):
     assert held.static_w == pytest.approx(200) and held.error > 0.01 and held.j_per_byte < 100e-12
 
 
-@pytest.mark.parametrize("accelerator", constants.gaps())
+@pytest.mark.parametrize("accelerator", watts.METERED)
 def test_no_reading_has_less_static_power_than_an_idle_board(accelerator):
     readings, idle_w = watts.readings(accelerator), power(catalog.accelerator(accelerator), "idle_w").value
     assert all(one.static_w >= idle_w * (1 - 1e-6) and one.error < 0.1 for one in readings)
@@ -74,7 +73,7 @@ def test_readings_of_another_machine_keep_the_share_of_the_rating():
     # An H200 has the rating and the arithmetic of an H100, so the same static watts and prices.
     static = {name: always for name, always, _, _ in rows}
     assert static["all runs, h100-sxm"] == pytest.approx(watts.reading("h100-sxm", "all runs").static_w)
-    assert len(rows) == 1 + 7 * len(constants.gaps())
+    assert len(rows) == 1 + 7 * len(watts.METERED)
 
 
 def test_what_arithmetic_adds_is_the_sum_of_its_two_terms():

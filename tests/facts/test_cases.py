@@ -67,7 +67,7 @@ READ = {
         {"expert_parallel": 144, "context_tokens": 4989},
     ),
     # | c32 | 318.7 | 471.7 | ... of a box alone and of two with TP=2.
-    ("kubis2026topology", "tokens_per_s", 471.7): ("dgx-spark", 2, {"tensor_parallel": 2, "graphs": "no"}),
+    ("kubis2026spark", "tokens_per_s", 471.7): ("dgx-spark", 2, {"tensor_parallel": 2, "graphs": "no"}),
     # | Qwen2-7B | FP16 | 70.47 | 388.34 |
     ("hongping2026nf4", "power_w", 388.34): ("rtx-5090", 1, {"published_model": "Qwen2-7B", "graphs": "no"}),
     # "The default value of max num tokens is is 8192."

@@ -10,7 +10,7 @@ from pybtex.database import parse_file
 
 from llmpower.book.fresh import forget
 from llmpower.facts import catalog, tables
-from llmpower.facts.runs import POWER_KINDS, measured, measurements, pairs, power_runs
+from llmpower.facts.runs import POWER_KINDS, in_fit, measured, measurements, pairs, power_runs, seen_in_fit, server
 
 TABLES = ["measurements.csv", "validation.csv", "server_runs.csv"]
 
@@ -316,3 +316,32 @@ def test_pairs_differ_in_one_thing():
 def test_pairs_are_neighbours_and_twins_count_twice():
     made = [SimpleNamespace(n=n, task=task) for n, task in ((2, "a"), (8, "a"), (4, "a"), (4, "a"), (1, "b"))]
     assert [(one.n, other.n) for one, other in pairs(made, "n", ("task",))] == [(2, 4), (2, 4), (4, 8), (4, 8)]
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("vllm-0.11.1", "vllm"), ("vllm mxfp4 branch, eager", "vllm"), ("sglang 0.5.6.post2", "sglang"),
+        ("trtllm 1.2.0rc2.post2", "trtllm"), ("TensorRT-LLM 0.20", "trtllm"), ("llama.cpp b6767", "llama.cpp"),
+        ("deepspeed-mii-2024", "deepspeed-mii-2024"),
+    ],
+)  # fmt: skip
+def test_a_server_is_known_by_its_words(words, name):
+    assert server(words) == name
+
+
+def test_constants_are_fitted_to_servers_of_today_that_are_not_marked():
+    assert in_fit("vllm 0.10.2", "") and in_fit("trtllm", "")
+    assert not in_fit("vllm 0.10.2", "slower than on an older board")
+    assert not in_fit("vllm-2024", "") and not in_fit("tensorrt-llm-2024", "") and not in_fit("llama.cpp b6767", "")
+
+
+def test_what_the_fit_has_seen():
+    """Watts were metered on two boards; public speeds add others, and the older runs of 2024 none."""
+    assert seen_in_fit("accelerator", metered=True) == {"h100-sxm", "b200"}
+    more = {"h200-sxm", "mi300x", "a100-sxm-80gb", "gb200", "dgx-spark"}
+    assert seen_in_fit("accelerator") == {"h100-sxm", "b200"} | more
+    assert "rtx-4090" not in seen_in_fit("accelerator")
+    # Scout and Qwen3-Coder-480B are known by public speeds alone.
+    alone = seen_in_fit("model") - seen_in_fit("model", metered=True)
+    assert {"llama-4-scout", "qwen3-coder-480b-a35b"} <= alone

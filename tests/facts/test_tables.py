@@ -114,19 +114,20 @@ CHANGES = {
     "an unknown type": ("quantities.csv", "batch,B,1,int,", "batch,B,1,integer,", "column type: expected a type"),
     "an unknown unit": ("quantities.csv", "batch,B,1,int,", "batch,B,one,int,", "column unit: expected a known unit"),
     "half a range": ("quantities.csv", "batch,B,1,int,1,", "batch,B,1,int,,", "column high: expected an end"),
-    "a comma in a number": ("accuracy.csv", ",18.7,", ',"18,7",', "column p90_pct: expected a number, got '18,7'"),
+    "a comma in a number": ("accuracy.csv", ",27.3,", ',"27,3",', "column p90_pct: expected a number, got '27,3'"),
     "an unknown network": ("measurements.csv", ",qwen3-8b,", ",qwen-8b,", "qwen-8b is not in the catalog's models"),
     "an unknown machine": ("datacenter.csv", "machine,b200,", "machine,b2oo,", "b2oo is not in the catalog's acc"),
     "an unknown format": ("validation.csv", ",fp8,", ",fp9,", "fp9 is not in the catalog's formats"),
     "an unknown format of caches": ("server_runs.csv", ",bf16\n", ",bf61\n", "bf61 is not in the catalog's formats"),
-    "an unknown run": ("predictions.csv", "mlenergy_v3-0010,", "mlenergy_v3-9999,", "is not in data/measurements.csv"),
+    "an unknown run": ("predictions.csv", "mlenergy_v3-0010,", "mlenergy_v3-9999,", "-9999 is not in measurements.csv"),
+    "a run of servers that is gone": ("predictions.csv", "rocm-", "rocn-", "is not in measurements.csv or server_runs"),
     "an unknown page": ("coverage.csv", ",index,", ",indexes,", "column page: indexes is not in _toc.yml"),
     "an unknown chapter": ("claims.csv", ",index,", ",indexes,", "column chapter: indexes is not in _toc.yml"),
     "an unknown source": ("claims.csv", "liminal2025", "liminal2052", "liminal2052 is not in data/references.bib"),
     "a day to come": ("models.csv", ",2026-11-22,", ",3026-11-22,", "column verified: expected no day of the future"),
     "a speed of zero": ("measurements.csv", ",419.171,2526.59,", ",0,2526.59,", "tokens_per_s: expected a number"),
     "a range left": ("accelerators.csv", "h200-sxm,tdp_w,700,", "h200-sxm,tdp_w,700000000,", "expected 0.1 to"),
-    "an exam that is gone": ("accuracy.csv", "accelerators,dense,j_", "accelerators,thick,j_", "no accelerators dense"),
+    "an exam that is gone": ("accuracy.csv", "machine,dense,j_", "machine,thick,j_", "no machine dense"),
     "a name for two": ("accelerators.csv", "aliases,H100;", "aliases,A100;", "accelerators.csv: accelerator alias"),
 }  # fmt: skip
 
@@ -144,12 +145,17 @@ def test_what_no_other_row_bears_out_is_named(data, change):
 GONE = {
     ("calibration.csv", "set,dense_flop_share"): ("set,saved_share", "data/calibration.csv: set has no dense_flop"),
     ("calibration.csv", "fitted,imbalance"): ("fitting,imbalance", "data/calibration.csv: fitted has no imbalance"),
-    ("calibration.csv", "h100-sxm,layer_time_s"): ("h100-sxn,layer_time_s", "data/accelerators.csv has no h100-sxn"),
+    ("calibration.csv", "sglang,layer_time_s"): ("sgland,layer_time_s", "data/calibration.csv: sglang has no layer_ti"),
+    ("calibration.csv", "set,least_clock_share"): (
+        "setting,least_clock_share",
+        "data/calibration.csv: set has no least_clock_sh",
+    ),
     ("datacenter.csv", "planning,max_load"): ("plans,max_load", "data/datacenter.csv: planning has no max_load"),
     ("energy_constants.csv", "nvlink-4,energy"): ("nvlink-5x,energy", "data/energy_constants.csv: nvlink-4 has no"),
     ("accelerators.csv", "b200,tdp_w,1000,"): ("b200,year,1000,", "data/accelerators.csv"),
     ("formats.csv", "bf16,bytes_per_value"): ("bf17,bytes_per_value", "data/formats.csv: bf16 has no bytes_per_value"),
-    ("accuracy.csv", "accelerators,dense,j_"): ("accelerators,thick,j_", "data/accuracy.csv has no accelerators dense"),
+    ("accuracy.csv", "server,dense,j_"): ("server,thick,j_", "data/accuracy.csv has no server dense"),
+    ("accuracy.csv", "laboratory,dense,tok"): ("laboratory,thick,tok", "data/accuracy.csv has no laboratory dense"),
     ("quantities.csv", "\nbatch,"): ("\nbatch_,", "data/quantities.csv has no batch"),
 }
 
