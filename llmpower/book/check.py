@@ -46,6 +46,7 @@ def facts_problems(book):
     jobs += [(runs.measurements, f"{name}.csv") for name in ("measurements", "validation", "server_runs")]
     jobs += [(load,) for load in (constants.constants, runs.power_runs, runs.wall_runs, public_cases, constants.fixed)]
     jobs += [(constants.exam_errors, frozenset(), False, one) for one in ("bare", "llama.cpp")]
+    jobs += [(constants.software_values, one) for one in ("llama.cpp", "eager")]
     jobs += [(tables.numbers, f"{name}.csv") for name in ("accuracy", "predictions", "studies")]
     jobs += [(constants.exam_errors, frozenset([name]), moe) for name in constants.EXAMS for moe in (False, True)]
     jobs += [(_name_problems, table, book, problems) for table in tables.TABLES]

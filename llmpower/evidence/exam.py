@@ -498,8 +498,9 @@ def _accuracy():
 
     One laboratory metered joules, so what another does to them is taken from its speeds.
     """
-    for name, what in {**constants.EXAMS, "architecture": "architecture"}.items():
-        table = held_out(what, metered=False)
+    exams = {**constants.EXAMS, "architecture": "architecture"}
+    tables_of = {name: held_out(what, metered=False) for name, what in exams.items()} | {constants.SEEN: _fitted()}
+    for name, table in tables_of.items():
         for label, some in ((name, table[table["anomaly"] == ""]), (name + constants.MARKED_TOO, table)):
             rows = list(fit.accuracy_rows(label, some["moe"].to_numpy(), some["energy_error"], some["speed_error"]))
             for row in rows:
@@ -527,6 +528,13 @@ def _rated(accelerator):
     """Rate of an accelerator for 16-bit products, where the catalog knows both. [FLOP/s]"""
     known = accelerator in catalog.names("accelerator")
     return known and catalog.accelerator(accelerator).get("dense_bf16_flop_per_s")
+
+
+def _fitted():
+    """Runs of all laboratories beside what constants give that were fitted to them, as `held_out` has them."""
+    runs = fit.serving_runs(anomalies=True)
+    energy, speed = runs.errors(_as_they_stand())
+    return _frame(runs).assign(energy_error=energy, speed_error=speed)
 
 
 def _ends(group, quantity, table, metered):

@@ -33,6 +33,8 @@ HELD_OUT = (
 )  # fmt: skip
 # What a case does not know, and the groups whose errors stand for that.
 EXAMS = {"laboratory": "source", "network": "family", "machine": "accelerator", "server": "server"}
+# The split of the fitted runs themselves.
+SEEN = "seen"
 # What is added to the name of a split where runs that contradict their neighbours count too.
 MARKED_TOO = ", marked runs too"
 # Runs that no constant saw, by others than the laboratories of the fitted ones.
@@ -167,19 +169,19 @@ def exam_errors(missing, moe, software="vllm", marked=False):
         else:
             row = errors()["laboratory" + too, group, quantity]
             for name in missing:
-                row = _wider(row, errors()[name + too, group, quantity])
+                row = _wider(row, errors()[name + too, group, quantity], errors()[SEEN + too, group, quantity])
         ends = (("low_ratio", min), ("high_ratio", max))
         found[quantity] = row | {end: outer(row[end], 1.0) for end, outer in ends}
     return found
 
 
-def _wider(row, other):
-    """A row of errors with what another exam adds to its ends, and with the larger of their errors."""
+def _wider(row, other, seen):
+    """A row of errors with what another exam adds to its ends beyond those of runs that a fit saw, and with the larger
+    of their errors."""
     found = {name: max(row[name], other[name]) for name in row}
     found["n"] = other["n"]
-    least = errors()["laboratory", "all", "tokens_per_s"]
     for end in ("low_ratio", "high_ratio"):
-        logs = [math.log(one[end]) for one in (row, other, least)]
+        logs = [math.log(one[end]) for one in (row, other, seen)]
         more = max(0.0, logs[1] ** 2 - logs[2] ** 2)
         found[end] = math.exp(math.copysign(math.sqrt(logs[0] ** 2 + more), logs[0]))
     return found

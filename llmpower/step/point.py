@@ -9,7 +9,7 @@ from llmpower.step import served
 
 _USUAL = {
     "parallelism": "tp", "stages": 1.0, "spread": 0.0, "queues": 1.0, "queue_spread": 0.0, "inside_share": 1.0,
-    "between_share": 0.0, "network_bytes_per_s": math.inf, "draft_tokens": 0.0, "accepted_tokens": 0.0, 
+    "between_share": 0.0, "network_bytes_per_s": math.inf, "draft_tokens": 0.0, "accepted_tokens": 0.0,
     "max_step_tokens": math.inf, "length_tokens": 0.0,
 }  # fmt: skip
 
