@@ -26,15 +26,23 @@ BUSY = {
                   "context_tokens": 700.0},
     "plateau": {"model": "llama-3.1-8b", "accelerator": "h100-sxm", "batch": 256.0, "context_tokens": 100.0,
                 "prompt_tokens": 3000.0, "output_tokens": 50.0},
+    "own sequences": {"model": "deepseek-v3", "accelerator": "h200-sxm", "n_accelerators": 16, "batch": 160.0,
+                      "context_tokens": 900.0, "weight_format": "fp8", "parallelism": "dp", "draft_tokens": 2,
+                      "accepted_tokens": 1.2},
+    "stages": {"model": "llama-3.1-70b", "accelerator": "a100-sxm-80gb", "n_accelerators": 4, "batch": 64.0,
+               "context_tokens": 900.0, "parallelism": "pp", "max_step_tokens": 300},
+    "host": {"model": "llama-3.1-8b", "accelerator": "h100-sxm", "batch": 8.0, "context_tokens": 900.0,
+             "software": "eager"},
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", BUSY)
-def test_elasticities_agree_with_differences_of_estimate(case, monkeypatch):
-    run = {"prompt_tokens": 500.0, "output_tokens": 600.0, **BUSY[case]}
+@pytest.mark.parametrize("name", BUSY)
+def test_elasticities_agree_with_differences_of_estimate(name, monkeypatch):
+    run = {"prompt_tokens": 500.0, "output_tokens": 600.0, **BUSY[name]}
     found = estimate(**run)
-    assert (found.bound == "power") == (case == "plateau")
-    unit, fitted, kind = estimator._unit(found.case.accelerator, found.case.weight_format)
+    assert (found.bound == "power") == (name == "plateau")
+    case = found.case
+    unit, fitted, kind = estimator._unit(case.accelerator, case.weight_format, case.software, case.link_bytes_per_s)
 
     def at(name, value):
         """The estimate with one input changed from outside."""
