@@ -27,8 +27,7 @@ def usual(**changes):
 
 def point(case):
     """Operating point of a case."""
-    n, way, each = case.n_accelerators, case.parallelism, case.accelerators_per_server
-    away = serving.between_share(n, each)
+    n, way = case.n_accelerators, case.parallelism
     tried = serving.tokens_tried(case.batch, case.draft_tokens)
     return usual(
         parallelism=way,
@@ -37,8 +36,7 @@ def point(case):
         spread=served.normal_maxima(n) if way == "ep" else 0.0,
         queues=n if way == "dp" else 1.0,
         queue_spread=served.normal_maxima(n) if way == "dp" else 0.0,
-        # A sum is formed inside each server first; then each board sends its part of it between them, out and back.
-        between_share=away if way in ("dp", "pp") else serving.summed_share(away, each),
+        between_share=_away(way, n, case.accelerators_per_server),
         network_bytes_per_s=case.network_bytes_per_s,
         draft_tokens=case.draft_tokens,
         accepted_tokens=case.accepted_tokens,
@@ -46,3 +44,14 @@ def point(case):
         max_step_tokens=maximum(case.max_step_tokens, 2 * tried),
         length_tokens=0.0 if case.output_tokens is math.inf else case.output_tokens,
     )
+
+
+def _away(way, n, each):
+    """Share of what boards send that leaves their server; with sums, what they send there over what they send inside.
+
+    A sum is formed inside each server first; then each board sends its part of it between them, out and back.
+    """
+    if way == "pp":
+        return serving.passed_share(n, each)
+    away = serving.between_share(n, each)
+    return away if way == "dp" else serving.summed_share(away, each)
