@@ -10,7 +10,6 @@ from llmpower.step import served
 _USUAL = {
     "parallelism": "tp", "stages": 1.0, "spread": 0.0, "queues": 1.0, "queue_spread": 0.0, "between_share": 0.0,
     "network_bytes_per_s": math.inf, "draft_tokens": 0.0, "accepted_tokens": 0.0, "max_step_tokens": math.inf,
-    "length_tokens": 0.0,
 }  # fmt: skip
 
 
@@ -19,8 +18,7 @@ def usual(**changes):
 
     `stages`: parts that layers are cut into; `spread`: the `served.normal_maximum` of boards with experts of their own,
     0 where all share them; `queues` of sequences, and the same maximum of these, `queue_spread`; `between_share` of
-    what boards send that leaves their server, and the rate `network_bytes_per_s` there; `length_tokens` of an answer,
-    with which contexts grow. Numbers may be arrays.
+    what boards send that leaves their server, and the rate `network_bytes_per_s` there. Numbers may be arrays.
     """
     return SimpleNamespace(**{**_USUAL, **changes})
 
@@ -42,7 +40,6 @@ def point(case):
         accepted_tokens=case.accepted_tokens,
         # A server that is set up for so many sequences leaves their prompts as much room.
         max_step_tokens=maximum(case.max_step_tokens, 2 * tried),
-        length_tokens=0.0 if case.output_tokens is math.inf else case.output_tokens,
     )
 
 

@@ -203,7 +203,8 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
     cache_time = serving.cache_time_s(batch, cache, n, bandwidth)
     attention = tokens * work.attention_flop(net, seen)
     if point.parallelism == "dp":
-        uneven = serving.length_spread(point.length_tokens, context_tokens)
+        # Answers without an end have no length that contexts could grow to.
+        uneven = serving.length_spread(0.0 if output_tokens is math.inf else output_tokens, context_tokens)
         queue = serving.busiest_queue(point.queue_spread, uneven, n, batch)
         dense, cache_time = queue * dense, queue * cache_time
     link_bytes, link_time = links(net, unit, c, n, all_tokens, point)

@@ -70,11 +70,6 @@ def test_what_a_step_may_hold():
     assert laid_out("tp", 8, software="bare").max_step_tokens == math.inf
 
 
-def test_contexts_grow_with_answers_of_a_length():
-    assert laid_out("dp", 8).length_tokens == 0
-    assert laid_out("dp", 8, output_tokens=500).length_tokens == 500
-
-
 @pytest.mark.parametrize("way", ["tp", "ep", "dp", "pp"])
 def test_arrays_hold_what_numbers_give(way):
     counts, batch = numpy.array([1.0, 8.0, 32.0]), numpy.array([64.0, 5000.0, 300.0])
