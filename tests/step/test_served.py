@@ -30,6 +30,27 @@ def test_pieces_make_the_whole(monkeypatch, shape):
         numpy.testing.assert_allclose(one, other, rtol=1e-12)
 
 
+COUNTS = numpy.resize([1.0, 2.0, 4.0, 8.0], 300)
+POINTS = {
+    "stages": {"parallelism": "pp", "n_accelerators": COUNTS},
+    "own sequences": {"parallelism": "dp", "n_accelerators": COUNTS, "draft_tokens": 2, "accepted_tokens": 1.5},
+    "cap": {"power_cap_w": 300},
+}
+
+
+@pytest.mark.parametrize("name", POINTS)
+def test_pieces_make_the_whole_at_every_point(monkeypatch, name):
+    def run():
+        batch = numpy.arange(1.0, 301.0)
+        found = estimate("qwen3-30b-a3b", "h200-sxm", batch=batch, prompt_tokens=500, output_tokens=500, **POINTS[name])
+        return found.j_per_token, found.tokens_per_s
+
+    whole = run()
+    monkeypatch.setattr(served, "_PIECE", 64)
+    for one, other in zip(whole, run()):
+        numpy.testing.assert_allclose(one, other, rtol=1e-12)
+
+
 def test_an_estimate_leaves_nothing_behind_for_a_fit():
     estimate("llama-3.1-70b", "h100-sxm", 4), estimate("qwen3-30b-a3b", "h200-sxm", 2, link_bytes_per_s=1e9)
     # NVLink 4: 900 GB/s in both directions.
