@@ -86,6 +86,13 @@ def test_multiplying_by_hand():
     assert step(443.2, MULTIPLYING, 4096.0).time_s == pytest.approx(163.84e-3 / 0.8, rel=1e-5)
 
 
+def test_gaps_between_kernels_follow_the_clock():
+    # Ten gaps of 100 us are 1.66667 ms at 0.6 of the clock, beside 2.58 of reading: 0.18864 J, 68.8 W for 4.24667 ms
+    # and 0.003584 J are 0.484395 J in 4.32667 ms.
+    gaps = READING[0], changed(READING[1], layer_time_s=100e-6)
+    assert step(0.484395 / 4.326667e-3, gaps).time_s == pytest.approx(4.326667e-3, rel=1e-4)
+
+
 def test_arithmetic_falls_before_reading():
     kept = {}
     for name, kind, batch in (("reads", READING, 8.0), ("multiplies", MULTIPLYING, 4096.0)):
