@@ -200,9 +200,10 @@ class Estimate:
         board = self._board_power_w / self.tokens_per_s
         host = self.host.power_w[end] / self.tokens_per_s
         # Speed and energy err together, so their ends are not multiplied; power gets the range of the energy, up to
-        # the rating.
-        rating = serving.board_power_w(self.n_accelerators, 1, self.form[2].tdp_w)
-        power = minimum(energy * self._board_power_w, rating)
+        # the rating or the cap.
+        most = minimum(self.form[2].tdp_w, self.case.power_cap_w)
+        most = maximum(serving.board_power_w(self.n_accelerators, 1, most), self._board_power_w)
+        power = minimum(energy * self._board_power_w, most)
         return Ends(self.host.pue[end] * (energy * board + host), speed * self.tokens_per_s, self._outside(power, end))
 
     def __getattr__(self, name):
@@ -454,8 +455,8 @@ def check_fits(case):
         return
     n, accelerator, count = int(case.n_accelerators), case.accelerator, fewest(case)
     if count is None:
-        keeps = "since each keeps the caches of at least one key-value head"
-        would = f"no number of them that divides its {case.model.n_heads} heads would do, {keeps}"
+        keeps = f" that divides its {case.model.n_heads} heads would do, since each keeps caches of at least one"
+        would = f"no number of them{keeps if case.parallelism in ('tp', 'ep') else ' would do'}"
     elif accelerator.get("link_bytes_per_s"):
         would = f"{count:,} would do"
     else:

@@ -98,9 +98,17 @@ def elasticities(estimate, quantity="j_per_token"):
     """
     from llmpower.symbolic import elasticity
 
+    # A cap is met by halving a span of clocks, which has no formula to differentiate.
+    slope = elasticity if math.isinf(estimate.case.power_cap_w) else _difference
     found = {
-        name: elasticity(lambda x, name=name: getattr(estimate.vary(**{name: x}), quantity), name, value)
+        name: slope(lambda x, name=name: getattr(estimate.vary(**{name: x}), quantity), name, value)
         for name, value in estimate.inputs.items()
         if 0 < value < math.inf
     }
     return dict(sorted(((name, value) for name, value in found.items() if value), key=lambda pair: -abs(pair[1])))
+
+
+def _difference(function, name, value, change=1e-3):
+    """The same from two values a little apart."""
+    low, high = (math.log(function(value * (1 + end))) for end in (-change, change))
+    return (high - low) / math.log((1 + change) / (1 - change))

@@ -26,15 +26,22 @@ BUSY = {
                   "context_tokens": 700.0},
     "plateau": {"model": "llama-3.1-8b", "accelerator": "h100-sxm", "batch": 256.0, "context_tokens": 100.0,
                 "prompt_tokens": 3000.0, "output_tokens": 50.0},
+    "own sequences": {"model": "qwen3-30b-a3b", "accelerator": "h200-sxm", "n_accelerators": 4, "batch": 100.0,
+                      "context_tokens": 900.0, "parallelism": "dp", "draft_tokens": 2, "accepted_tokens": 1.2},
+    "stages": {"model": "llama-3.1-70b", "accelerator": "a100-sxm-80gb", "n_accelerators": 4, "batch": 64.0,
+               "context_tokens": 900.0, "parallelism": "pp", "max_step_tokens": 300},
+    "host": {"model": "llama-3.1-8b", "accelerator": "h100-sxm", "batch": 8.0, "context_tokens": 900.0,
+             "software": "eager"},
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", BUSY)
-def test_elasticities_agree_with_differences_of_estimate(case, monkeypatch):
-    run = {"prompt_tokens": 500.0, "output_tokens": 600.0, **BUSY[case]}
+@pytest.mark.parametrize("name", BUSY)
+def test_elasticities_agree_with_differences_of_estimate(name, monkeypatch):
+    run = {"prompt_tokens": 500.0, "output_tokens": 600.0, **BUSY[name]}
     found = estimate(**run)
-    assert (found.bound == "power") == (case == "plateau")
-    unit, fitted, kind = estimator._unit(found.case.accelerator, found.case.weight_format)
+    assert (found.bound == "power") == (name == "plateau")
+    case = found.case
+    unit, fitted, kind = estimator._unit(case.accelerator, case.weight_format, case.software, case.link_bytes_per_s)
 
     def at(name, value):
         """The estimate with one input changed from outside."""
@@ -96,3 +103,12 @@ def test_monte_carlo_and_tornado_of_an_estimate():
     # Close to linear here: the widths of the bars add up by squares.
     width = math.hypot(*(high - low for _, low, high in bars))
     assert drawn.high - drawn.low == pytest.approx(width, rel=0.02)
+
+
+def test_elasticities_under_a_cap_are_differences():
+    found = estimate("llama-3.1-8b", "h100-sxm", batch=64, context_tokens=1000, software="vllm", power_cap_w=350)
+    free = estimate("llama-3.1-8b", "h100-sxm", batch=64, context_tokens=1000, software="vllm")
+    held, open_ = (elasticities(one, "tokens_per_s") for one in (found, free))
+    # Dearer bytes cost no speed without a cap, and clocks under one.
+    assert "weight_energy_j_per_byte" not in open_ and held["weight_energy_j_per_byte"] < -0.05
+    assert found.power_w == pytest.approx(350, rel=1e-3) and found.high.power_w <= 350 * (1 + 1e-3)

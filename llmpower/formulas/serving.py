@@ -184,6 +184,16 @@ def between_share(n_accelerators, accelerators_per_server):
     return 1 - minimum(accelerators_per_server / n_accelerators, 1)
 
 
+def passed_share(n_accelerators, accelerators_per_server):
+    """Share of the passes from stage to stage that leave a server. [1]
+
+    Own derivation: stages that follow one another stand side by side. Left out: servers that are not full.
+    >>> passed_share(9, 3)
+    0.25
+    """
+    return maximum(n_accelerators / accelerators_per_server - 1, 0) / maximum(n_accelerators - 1, 1)
+
+
 def summed_share(between_share, accelerators_per_server):
     """Bytes that an accelerator sends between servers over those inside one, when a sum is formed inside first. [1]
 

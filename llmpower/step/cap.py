@@ -7,6 +7,8 @@ from llmpower.formulas.elementwise import maximum, minimum
 
 # Halvings of the span of clocks, which then is finer than a clock of one MHz.
 _HALVINGS = 12
+# From here on a clock is lower than the highest one, and not by rounding.
+_SLOWER = 1e-9
 _RATES = ("product_flop_per_s", "expert_peak", "drawing_peak", "block_peak")
 _TIMES = ("layer_time_s", "block_scaling_time_s")
 
@@ -18,22 +20,38 @@ def capped(step, power_cap_w, net, unit, constants, n_accelerators, *run):
     Boards lower their clock until they draw less, down to their lowest one, at which they draw what they draw.
     """
     free = step(net, unit, constants, n_accelerators, *run)
-    cut = free.energy_j / free.uncapped_j
+    cut, free_w = free.energy_j / free.uncapped_j, decode.power_w(free.energy_j, free.time_s)
+    most_w = n_accelerators * power_cap_w
 
     def at(ratio):
         found = step(net, *clocked(unit, constants, ratio), n_accelerators, *run)
         kept = {name: cut * getattr(found, name) for name in found._fields if name.endswith("_j")}
-        return found._replace(**kept | {"energy_j": kept["uncapped_j"]})
+        energy = cut * found.uncapped_j
+        return found._replace(**kept | {"energy_j": energy, "uncapped_j": found.uncapped_j})
+
+    def watts(ratio):
+        found = at(ratio)
+        return decode.power_w(found.energy_j, found.time_s)
 
     low = constants.least_clock_share + 0.0 * free.time_s
     span = 1 - low
     for _ in range(_HALVINGS):
         span = span / 2
-        watts = decode.power_w(at(low + span).energy_j, at(low + span).time_s)
+        drawn = watts(low + span)
         # One step up where that leaves room below the cap, none where it does not.
-        room = n_accelerators * power_cap_w - watts
-        low = low + span * minimum(maximum(room / (1e-9 * watts), 0.0), 1.0)
-    return at(low + span)
+        low = low + span * _within(most_w - drawn, 1e-9 * drawn)
+    # A straight line over what is left.
+    below = watts(low)
+    ratio = low + span * _within(most_w - below, watts(low + span) - below)
+    found = at(ratio)
+    # Boards that the cap holds would draw more in this time.
+    held = _within(1 - ratio, _SLOWER) * (free_w - decode.power_w(found.energy_j, found.time_s))
+    return found._replace(uncapped_j=found.uncapped_j + held * found.time_s)
+
+
+def _within(part, whole):
+    """A part over a whole, kept between nothing and all of it."""
+    return minimum(maximum(part / whole, 0.0), 1.0)
 
 
 def clocked(unit, constants, ratio):

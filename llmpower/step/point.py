@@ -6,11 +6,12 @@ from types import SimpleNamespace
 from llmpower.formulas import serving
 from llmpower.formulas.elementwise import maximum
 from llmpower.step import served
+from llmpower.step.case import usual as usual_fact
 
 _USUAL = {
     "parallelism": "tp", "stages": 1.0, "spread": 0.0, "queues": 1.0, "queue_spread": 0.0, "inside_share": 1.0,
     "between_share": 0.0, "network_bytes_per_s": math.inf, "draft_tokens": 0.0, "accepted_tokens": 0.0,
-    "max_step_tokens": math.inf, "length_tokens": 0.0,
+    "max_step_tokens": math.inf,
 }  # fmt: skip
 
 
@@ -20,16 +21,14 @@ def usual(**changes):
     `stages`: parts that layers are cut into; `spread`: the `served.normal_maximum` of boards with experts of their own,
     0 where all share them; `queues` of sequences, and the same maximum of these, `queue_spread`; `inside_share` of a
     sum that is formed inside a server, nothing where it has one board; `between_share` of what boards send that leaves
-    their server, and the rate `network_bytes_per_s` there; `length_tokens` of an answer,
-    with which contexts grow. Numbers may be arrays.
+    their server, and the rate `network_bytes_per_s` there. Numbers may be arrays.
     """
     return SimpleNamespace(**{**_USUAL, **changes})
 
 
 def point(case):
     """Operating point of a case."""
-    n, way, each = case.n_accelerators, case.parallelism, case.accelerators_per_server
-    away = serving.between_share(n, each)
+    n, way = case.n_accelerators, case.parallelism
     tried = serving.tokens_tried(case.batch, case.draft_tokens)
     return usual(
         parallelism=way,
@@ -38,13 +37,24 @@ def point(case):
         spread=served.normal_maxima(n) if way == "ep" else 0.0,
         queues=n if way == "dp" else 1.0,
         queue_spread=served.normal_maxima(n) if way == "dp" else 0.0,
-        # A sum is formed inside each server first; then each board sends its part of it between them, out and back.
-        between_share=away if way in ("dp", "pp") else serving.summed_share(away, each),
-        inside_share=min(each - 1, 1.0),
+        between_share=_away(way, n, case.accelerators_per_server),
+        inside_share=min(case.accelerators_per_server - 1, 1.0),
         network_bytes_per_s=case.network_bytes_per_s,
         draft_tokens=case.draft_tokens,
         accepted_tokens=case.accepted_tokens,
-        # A server that is set up for so many sequences leaves their prompts as much room.
-        max_step_tokens=maximum(case.max_step_tokens, 2 * tried),
-        length_tokens=0.0 if case.output_tokens is math.inf else case.output_tokens,
+        # A server that is set up for so many sequences leaves their prompts as much room, unless it is told otherwise.
+        max_step_tokens=maximum(
+            case.max_step_tokens, tried + (tried if case.max_step_tokens == usual_fact("max_step_tokens") else 1)
+        ),
     )
+
+
+def _away(way, n, each):
+    """Share of what boards send that leaves their server; with sums, what they send there over what they send inside.
+
+    A sum is formed inside each server first; then each board sends its part of it between them, out and back.
+    """
+    if way == "pp":
+        return serving.passed_share(n, each)
+    away = serving.between_share(n, each)
+    return away if way == "dp" else serving.summed_share(away, each)

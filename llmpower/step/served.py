@@ -203,7 +203,8 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
     cache_time = serving.cache_time_s(batch, cache, n, bandwidth)
     attention = tokens * work.attention_flop(net, seen)
     if point.parallelism == "dp":
-        uneven = serving.length_spread(point.length_tokens, context_tokens)
+        # Answers without an end have no length that contexts could grow to.
+        uneven = serving.length_spread(0.0 if output_tokens is math.inf else output_tokens, context_tokens)
         queue = serving.busiest_queue(point.queue_spread, uneven, n, batch)
         dense, cache_time = queue * dense, queue * cache_time
     link_bytes, link_time = links(net, unit, c, n, all_tokens, point)
@@ -213,7 +214,7 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
     overhead = overhead + point.draft_tokens * c.layer_time_s
     device = serving.device_time_s(dense, expert, cache_time, link_time, overhead)
     host = serving.host_time_s(c.host_step_time_s, net.n_layers, c.host_layer_time_s)
-    time = serving.serving_time_s(device, host, batch / point.queues, c.sequence_time_s)
+    time = serving.serving_time_s(device, groups * host, batch / point.queues, c.sequence_time_s)
 
     boards = n_accelerators
     ideal = decode.compute_time_s(weight_flop + attention, n, unit.dense_bf16_flop_per_s)

@@ -157,10 +157,13 @@ def fits(case):
 
 
 def fewest(case, least=1):
-    """Smallest number of accelerators, from `least` on, that holds a case and divides its heads; None if none does.
+    """Smallest number of accelerators, from `least` on, that holds a case in its layout; None if none does.
 
-    Each keeps at least one key-value head of every sequence, so more of them need not help.
+    Where they share heads, their number divides them, and each keeps at least one key-value head of every sequence, so
+    more of them need not help. Sequences of their own need experts to spread, and stages layers.
     """
-    heads = case.model.n_heads
-    able = (n for n in range(least, heads + 1) if heads % n == 0 and fits(replace(case, n_accelerators=n)))
+    model = case.model
+    apart = {"dp": model.n_experts, "pp": model.n_layers}.get(case.parallelism)
+    counts = range(least, (apart or model.n_heads) + 1)
+    able = (n for n in counts if (apart or model.n_heads % n == 0) and fits(replace(case, n_accelerators=n)))
     return next(able, None)

@@ -44,6 +44,8 @@ CASES = {
     ),
     # Four servers of eight: three quarters are elsewhere.
     "between_share": ({"n_accelerators": 32, "accelerators_per_server": 8}, "0.75 1"),
+    # 31 passes, of which three go from one server to the next: 3 / 31.
+    "passed_share": ({"n_accelerators": 32, "accelerators_per_server": 8}, "0.0967741935483871 1"),
     # An eighth of the sum, three quarters of it out and as much back: 2 x 3/4 / 8.
     "summed_share": ({"between_share": 0.75, "accelerators_per_server": 8}, "0.1875 1"),
     # 160 x 10 us = 1.6 ms, 450 MB at 450 GB/s: 1 ms, and 20 MB at 50 GB/s: 0.4 ms.

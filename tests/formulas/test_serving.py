@@ -26,7 +26,10 @@ def test_tokens_that_choose_alike():
 
 def test_inside_one_server_nothing_leaves_it():
     assert [serving.between_share(float(n), 8.0) for n in (1, 4, 8)] == [0, 0, 0]
+    assert [serving.passed_share(float(n), 8.0) for n in (1, 4, 8)] == [0, 0, 0]
     assert serving.summed_share(0.0, 8.0) == 0
+    # Where each is a server of its own everything leaves one.
+    assert serving.passed_share(4.0, 1.0) == 1
 
 
 def test_few_accelerators_are_all_told_of_a_token():

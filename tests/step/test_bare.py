@@ -14,20 +14,8 @@ from llmpower.facts.runs import power_runs
 from llmpower.step import bare, metered
 from llmpower.step.point import usual
 from tests.facts.power_rows import near, rows, spoil
+from tests.step.paper import DENSE, MIXED, UNIT
 
-# A billion weights, a tenth of them in the output layer; ten layers, each with 2 x 2 heads x 100 values of cache.
-DENSE = SimpleNamespace(
-    n_layers=10, n_moe_layers=0, d_model=1000, n_heads=10, n_experts=0, n_experts_per_token=0, params_total=1e9,
-    params_shared=1e9, params_routed=0, params_head=1e8, n_full_layers=10, n_window_layers=0, window_tokens=0,
-    state_values=0, state_bytes=0, moe=False, shared_bytes=2.0, routed_bytes=2.0, kv_bytes=2.0, kv_heads=2,
-    score_width=100, value_width=100, kv_values=400, recurrent=0.0, block_rows=0, block_layers=0,
-)  # fmt: skip
-# The same with 16 experts of half a billion weights, of which a token takes two.
-MIXED = SimpleNamespace(**vars(DENSE) | {"n_experts": 16, "n_experts_per_token": 2, "params_routed": 8e9, "moe": True})
-UNIT = SimpleNamespace(
-    memory_bandwidth_bytes_per_s=1e12, dense_bf16_flop_per_s=2e14, product_flop_per_s=1e14, link_bytes_per_s=1e11,
-    tdp_w=1000.0,
-)  # fmt: skip
 ROUND = SimpleNamespace(
     reached_bandwidth_share=0.8, layer_time_s=100e-6, sum_time_s=10e-6, weight_energy_j_per_byte=100e-12,
     cache_energy_j_per_byte=150e-12, link_energy_j_per_byte=10e-12, flop_energy_j_per_flop=1e-12,

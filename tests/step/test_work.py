@@ -123,6 +123,22 @@ def test_a_published_batch_of_deepseek_fits_with_sequences_apart():
     assert fits(apart) and not fits(shared)
 
 
+def test_the_fewest_accelerators_of_a_layout():
+    # Llama-3.1-70B: 141.1 GB and a cache of 0.33 GB in six times 24 GB; 64 heads are cut over eight.
+    found = {way: fewest(case("llama-3.1-70b", "rtx-4090", 1, 1, context_tokens=1000, parallelism=way))
+             for way in ("tp", "pp")}  # fmt: skip
+    assert found == {"tp": 8, "pp": 6}
+    # 400 GB of caches, at 2 x 80 x 8 x 128 x 2 B = 327,680 B a token, and the weights are 541 GB: 23 cards of 24 GB.
+    run = {"batch": 1, "context_tokens": 400e9 / 327_680}
+    assert fewest(case("llama-3.1-70b", "rtx-4090", 1, **run, parallelism="pp")) == 23
+    # No more stages than layers: 80 x 24 GB are 1,920 GB.
+    run["context_tokens"] = 1800e9 / 327_680
+    assert fewest(case("llama-3.1-70b", "rtx-4090", 1, **run, parallelism="pp")) is None
+    # Sequences apart may be spread over more boards than there are heads, 128.
+    many = case("deepseek-v3", "h100-sxm", 1, 30000, context_tokens=5000, weight_format="fp8", parallelism="dp")
+    assert 128 < fewest(many) <= 256
+
+
 # One answer: what a step takes is the same whoever asks.
 
 FORMATS = catalog.names("format")
