@@ -108,7 +108,7 @@ def test_monte_carlo_and_tornado_of_an_estimate():
 def test_elasticities_under_a_cap_are_differences():
     found = estimate("llama-3.1-8b", "h100-sxm", batch=64, context_tokens=1000, software="vllm", power_cap_w=350)
     free = estimate("llama-3.1-8b", "h100-sxm", batch=64, context_tokens=1000, software="vllm")
-    held, open_ = (elasticities(one, "tokens_per_s") for one in (found, free))
+    held, open_ = (ranges.elasticities(one, "tokens_per_s") for one in (found, free))
     # Dearer bytes cost no speed without a cap, and clocks under one.
     assert "weight_energy_j_per_byte" not in open_ and held["weight_energy_j_per_byte"] < -0.05
     assert found.power_w == pytest.approx(350, rel=1e-3) and found.high.power_w <= 350 * (1 + 1e-3)

@@ -15,7 +15,8 @@ SPLITS = {
 
 def test_accuracy_has_every_split():
     splits = {split for split, _, _ in constants.errors()}
-    assert splits == {*SPLITS, *(f"{split}, marked runs too" for split in SPLITS), "llama.cpp"}
+    every = {*SPLITS, "seen"}
+    assert splits == {*every, *(f"{split}, marked runs too" for split in every), "llama.cpp"}
 
 
 @pytest.mark.parametrize("split", SPLITS)
@@ -110,7 +111,7 @@ def test_repeats_are_the_known_pairs():
 
 def test_the_range_covers_runs_that_no_constant_saw():
     # Of other networks in the metered laboratory, and of other laboratories with their software of 2024.
-    assert exam.covered() == pytest.approx((0.70, 0.81), abs=0.02)
+    assert exam.covered() == pytest.approx((0.72, 0.82), abs=0.02)
     assert exam.covered("energy_reach") == pytest.approx((0.66, 0.66), abs=0.02)
 
 
@@ -129,7 +130,7 @@ def test_errors_of_public_runs_and_pairs_of_boards():
 
 @pytest.mark.parametrize(
     ("what", "inside", "width"),
-    [("source", 0.80, 1.61), ("family", 0.81, 1.59), ("accelerator", 0.79, 1.58), ("server", 0.79, 1.90)],
+    [("source", 0.80, 1.58), ("family", 0.81, 1.55), ("accelerator", 0.80, 1.56), ("server", 0.79, 1.99)],
 )
 def test_coverage_and_width(what, inside, width):
     table = exam.held(what)

@@ -62,10 +62,12 @@ def test_layers_cut_into_stages():
 
 
 def test_what_a_step_may_hold():
-    # 100 sequences with three drafts are 400 tokens, far from the limit; 6,000 with one are 12,000 and get twice that.
+    # 100 sequences with three drafts are 400 tokens, far from the limit; 6,000 with one are 12,000, below a limit that
+    # was given; where none was, they get as much again for prompts.
     found = laid_out("tp", 8, batch=100, draft_tokens=3, accepted_tokens=2, max_step_tokens=5000)
     assert (found.draft_tokens, found.accepted_tokens, found.max_step_tokens) == (3, 2, 5000)
-    assert laid_out("tp", 8, batch=6000, draft_tokens=1, max_step_tokens=20000).max_step_tokens == 24000
+    assert laid_out("tp", 8, batch=6000, draft_tokens=1, max_step_tokens=20000).max_step_tokens == 20000
+    assert laid_out("tp", 8, batch=6000, draft_tokens=1).max_step_tokens == 24000
     # Neither without a server, nor in llama.cpp, is there one.
     assert laid_out("tp", 8, software="bare").max_step_tokens == math.inf
 
