@@ -214,6 +214,13 @@ def test_the_software_of_a_service_is_a_parameter():
     assert other.numbers["user"] != usual.numbers["user"]
     says(usual, "with `vllm` as software", "Such brackets held", unlike=["Here the bracket is wider"])
     says(read("datacenter-scale", model="mixtral-8x7b"), "new to the fitted runs: the network.")
+    # At 400 of 700 W a board of the site is built for 400 W, those of the article for what they are rated at.
+    capped = read("datacenter-scale", power_cap_w=400.0)
+    says(capped, "and may draw 400 W here", unlike=["No plan can be made"])
+    plain = llmpower.plan("llama-3.1-70b", "h100-sxm", power_cap_w=400, **run | {"software": "vllm"})
+    assert capped.numbers["site_w"] == pytest.approx(plain.site_mw.central * 1e6)
+    assert capped.numbers["a_boards"] == usual.numbers["a_boards"] and capped.numbers["boards_w"] % 400 == 0
+    says(read("datacenter-scale", software="bare", power_cap_w=400.0), "No plan can be made: ")
     says(read("datacenter-scale", software="bare"), "The bracket is that of `bare`;", unlike=["Such brackets held"])
 
 
