@@ -20,7 +20,7 @@ fact = functools.partial(catalog.fact, "datacenter.csv")
 INPUTS = {
     name: value
     for name, value in DEFAULTS.items()
-    if name not in ("training_gwh", "site_mw", "rack_kw", "weight_format")
+    if name not in ("training_gwh", "site_mw", "rack_kw", "weight_format", "software", "power_cap_w")
 } | {
     "model": catalog.model("llama-3.1-70b"),
     "accelerator": catalog.accelerator("h100-sxm"),

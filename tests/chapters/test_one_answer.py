@@ -90,9 +90,10 @@ DEFAULTS = {name: one.default for name, one in parameters(CHAPTERS["datacenter-s
 
 @pytest.fixture(scope="module")
 def planned():
-    """The service of the datacenter chapter, as the command line plans it with nothing but what has no default."""
+    """The service of the datacenter chapter, as the command line plans it with its software and what has no default."""
     queries, batch = (f"{DEFAULTS[name]:.0f}" for name in ("queries_per_day", "batch"))
-    return asked("plan", "llama-3.1-70b", "h100-sxm", "--queries-per-day", queries, "--batch", batch)
+    run = ("--queries-per-day", queries, "--batch", batch, "--software", DEFAULTS["software"])
+    return asked("plan", "llama-3.1-70b", "h100-sxm", *run)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ def test_boards_and_servers_of_the_page_are_those_of_the_plan(planned):
 
 def test_the_copy_of_the_plan_is_the_estimate_of_its_case(planned):
     run = ("llama-3.1-70b", "h100-sxm", "--n-accelerators", "4", "--batch", "128")
-    run += ("--prompt-tokens", "500", "--output-tokens", "500")
+    run += ("--prompt-tokens", "500", "--output-tokens", "500", "--software", "vllm")
     board, site = asked("estimate", *run), asked("estimate", *run, "--boundary", "facility")
     assert board["tokens_per_s"] == pytest.approx(planned["tokens_per_s"]["central"])
     assert board["tokens_per_s"] / 4 == pytest.approx(PAGE["likely"]["value"])
@@ -134,7 +135,7 @@ def test_the_copy_of_the_plan_is_the_estimate_of_its_case(planned):
 
 def test_part_load_is_the_estimate_of_the_smaller_batch():
     run = {"n_accelerators": 4, "batch": PAGE["mean_batch"]["value"], "prompt_tokens": 500, "output_tokens": 500}
-    found = llmpower.estimate("llama-3.1-70b", "h100-sxm", **run)
+    found = llmpower.estimate("llama-3.1-70b", "h100-sxm", software="vllm", **run)
     assert found.power_w / 4 == pytest.approx(PAGE["spread"]["value"], rel=2e-3)
     assert found.tokens_per_s / 4 == pytest.approx(PAGE["load"]["value"] * PAGE["likely"]["value"], rel=2e-3)
 
@@ -149,7 +150,7 @@ def test_a_host_draws_the_same_everywhere(planned):
 
 @pytest.mark.parametrize(("place", "batch"), [("case_one", 1), ("case_many", 32)])
 def test_the_decode_chapter_expects_what_the_estimate_says(place, batch):
-    found = llmpower.estimate("llama-3.1-70b", "h100-sxm", 2, batch, context_tokens=0)
+    found = llmpower.estimate("llama-3.1-70b", "h100-sxm", 2, batch, context_tokens=0, software="vllm")
     told = records.shown(files.read_notebook(CHAPTERS["decode-breakdown"]))[place]
     ends = [getattr(found, end).tokens_per_s for end in ("low", "high")]
     assert [told[end] for end in ("low", "value", "high")] == pytest.approx([ends[0], found.tokens_per_s, ends[1]])
