@@ -120,12 +120,12 @@ def intervals(case, constants):
     ends = measured | {
         name: tuple(getattr(constants, name) * end / fact.value for end in (fact.low, fact.high))
         for name, fact in found.items()
-        if fact.value and fact.low is not None and fact.high is not None and hasattr(constants, name)
+        if fact.value and fact.low and fact.high is not None and hasattr(constants, name)
     }
     if case.software is None:
         for name in PER_SOFTWARE:
             each = [software_values(one)[name] for one in SERVERS]
-            ends[name] = min(each), max(each)
+            ends |= {name: (min(each), max(each))} if min(each) > 0 else {}
     return ends
 
 
