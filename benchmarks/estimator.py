@@ -26,7 +26,14 @@ _ACCELERATORS = ("h100-sxm", "h200-sxm", "b200", "a100-sxm-80gb")
 _FORMATS = ("bf16", "int8", "int4", "q8_0")
 _SIDE = 250  # batches, and contexts: 4 x 4 x 250 x 250 is a million points
 _RUN = {"prompt_tokens": 500, "output_tokens": 500}
-_ONE = {"model": "llama-3.1-70b", "accelerator": "h100-sxm", "n_accelerators": 4, "batch": 64, **_RUN}
+_ONE = {
+    "model": "llama-3.1-70b",
+    "accelerator": "h100-sxm",
+    "n_accelerators": 4,
+    "batch": 64,
+    "software": "vllm",
+    **_RUN,
+}
 
 
 def results(found):
@@ -101,7 +108,7 @@ def speed(rounds):
             name = f"sweep of {million:,} points, {model}, {shape} [us/point]"
             add(name, repeat(sweep, model, shape), million * 1e-6, 2)
     add("the same points one by one [us/point]", repeat(loop, again), again * 1e-6)
-    add("one estimate [us]", repeat(each), again * 1e-6, 100)
+    add("one estimate [us]", repeat(each), again * 1e-6, 60)
     add("`import llmpower` in a new process [s]", lambda: fresh("import llmpower"), goal=0.1)
     first = "import llmpower; llmpower.estimate('llama-3.1-70b', 'h100-sxm', 4)"
     add("that and a first estimate, which loads NumPy and the facts [s]", lambda: fresh(first))
