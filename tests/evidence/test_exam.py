@@ -226,7 +226,7 @@ def test_pairs_of_boards_by_hand(monkeypatch):
     [pair] = exam.board_pairs().to_dict("records")
     assert (pair["boards"], pair["server"], pair["network"], pair["batch"]) == ("b200 over h200-sxm", "vllm", "m", 8)
     assert (pair["measured"], pair["predicted"]) == pytest.approx((1.5, 1.25))
-    # Another server, network, format, number, layout, task, length or laboratory makes no pair; 119 tokens are near 100.
+    # Another server, network, format, number, layout, task, length or laboratory makes no pair; 119 tokens do.
     near = table.assign(output_tokens=[100, 100, 119, 119])
     monkeypatch.setattr(exam, "held", lambda what: near)
     assert len(exam.board_pairs()) == 1
