@@ -411,7 +411,8 @@ def _forms(case):
     records = (case.accelerator, case.weight_format, case.model)
     if case.software == "bare":
         net = bare.network(case.model, case.weight_format, case.kv_format)
-        return bare.step, net, bare.unit(*records), *bare.constants(*records)
+        unit = SimpleNamespace(**{**vars(bare.unit(*records)), "link_bytes_per_s": case.link_bytes_per_s})
+        return bare.step, net, unit, *bare.constants(*records)
     unit, fitted, kind = _unit(*records[:2], case.software, case.link_bytes_per_s)
     return served.step, net_of(case), unit, fitted, kind
 
