@@ -316,7 +316,7 @@ def test_the_evidence_with_a_case_of_ones_own():
         "No power run of ours is on",
         "All of the metered ones are on the",
         "A term is missing there",
-        "for them the range is too narrow",
+        "for their joules the range is too narrow",
         unlike=["The case asked for", "would settle it"],
     )
     # Counted in data/measurements.csv: 369 unmarked and 42 marked rows of the laboratory; 25 of Nemotrons on a B200.
