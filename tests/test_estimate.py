@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from llmpower import estimate
 from llmpower.arguments import ParameterError
-from llmpower.estimate import held
+from llmpower.estimate import expect, held
 from llmpower.facts import catalog
 from llmpower.facts.quantities import quantities
 from llmpower.step import constants
@@ -599,3 +599,9 @@ def test_enough_is_the_fewest_that_fit():
     assert held(case("llama-3.1-8b", "rtx-3060", context_tokens=1000)) is None
     # Cards share the bus of their computer: 141 GB over cards of 24 GB, in a number that divides 64 heads.
     assert held(case("llama-3.1-70b", "rtx-4090", context_tokens=1000)).n_accelerators == 8
+
+
+def test_a_bare_step_takes_the_bus_of_a_computer_without_links():
+    # A bus of 31 GB/s: 160 sums of 32 vectors of 8192 values of 2 B are 83.9 MB, 2.706 ms, and 160 times 6 us besides.
+    found = expect(case("llama-3.1-70b", "rtx-4090", 8, 32, context_tokens=1000, software="bare")).step
+    assert found.link_time_s == pytest.approx(2.706e-3 + 0.96e-3, rel=1e-3)

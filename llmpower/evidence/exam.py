@@ -468,24 +468,27 @@ def board_pairs(what="source"):
     """Ratio of the speeds of two boards at the same load, measured and predicted, a pair a row. [1]
 
     The batch of a run of the faster board lies among those of the other's, whose speeds are interpolated in
-    logarithms. Columns `boards`, `server`, `network`, `batch`, `measured`, `predicted`.
+    logarithms; answers of one task count as equally long if their means are within a fifth.
+    Columns `boards`, `source`, `server`, `network`, `batch`, `measured`, `predicted`.
     """
     table, found = held(what), []
-    same = ["source", "server", "model", "weight_format", "n_accelerators", "expert_parallel", "prompt_tokens"]
-    same += ["output_tokens"]
+    same = ["source", "server", "model", "weight_format", "n_accelerators", "expert_parallel", "task", "prompt_tokens"]
+    table = table.fillna({"expert_parallel": 1})
     groups = {key: some.sort_values("batch") for key, some in table.groupby([*same, "accelerator"])}
     for fast, slow in PAIRS:
         for key, some in groups.items():
-            other = groups.get((*key[:-1], slow))
-            if key[-1] != fast or other is None:
+            others = groups.get((*key[:-1], slow))
+            if key[-1] != fast or others is None:
                 continue
             for _, run in some.iterrows():
+                other = others[(others["output_tokens"] / run["output_tokens"] - 1).abs() < _SAME_CONTEXT]
                 if not other["batch"].min() <= run["batch"] <= other["batch"].max():
                     continue
                 at = [np.interp(np.log(run["batch"]), np.log(other["batch"]), np.log(other[name])) for name in _SPEEDS]
                 ratios = [run[name] / math.exp(one) for name, one in zip(_SPEEDS, at)]
-                found.append((f"{fast} over {slow}", run["server"], run["model"], run["batch"], *ratios))
-    return pandas.DataFrame(found, columns=["boards", "server", "network", "batch", "measured", "predicted"])
+                found.append((f"{fast} over {slow}", *run[["source", "server", "model", "batch"]], *ratios))
+    columns = ["boards", "source", "server", "network", "batch", "measured", "predicted"]
+    return pandas.DataFrame(found, columns=columns)
 
 
 _SPEEDS = ("tokens_per_s", "predicted_tokens_per_s")

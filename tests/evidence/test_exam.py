@@ -217,7 +217,7 @@ def test_pairs_of_boards_by_hand(monkeypatch):
     A B200 at 300 for 8 is 1.5 times as fast; predicted 1.25 times, from 80, 320 and 200. Its run at 32 lies outside.
     """
     same = {"server": "vllm", "model": "m", "weight_format": "fp8", "n_accelerators": 1, "expert_parallel": 1.0}
-    same |= {"source": "s", "prompt_tokens": 1000, "output_tokens": 100}
+    same |= {"source": "s", "task": "t", "prompt_tokens": 1000, "output_tokens": 100}
     table = made_up(
         accelerator=["b200", "b200", "h200-sxm", "h200-sxm"], batch=[8, 32, 16, 4], tokens_per_s=[300, 900, 400, 100],
         predicted_tokens_per_s=[200, 500, 320, 80], **same,
@@ -226,9 +226,12 @@ def test_pairs_of_boards_by_hand(monkeypatch):
     [pair] = exam.board_pairs().to_dict("records")
     assert (pair["boards"], pair["server"], pair["network"], pair["batch"]) == ("b200 over h200-sxm", "vllm", "m", 8)
     assert (pair["measured"], pair["predicted"]) == pytest.approx((1.5, 1.25))
-    # Another server, network, format, number, layout, length or laboratory makes no pair.
+    # Another server, network, format, number, layout, task, length or laboratory makes no pair; 119 tokens do.
+    near = table.assign(output_tokens=[100, 100, 119, 119])
+    monkeypatch.setattr(exam, "held", lambda what: near)
+    assert len(exam.board_pairs()) == 1
     for name in same:
-        other = table.assign(**{name: [*table[name][:2], "other", "other"]})
+        other = table.assign(**{name: [*table[name][:2], *[130 if name == "output_tokens" else "other"] * 2]})
         monkeypatch.setattr(exam, "held", lambda what, other=other: other)
         assert exam.board_pairs().empty, name
 
