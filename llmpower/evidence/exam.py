@@ -492,14 +492,12 @@ def board_pairs(what="source"):
 
 
 _SPEEDS = ("tokens_per_s", "predicted_tokens_per_s")
-# Share of an error of speed that turns up in the energy of a token: about half the power flows whatever the work.
-_FOLLOWS = 0.5
 
 
 def _accuracy():
     """Rows of ``data/accuracy.csv``: errors with groups held out, and the ends of the ranges made of them.
 
-    One laboratory metered joules, so what another does to them is taken from its speeds.
+    One laboratory metered joules, so another is taken to move them by as much as its speeds.
     """
     exams = {**constants.EXAMS, "architecture": "architecture"}
     tables_of = {name: held_out(what, metered=False) for name, what in exams.items()} | {constants.SEEN: _fitted()}
@@ -551,7 +549,7 @@ def _ends(group, quantity, table, metered):
     # A slower run costs more, so the low end of speed goes with the high end of energy.
     for (energy, seen), other in zip(own, (speed[1], speed[0])):
         more = max(0.0, other**2 - seen**2)
-        found.append(math.exp(wide * math.copysign(math.sqrt(energy**2 + _FOLLOWS**2 * more), energy)))
+        found.append(math.exp(wide * math.copysign(math.sqrt(energy**2 + more), energy)))
     return found
 
 
