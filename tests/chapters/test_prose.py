@@ -347,7 +347,7 @@ def test_the_evidence_tells_how_sure_it_is_and_what_misses_its_aim():
         found,
         "Joules are told worse than before",
         "Of the B200 two laboratories say opposite things",
-        "so elsewhere it may be too narrow",
+        "and of what another laboratory adds to errors of speed",
         "so what slows them is no unequal queue",
         unlike=["All are met", "terms chosen"],
     )
@@ -365,7 +365,6 @@ def test_the_evidence_with_a_case_of_ones_own():
         "No power run of ours is on",
         "All of the metered ones are on the",
         "A term is missing there",
-        "for their joules the range is too narrow",
         unlike=["The case asked for", "would settle it"],
     )
     # Counted in data/measurements.csv: 369 unmarked and 42 marked rows of the laboratory; 25 of Nemotrons on a B200.
