@@ -155,7 +155,8 @@ class Estimate:
     def inputs(self):
         """What `vary` may change: numbers of the run, rates of the machine, constants; by name."""
         _, _, unit, fitted, _, *run, _ = self.form
-        return dict(zip(_RUN, run)) | {name: getattr(unit, name) for name in served.RATES} | vars(fitted)
+        cap = {"power_cap_w": self.case.power_cap_w} if self.case.power_cap_w < math.inf else {}
+        return dict(zip(_RUN, run)) | {name: getattr(unit, name) for name in served.RATES} | vars(fitted) | cap
 
     @property
     def intervals(self):
@@ -177,7 +178,9 @@ class Estimate:
 
         unit, fitted = (SimpleNamespace(**changed(vars(one))) for one in (unit, fitted))
         run = changed(dict(zip(_RUN, run)))
-        case = replace(self.case, **{name: changes[name] for name in _RUN if name in changes})
+        case = replace(self.case, **{name: changes[name] for name in (*_RUN, "power_cap_w") if name in changes})
+        if "power_cap_w" in changes:
+            step = functools.partial(capped, step.args[0], changes["power_cap_w"])
         return replace(self, case=case, form=(step, net, unit, fitted, n, *run.values(), where))
 
     _board_power_w = property(lambda self: decode.power_w(self.step.energy_j, self.step_s))
@@ -219,6 +222,8 @@ class Estimate:
         return estimate_text(self)
 
 
+# A cap is met to better than this.
+_HELD = 1e-3
 _HOST = ("host_step_time_s", "host_layer_time_s")
 # Arguments that a result repeats, and the numbers of a run in the order in which `served.step` takes them.
 _ASKED = (
@@ -367,6 +372,7 @@ def estimate(
     result = expect(found, boundary)
     if result.fits is False:
         check_fits(found)
+    check_cap(result)
     return result
 
 
@@ -382,7 +388,9 @@ def read(check, **given):
 
 def _unlinked(case, n):
     """Whether so many accelerators share a network over a link of which nothing is known."""
-    return bool(largest(n) > 1 and not case.link_bytes_per_s > 0)
+    # Where something else is wrong a case has holes.
+    link = case.link_bytes_per_s or cases.link_bytes_per_s_of(case.accelerator)
+    return bool(largest(n) > 1 and not link > 0)
 
 
 def held(case):
@@ -433,21 +441,39 @@ def _left_out(case, kind):
     if largest(case.n_accelerators) > case.accelerators_per_server:
         rate = f"{case.network_bytes_per_s / 1e9:,.3g} GB/s each"
         yield f"more than {case.accelerators_per_server:,.0f} accelerators: between servers data travel at {rate}"
-    if case.parallelism == "tp" and largest(case.n_accelerators) > case.model.n_heads:
-        yield f"more accelerators than the {case.model.n_heads} heads of {case.model.entity}: no software cuts it so"
+    heads = case.model.n_heads
+    if case.parallelism in ("tp", "ep") and largest(heads % case.n_accelerators) > 0:
+        yield f"servers refuse a number of accelerators that does not divide the {heads} heads of {case.model.entity}"
     if kind == "scaled":
         fitted = f"static power and energy of bytes are scaled from {bare.FITTED}"
         yield f"no run on {case.accelerator.entity} was fitted: {fitted}"
+    if case.software == "llama.cpp":
+        yield "constants of llama.cpp were set by hand, near runs of one user on desktop cards"
     if largest(case.draft_tokens) > 0:
         yield "a draft counts as a layer and the output layer more; a separate small network for drafts costs more"
     if case.power_cap_w < math.inf:
-        yield "the cap lowers clocks by a rule from public curves; at caps near what idles, boards may do worse"
+        yield "no fitted run had a cap: where it binds clocks fall by a rule; near what idles, boards may do worse"
+    if case.parallelism == "dp":
+        yield "no fitted run had sequences apart, and the range does not hold them: one server reached a third of this"
+    if case.parallelism == "pp":
+        yield "no fitted run had its layers cut over accelerators"
     if case.software == "bare":
         yield "no server, no host, no sampling: what captured graphs of our own kernels take"
         yield "whatever the work: what flows while kernels run; the book's division of a joule takes clocks up, less"
         if case.weight_format.entity in bare.UNPACKED:
             unpacked = "has to be unpacked: its watts are counted, kernels slower than reading are not"
             yield f"{case.weight_format.entity} {unpacked}"
+
+
+def check_cap(found):
+    """Raise `ParameterError` if a single case draws more than its cap at its lowest clock."""
+    cap = found.case.power_cap_w
+    if cap == math.inf or not isinstance(found.fits, bool) or not found.fits:
+        return
+    draws = found._board_power_w / found.n_accelerators
+    if draws > cap * (1 + _HELD):
+        least = f"{found.accelerator} draws {draws:,.3g} W here at its lowest clock, allowed is more"
+        raise ParameterError([f"power_cap_w: got {cap:,.6g}; {least} [W]"])
 
 
 def check_fits(case):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from llmpower import service
 from llmpower.arguments import Check, ParameterError
-from llmpower.estimate import Estimate, check_fits, expect, read, servers
+from llmpower.estimate import Estimate, check_cap, check_fits, expect, read, servers
 from llmpower.facts.catalog import fact
 from llmpower.facts.quantities import quantities
 from llmpower.facts.units import in_unit
@@ -208,6 +208,7 @@ def plan(
     used = {one.name: one.value for one in assumed} | given
     copy = _sized(_checked(given, used), used)
     found = _around(expect(copy, "facility"), given, used)
+    check_cap(found)
     assumed += [one for one in _chosen(found, used) if one.name not in given]
     bill, moves = _bill(found, expect(copy), {one.name: one.value for one in assumed} | given, assumed)
     moved = [[replace(bill, **end) for end in pair] for pair in moves]

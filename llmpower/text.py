@@ -219,7 +219,7 @@ def _operating(found):
     """What else was asked for: prompts in caches, drafts, limits, links; nothing where it is as usual."""
     told = {
         "cached_prompt_share": lambda one: f"{three(100 * one)} % of prompts from a cache",
-        "draft_tokens": lambda one: f"{three(one)} drafts a step, {three(found.accepted_tokens)} accepted",
+        "draft_tokens": lambda one: f"drafts: {three(one)} a step, {three(found.accepted_tokens)} accepted",
         "power_cap_w": lambda one: f"at most {three(one)} W each",
     }
     shown = [
@@ -228,24 +228,34 @@ def _operating(found):
     return [", ".join(shown)] if shown else []
 
 
+def _ends(found):
+    """What low and high are."""
+    if found.software == "eager":
+        return "low and high: errors of servers and the span of hosts, added as independent; no run tests the sum"
+    if len(found.unknown) > 1:
+        return "low and high: errors of each thing that is not known, added as independent; no run tests the sum"
+    return "low and high: eight in ten of such runs lay between them"
+
+
 def _page(found, run, *blocks):
     """What is printed of an estimate around its numbers: the case before them, errors and notes behind."""
     cut = _PARALLEL[found.parallelism] if largest(found.n_accelerators) > 1 else ""
     case = [_copy(found), f"{found.weight_format} weights, {found.kv_format} cache{cut}", *run, *_operating(found)]
     case.append(f"software: {_SOFTWARE[found.software]}")
     case.append(f"boundary: {_BOUNDARY[found.boundary]}; a token is an output token")
-    spans = {"energy per token": found.spans["j_per_token"], "tokens/s": found.spans["tokens_per_s"]}
-    runs = f"{spans['tokens/s']['n']:.0f} measured runs of {_kind(found)}"
+    names = {"j_per_token": "energy per token", "tokens_per_s": "tokens/s"}
+    spans = {f"{names[name]}, {one['n']:.0f} runs": one for name, one in found.spans.items()}
+    runs = f"measured runs of {_kind(found)}"
     errors = _wrapped(f"error seen in validation, on {runs}; all exams: {HOW_SURE}", 0)
     if found.spans_marked:
-        aside = found.spans_marked["tokens_per_s"]["n"] - spans["tokens/s"]["n"]
-        more = zip(("energy", "speed"), found.spans_marked.values())
-        spans |= {f"{what}, {aside:.0f} more runs": one for what, one in more}
+        for name, one in found.spans_marked.items():
+            aside = one["n"] - found.spans[name]["n"]
+            spans[f"{names[name]}, with {aside:.0f} marked ones"] = one
     rows = [[name, *(f"{one[column]:.1f}" for column in _ERRORS), "%"] for name, one in spans.items()]
     errors += _table([["", *_OF_ERRORS], *rows], 2)
-    notes = ["low and high: eight in ten of such runs lay between them", *found.notes]
+    notes = [_ends(found), *found.notes]
     if found.spans_marked:
-        notes.insert(1, f"the {aside:.0f} more runs are set aside elsewhere, since they contradict their neighbours")
+        notes.insert(1, "marked runs contradict their neighbours, and are set aside elsewhere")
     if found.boundary != "accelerators":
         notes[:1] = [f"{notes[0]}; of the server's and the site's factors, the ends of their sources", found.host.note]
     return _joined(case, *blocks, errors, _notes(notes))

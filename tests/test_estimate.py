@@ -605,3 +605,76 @@ def test_a_bare_step_takes_the_bus_of_a_computer_without_links():
     # A bus of 31 GB/s: 160 sums of 32 vectors of 8192 values of 2 B are 83.9 MB, 2.706 ms, and 160 times 6 us besides.
     found = expect(case("llama-3.1-70b", "rtx-4090", 8, 32, context_tokens=1000, software="bare")).step
     assert found.link_time_s == pytest.approx(2.706e-3 + 0.96e-3, rel=1e-3)
+
+
+# What else was wrong once
+
+SHARED = {"model": "llama-3.1-8b", "accelerator": "h100-sxm", "n_accelerators": 2}
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("batch", "x"),
+        ("batch", 0),
+        ("software", "other"),
+        ("parallelism", "data"),
+        ("parallelism", "dp"),
+        ("model", "nope"),
+        ("accelerator", "nope"),
+        ("power_cap_w", 0),
+        ("network_bytes_per_s", 7),
+        ("max_step_tokens", "many"),
+        ("draft_tokens", -1),
+        ("cached_prompt_share", 2),
+    ],
+)
+def test_a_wrong_word_on_several_boards_is_told_as_on_one(name, value):
+    for n in (1, 2):
+        (told,) = problem(**{**SHARED, "n_accelerators": n, name: value})
+        assert told.startswith(f"{name}: ") and "allowed is" in told or "no " in told
+
+
+def test_a_cap_that_cannot_be_held_is_refused():
+    run = {"model": "llama-3.1-8b", "accelerator": "h100-sxm", "batch": 64, "context_tokens": 500, "software": "vllm"}
+    (told,) = problem(**run, power_cap_w=70)
+    assert told.startswith("power_cap_w: got 70; h100-sxm draws ") and told.endswith("allowed is more [W]")
+    # A board with clocks up draws 114 W (data/power_runs.csv), and an idle one 70.
+    assert estimate(**run, power_cap_w=200).power_w == pytest.approx(200, rel=1e-3)
+    free, wide = estimate(**run), estimate(**run, power_cap_w=700)
+    assert wide.tokens_per_s == pytest.approx(free.tokens_per_s) and wide.power_w == pytest.approx(free.power_w)
+
+
+def test_a_limit_of_tokens_must_leave_room_for_prompts():
+    run = {**SHARED, "batch": 64, "prompt_tokens": 500, "output_tokens": 500, "software": "vllm"}
+    # 64 tokens, and 64 / 500 prompts of 500 tokens a step: 128.
+    (told,) = problem(**run, max_step_tokens=127)
+    assert told.startswith("max_step_tokens: got 127; ") and "steps need 128" in told
+    # Every step then takes in a little, which hides behind reading the weights.
+    assert estimate(**run, max_step_tokens=128).tokens_per_s == pytest.approx(estimate(**run).tokens_per_s, rel=0.05)
+    assert estimate(**run, max_step_tokens=100, cached_prompt_share=0.5).tokens_per_s > 0
+
+
+def test_drafts_that_are_all_accepted_never_cost():
+    run = {**SHARED, "n_accelerators": 1, "batch": 64, "prompt_tokens": 500, "output_tokens": 500, "software": "vllm"}
+    speeds = [estimate(**run, draft_tokens=n, accepted_tokens=n).tokens_per_s for n in (0, 1, 2, 4)]
+    assert speeds == sorted(speeds)
+    # A draft is checked whatever becomes of it.
+    assert estimate(**run, draft_tokens=4).tokens_per_s < speeds[0]
+
+
+def test_sequences_apart_need_no_context():
+    found = estimate("qwen3-30b-a3b", "h100-sxm", 2, parallelism="dp", software="vllm")
+    assert found.tokens_per_s > 0 and any("no fitted run had sequences apart" in note for note in found.notes)
+
+
+def test_numbers_that_do_not_divide_heads_are_told():
+    for n, told in ((2, False), (3, True), (4, False)):
+        found = estimate("llama-3.1-8b", "h100-sxm", n, context_tokens=100)
+        assert any("does not divide the 32 heads" in note for note in found.notes) == told
+
+
+def test_a_cap_is_an_input_that_can_be_varied():
+    found = estimate("llama-3.1-8b", "h100-sxm", batch=64, context_tokens=500, software="vllm", power_cap_w=300)
+    assert found.inputs["power_cap_w"] == 300
+    assert found.vary(power_cap_w=350.0).power_w == pytest.approx(350, rel=1e-3)

@@ -121,12 +121,12 @@ def _left(machine, software):
         "max_step_tokens": math.inf if software in ("bare", "llama.cpp") else usual("max_step_tokens"),
         "power_cap_w": math.inf,
         "accelerators_per_server": machine.get("accelerators_per_server", usual("accelerators_per_server")),
-        "link_bytes_per_s": _link_bytes_per_s(machine),
+        "link_bytes_per_s": link_bytes_per_s_of(machine),
         "network_bytes_per_s": machine.get("network_bytes_per_s", usual("network_bytes_per_s")),
     }
 
 
-def _link_bytes_per_s(machine):
+def link_bytes_per_s_of(machine):
     """Bandwidth to the others of a server: its own links, else the bus; a lone board needs none."""
     alone = math.inf if machine.get("accelerators_per_server") == 1 else math.nan
     return machine.get("link_bytes_per_s", machine.get("bus_bytes_per_s", alone))
@@ -165,6 +165,13 @@ def _check_point(check, numbers, software, parallelism):
     if None not in (limit, batch, draft) and largest(batch * (1 + draft)) >= limit:
         needed = f"a step of {largest(batch):,.6g} sequences sends {largest(batch * (1 + draft)):,.6g}"
         check.wrong("max_step_tokens", f"got {limit:,.6g}; {needed} without a prompt, allowed is more [count]")
+    prompt, output, share = (numbers[name] for name in ("prompt_tokens", "output_tokens", "cached_prompt_share"))
+    if None not in (limit, batch, draft, accepted, prompt, output, share):
+        begun = batch * (1 + accepted) / output * prompt * (1 - share)
+        needed = largest(batch * (1 + draft) + begun)
+        if limit < needed and not check.problems:
+            words = f"to take in prompts as fast as answers end, steps need {needed:,.6g}, allowed is from that"
+            check.wrong("max_step_tokens", f"got {limit:,.6g}; {words} [count]")
     if software == "bare":
         wrong = [
             name for name in ("draft_tokens", "power_cap_w") if numbers[name] is not None and largest(numbers[name]) > 0

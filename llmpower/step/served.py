@@ -15,7 +15,7 @@ import numpy as np
 
 from llmpower.facts.catalog import records
 from llmpower.formulas import decode, serving
-from llmpower.formulas.elementwise import minimum
+from llmpower.formulas.elementwise import maximum, minimum
 from llmpower.step import metered, work
 from llmpower.step.work import FLOP_PER_MAC
 
@@ -156,6 +156,11 @@ def links(net, unit, constants, n, tokens, point):
     return n_bytes, several * serving.link_time_s(exchanges, constants.sum_time_s, *rates)
 
 
+def _without_experts(net):
+    """The network with the weights alone that every token uses."""
+    return SimpleNamespace(**{**vars(net), "moe": False})
+
+
 def _any(condition):
     return condition.any() if isinstance(condition, np.ndarray) else bool(condition)
 
@@ -204,13 +209,18 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
     attention = tokens * work.attention_flop(net, seen)
     if point.parallelism == "dp":
         # Answers without an end have no length that contexts could grow to.
-        uneven = serving.length_spread(0.0 if output_tokens is math.inf else output_tokens, context_tokens)
+        uneven = serving.length_spread(0.0 if output_tokens is math.inf else output_tokens, maximum(context_tokens, 1))
         queue = serving.busiest_queue(point.queue_spread, uneven, n, batch)
         dense, cache_time = queue * dense, queue * cache_time
     link_bytes, link_time = links(net, unit, c, n, all_tokens, point)
     overhead = serving.overhead_time_s(net.n_layers, c.layer_time_s, net.block_layers, c.block_scaling_time_s, gaps)
     drafts = serving.drafting_share(point.draft_tokens, net.n_layers, net.params_head, net.params_shared)
-    dense, memory, weight_bytes = (one + drafts * one for one in (dense, memory, weight_bytes))
+    if _any(drafts != 0):
+        drafted = _products(_without_experts(net), unit, c, n, point.spread, batch, batch)
+        dense, memory, compute, busy, weight_bytes, weight_flop = (
+            one + drafts * drafted[place]
+            for one, place in zip((dense, memory, compute, busy, weight_bytes, weight_flop), (0, 2, 3, 4, 5, 6))
+        )
     overhead = overhead + point.draft_tokens * c.layer_time_s
     device = serving.device_time_s(dense, expert, cache_time, link_time, overhead)
     host = serving.host_time_s(c.host_step_time_s, net.n_layers, c.host_layer_time_s)
