@@ -169,8 +169,8 @@ def test_experts_in_another_server():
 
 def test_drafts_by_hand():
     # Two drafts for each of eight: 24 tokens, 48 GFLOP, 0.96 ms beside 2.5 ms of reading; each draft reads a fifth
-    # more, a layer and the output layer, and multiplies eight tokens with it: 0.4 x (2.5 + 0.32) ms, and 1.2 ms of gaps.
-    # Caches are read once.
+    # more, a layer and the output layer, and multiplies eight tokens with it: 0.4 x (2.5 + 0.32) ms, and 1.2 ms of
+    # gaps. Caches are read once.
     found = step(where=usual(draft_tokens=2.0, accepted_tokens=1.5))
     assert (found.dense_time_s, found.cache_time_s) == pytest.approx((4.588e-3, 0.08e-3))
     assert found.time_s == pytest.approx(4.588e-3 + 0.08e-3 + 1.2e-3 + 0.08e-3)
