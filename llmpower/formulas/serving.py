@@ -62,6 +62,17 @@ def prompt_passes(prompt_tokens, step_tokens, max_step_tokens):
     return maximum(prompt_tokens / (max_step_tokens - step_tokens), 1)
 
 
+def admitted_batch(max_step_tokens, draft_tokens, accepted_tokens, computed_prompt_tokens, output_tokens):
+    """Sequences for which a limit of tokens leaves room in every step, with the prompts of those that follow. [1]
+
+    Own derivation: each sends its tokens and, as often as an answer ends, a prompt. Left out: a service that waits for
+    its users instead of its limit.
+    >>> admitted_batch(64, 0, 0, 4096, 512)
+    7.111111111111111
+    """
+    return max_step_tokens / (1 + draft_tokens + (1 + accepted_tokens) * computed_prompt_tokens / output_tokens)
+
+
 def prompt_step_share(prompts_per_step, prompt_passes):
     """Share of the steps that carry a prompt or a part of one. [1]
 

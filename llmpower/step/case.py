@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from llmpower.arguments import NUMBERS, Check, largest
 from llmpower.facts import catalog
 from llmpower.facts.catalog import fact
-from llmpower.formulas import datacenter, meter
+from llmpower.formulas import datacenter, meter, serving
+from llmpower.formulas.elementwise import maximum, minimum
 
 PARALLELISMS = ("tp", "ep", "dp", "pp")
 SOFTWARE = ("vllm", "sglang", "trtllm", "llama.cpp", "eager", "bare")
@@ -100,9 +101,23 @@ def case(
         numbers |= {name: value for name, value in _left(machine, software).items() if numbers[name] is None}
     n, batch, prompt, output, context, *point = numbers.values()
     output = math.inf if output_tokens is None else output
-    context, assumed = (context, ()) if given.problems else _context(prompt, output, context)
+    context, assumed = (context, []) if given.problems else _context(prompt, output, context)
+    if max_step_tokens is not None and not given.problems:
+        batch = _admitted(numbers, output, assumed)
     records = (model, machine, n, batch, context, weights, cache, prompt, output, parallelism, tuple(assumed), software)
     return Case(*records, *point)
+
+
+def _admitted(numbers, output, assumed):
+    """The batch, or as many sequences as a limit of tokens a step that was given leaves room for, which is told."""
+    batch, prompt = numbers["batch"], numbers["prompt_tokens"]
+    computed = meter.computed_prompt_tokens(prompt, numbers["cached_prompt_share"])
+    point = (numbers[name] for name in ("max_step_tokens", "draft_tokens", "accepted_tokens"))
+    most = serving.admitted_batch(*point, computed, output)
+    if largest(batch - most) <= 0:
+        return batch
+    assumed.append("the limit of tokens a step leaves room for fewer sequences than were asked for, with their prompts")
+    return maximum(minimum(batch, most), 1.0)
 
 
 def _number(check, name, given):
@@ -155,23 +170,11 @@ def _check_layout(check, model, n, parallelism):
 
 def _check_point(check, numbers, software, parallelism):
     """Whether drafts, limits and layout go together, and with the software."""
-    draft, accepted, limit, batch = (
-        numbers[name] for name in ("draft_tokens", "accepted_tokens", "max_step_tokens", "batch")
-    )
+    draft, accepted = numbers["draft_tokens"], numbers["accepted_tokens"]
     if None not in (draft, accepted) and largest(accepted - draft) > 0:
         check.wrong(
             "accepted_tokens", f"got {largest(accepted):g}; allowed is up to the draft_tokens of a step [count]"
         )
-    if None not in (limit, batch, draft) and largest(batch * (1 + draft)) >= limit:
-        needed = f"a step of {largest(batch):,.6g} sequences sends {largest(batch * (1 + draft)):,.6g}"
-        check.wrong("max_step_tokens", f"got {limit:,.6g}; {needed} without a prompt, allowed is more [count]")
-    prompt, output, share = (numbers[name] for name in ("prompt_tokens", "output_tokens", "cached_prompt_share"))
-    if None not in (limit, batch, draft, accepted, prompt, output, share):
-        begun = batch * (1 + accepted) / output * prompt * (1 - share)
-        needed = largest(batch * (1 + draft) + begun)
-        if limit < needed and not check.problems:
-            words = f"to take in prompts as fast as answers end, steps need {needed:,.6g}, allowed is from that"
-            check.wrong("max_step_tokens", f"got {limit:,.6g}; {words} [count]")
     if software == "bare":
         wrong = [
             name for name in ("draft_tokens", "power_cap_w") if numbers[name] is not None and largest(numbers[name]) > 0

@@ -175,6 +175,17 @@ CASES = {
         },
         "18 J",
     ),
+    # 1,000 over 1 + 1 + 2 x 400 / 200 = 6.
+    "admitted_batch": (
+        {
+            "max_step_tokens": 1000,
+            "draft_tokens": 1,
+            "accepted_tokens": 1,
+            "computed_prompt_tokens": 400,
+            "output_tokens": 200,
+        },
+        "166.66666666666666 1",
+    ),
     # Three drafts, each a fortieth of the weights for a layer and a twentieth for the output layer: 3 x 0.075.
     "drafting_share": ({"draft_tokens": 3, "n_layers": 40, "params_head": 5e8, "params_shared": 1e10}, "0.225 1"),
     # At 0.45 of the clock, three quarters of the 0.6 from which memory is the limit.
