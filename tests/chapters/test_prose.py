@@ -8,6 +8,7 @@ import pytest
 
 import llmpower
 from llmpower.facts.tables import DATA
+from llmpower.text import estimate_text
 from tests.chapters.reading import read
 
 
@@ -350,6 +351,35 @@ def test_the_evidence_tells_how_sure_it_is_and_what_misses_its_aim():
         "and of what another laboratory adds to errors of speed",
         "so what slows them is no unequal queue",
         unlike=["All are met", "terms chosen"],
+    )
+
+
+def test_how_sure_we_are_opens_with_what_the_command_line_prints():
+    found = read("model-against-measurement")
+    asked = {"software": "vllm", "batch": 32}
+    for name, answer in (
+        ("dense", llmpower.estimate("llama-3.1-8b", "h100-sxm", **asked)),
+        ("sparse", llmpower.estimate("qwen3-30b-a3b", "h100-sxm", **asked)),
+    ):
+        printed = estimate_text(answer)
+        for quantity, key in (("tokens/s", "speed"), ("energy per token", "joules")):
+            middle, _, most = re.search(rf"{quantity} +([\d.]+) +([\d.]+) +([\d.]+)  %", printed).groups()
+            shown = [found.numbers[f"{key}_{name}{end}"].split()[0] for end in ("", "_most")]
+            assert shown == [middle, most]
+    # data/server_runs.csv has six rows of Kubis whose software ends in "eager"; validation.csv 16 whose "attention
+    # runs data-parallel". 142 and 227 make the 369 metered runs.
+    names = ("n_eager", "n_odd", "odd_held", "n_metered_dense", "n_metered_sparse", "n_board_pairs")
+    assert [found.numbers[name] for name in names] == [6, 16, "none", 142, 227, 58]
+    # 315 of 369 and 232 of 312 make 547 of 681; 12 of the 82 marked ones.
+    shares = [found.numbers[name] for name in ("lab_metered", "lab_public", "marked_inside", "lab_inside")]
+    assert shares == pytest.approx([315 / 369, 232 / 312, 12 / 82, 547 / 681])
+    says(
+        found,
+        "Of these alone the printed range holds",
+        "Fewer than half of the pairs",
+        "the server TensorRT-LLM (67 %), the laboratory ",
+        "is the nearest test of an unnamed one",
+        unlike=["its gain is told", "where all is known"],
     )
 
 
