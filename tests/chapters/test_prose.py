@@ -363,7 +363,7 @@ def test_how_sure_we_are_opens_with_what_the_command_line_prints():
     ):
         printed = estimate_text(answer)
         for quantity, key in (("tokens/s", "speed"), ("energy per token", "joules")):
-            middle, _, most = re.search(rf"{quantity} +([\d.]+) +([\d.]+) +([\d.]+)  %", printed).groups()
+            middle, _, most = re.search(rf"{quantity}, \d+ runs +([\d.]+) +([\d.]+) +([\d.]+)  %", printed).groups()
             shown = [found.numbers[f"{key}_{name}{end}"].split()[0] for end in ("", "_most")]
             assert shown == [middle, most]
     # data/server_runs.csv has six rows of Kubis whose software ends in "eager"; validation.csv 16 whose "attention
