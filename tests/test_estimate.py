@@ -662,6 +662,15 @@ def test_a_limit_of_tokens_leaves_room_for_fewer_sequences():
         assert found.j_per_token == pytest.approx(j_per_token, rel=0.1)
 
 
+def test_a_limit_of_tokens_that_holds_no_sequence_is_refused():
+    run = {"model": "llama-3.1-8b", "accelerator": "h100-sxm", "context_tokens": 500}
+    (told,) = problem(**run, max_step_tokens=16, draft_tokens=16)
+    assert told == "max_step_tokens: got 16; a sequence sends 17, allowed is from that up [count]"
+    assert estimate(**run, max_step_tokens=16, draft_tokens=15, software="vllm").batch == 1
+    (told,) = problem(**run, draft_tokens=2, accepted_tokens=3)
+    assert told == "accepted_tokens: got 3; allowed is up to the draft_tokens, 2 [count]"
+
+
 def test_drafts_that_are_all_accepted_never_cost():
     run = {**SHARED, "n_accelerators": 1, "batch": 64, "prompt_tokens": 500, "output_tokens": 500, "software": "vllm"}
     speeds = [estimate(**run, draft_tokens=n, accepted_tokens=n).tokens_per_s for n in (0, 1, 2, 4)]

@@ -132,12 +132,14 @@ def _number(check, name, given):
 @functools.cache
 def _left(machine, software):
     """Numbers of a case that nobody gave, from facts."""
+    together = fact("datacenter.csv", "dgx-h100", "n_accelerators").value
+    network = fact("accelerators.csv", "h100-sxm", "network_bytes_per_s").value
     return {
         "max_step_tokens": math.inf if software in ("bare", "llama.cpp") else usual("max_step_tokens"),
         "power_cap_w": math.inf,
-        "accelerators_per_server": machine.get("accelerators_per_server", usual("accelerators_per_server")),
+        "accelerators_per_server": machine.get("accelerators_per_server", together),
         "link_bytes_per_s": link_bytes_per_s_of(machine),
-        "network_bytes_per_s": machine.get("network_bytes_per_s", usual("network_bytes_per_s")),
+        "network_bytes_per_s": machine.get("network_bytes_per_s", network),
     }
 
 
@@ -170,17 +172,17 @@ def _check_layout(check, model, n, parallelism):
 
 def _check_point(check, numbers, software, parallelism):
     """Whether drafts, limits and layout go together, and with the software."""
-    draft, accepted = numbers["draft_tokens"], numbers["accepted_tokens"]
+    draft, accepted, most = (numbers[name] for name in ("draft_tokens", "accepted_tokens", "max_step_tokens"))
     if None not in (draft, accepted) and largest(accepted - draft) > 0:
-        check.wrong(
-            "accepted_tokens", f"got {largest(accepted):g}; allowed is up to the draft_tokens of a step [count]"
-        )
+        shown = f"got {largest(accepted):g}; allowed is up to the draft_tokens, {largest(draft):g} [count]"
+        check.wrong("accepted_tokens", shown)
+    if None not in (draft, most) and largest(draft + 1 - most) > 0:
+        shown = f"got {most:g}; a sequence sends {largest(draft) + 1:g}, allowed is from that up [count]"
+        check.wrong("max_step_tokens", shown)
     if software == "bare":
-        wrong = [
-            name for name in ("draft_tokens", "power_cap_w") if numbers[name] is not None and largest(numbers[name]) > 0
-        ]
-        for name in wrong:
-            check.wrong(name, "no step without a server was measured so; allowed is to leave it out")
+        for name in ("draft_tokens", "power_cap_w"):
+            if numbers[name] is not None and largest(numbers[name]) > 0:
+                check.wrong(name, "no step without a server was measured so; allowed is to leave it out")
         if parallelism in ("dp", "pp"):
             check.wrong("parallelism", f"got {parallelism!r}; without a server allowed is tp, ep")
 
