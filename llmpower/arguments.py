@@ -6,6 +6,7 @@ import reprlib
 
 from llmpower.facts import catalog
 from llmpower.facts.quantities import quantities
+from llmpower.trace import traced
 
 # Numbers of a case, in its order; those that may be left out are None then.
 NUMBERS = (
@@ -79,13 +80,19 @@ class Check:
 
     def choice(self, argument, given, allowed):
         """One of the allowed words."""
+        if traced(given):
+            return given
         if isinstance(given, str) and given.lower() in allowed:
-            return given.lower()
+            # The same word is the same object, by which answers are found again.
+            return next(one for one in allowed if one == given.lower())
         near = hint(str(given).lower(), allowed)
         self.wrong(argument, f"got {given!r}; {near}allowed is {', '.join(allowed)}")
 
     def number(self, argument, given, whole=False, arrays=False):
         """A number within the range of the quantity with this name, or an array of such where arrays are allowed."""
+        if traced(given):
+            # A control keeps to the range of the quantity.
+            return given
         quantity, value, shown = quantities()[argument], None, ""
         if type(given) in (int, float) or isinstance(given, numbers.Real):
             value = number(given, quantity, whole)

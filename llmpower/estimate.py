@@ -10,13 +10,14 @@ from llmpower.arguments import NUMBERS, Check, ParameterError, largest
 from llmpower.facts.catalog import fact, records
 from llmpower.facts.runs import SERVERS
 from llmpower.formulas import datacenter, decode, serving
-from llmpower.formulas.elementwise import exp, log, maximum, minimum, sqrt
+from llmpower.formulas.elementwise import exp, log, maximum, minimum, none, positive, sqrt
 from llmpower.step import bare, constants, served
 from llmpower.step import case as cases
 from llmpower.step.cap import capped
 from llmpower.step.case import Case
 from llmpower.step.point import point
 from llmpower.step.work import fewest, fits, needed_bytes, net_of
+from llmpower.trace import Words, by_choice, either, traced
 
 BOUNDARIES = ("accelerators", "server", "facility")
 
@@ -51,34 +52,47 @@ class Estimate:
     calibration: str
     fits: bool
     missing_bytes: float
-    notes: tuple
     host: Host
     form: tuple = field(repr=False)
 
     @property
+    def notes(self):
+        """What was assumed, and what is not known, in words."""
+        return (*self.case.assumed, *_left_out(self.case, self.calibration))
+
+    @property
     def spans(self):
         """Errors of the exam that stands for this case, by quantity, such as measured over predicted at both ends."""
-        found = constants.exam_errors(self.unknown, self.case.model.n_experts > 0, self.software)
-        return self._over_hosts(found) if self.software == "eager" else found
+        case = self.case
+        found = _exam(case.model, case.accelerator, case.weight_format, case.software)
+        eager = by_choice(lambda name: name == "eager")(case.software)
+        if traced(eager):
+            wide = self._over_hosts(found)
+            return {
+                name: {end: positive(eager, wide[name][end], value) for end, value in row.items()}
+                for name, row in found.items()
+            }
+        return self._over_hosts(found) if eager else found
 
     @property
     def spans_marked(self):
         """`spans` with the runs too that contradict their neighbours; None for software that has none."""
         if self.software not in (None, *SERVERS):
             return None
-        return constants.exam_errors(self.unknown, self.case.model.n_experts > 0, self.software, marked=True)
+        case = self.case
+        return _exam(case.model, case.accelerator, case.weight_format, case.software, marked=True)
 
     def _over_hosts(self, spans):
         """Errors with the span of hosts added, as of independent doubts."""
-        ends = zip(*(self.intervals[name] for name in _HOST))
+        ends = zip(*constants.host_ends(self.form[3]).values())
         quick, slow = (self.vary(**dict(zip(_HOST, pair))).step for pair in ends)
         more = {"tokens_per_s": (self.step.time_s / slow.time_s, self.step.time_s / quick.time_s)}
         more["j_per_token"] = (quick.energy_j / self.step.energy_j, slow.energy_j / self.step.energy_j)
         found = {}
         for name, row in spans.items():
             low, high = (log(one) for one in more[name])
-            low = exp(-sqrt(math.log(row["low_ratio"]) ** 2 + minimum(low, 0.0) ** 2))
-            high = exp(sqrt(math.log(row["high_ratio"]) ** 2 + maximum(high, 0.0) ** 2))
+            low = exp(-sqrt(log(row["low_ratio"]) ** 2 + minimum(low, 0.0) ** 2))
+            high = exp(sqrt(log(row["high_ratio"]) ** 2 + maximum(high, 0.0) ** 2))
             found[name] = row | {"low_ratio": low, "high_ratio": high}
         return found
 
@@ -144,6 +158,10 @@ class Estimate:
         step = self.step
         found = [step.memory_time_s, step.compute_time_s, step.link_time_s, step.overhead_time_s]
         names = np.array(["bandwidth", "compute", "interconnect", "overhead", "power"])
+        if traced(step.time_s):
+            most = functools.reduce(maximum, found)
+            place = functools.reduce(lambda rest, at: positive(most - found[at], rest, at), (2, 1, 0), 3)
+            return Words(positive(step.uncapped_j - step.energy_j, 4, place), [*map(str, names)])
         most = np.argmax(np.stack(np.broadcast_arrays(*found)), axis=0)
         place = np.where(np.asarray(step.uncapped_j) > np.asarray(step.energy_j), 4, most)
         return names[place] if place.ndim else str(names[place])
@@ -155,7 +173,7 @@ class Estimate:
     def inputs(self):
         """What `vary` may change: numbers of the run, rates of the machine, constants; by name."""
         _, _, unit, fitted, _, *run, _ = self.form
-        cap = {"power_cap_w": self.case.power_cap_w} if self.case.power_cap_w < math.inf else {}
+        cap = {} if none(1 / self.case.power_cap_w) else {"power_cap_w": self.case.power_cap_w}
         return dict(zip(_RUN, run)) | {name: getattr(unit, name) for name in served.RATES} | vars(fitted) | cap
 
     @property
@@ -189,6 +207,8 @@ class Estimate:
         """The value where it fits, NaN elsewhere."""
         if isinstance(self.fits, bool):
             return value if self.fits else math.nan
+        if traced(self.fits):
+            return positive(self.fits, value, math.nan)
         if self.fits.all():
             return value
         import numpy as np
@@ -239,6 +259,7 @@ def servers():
     return {one.machine: one for one in found}
 
 
+@by_choice
 @functools.cache
 def _host(accelerator, boundary):
     """Power beside one accelerator and the site's factor."""
@@ -261,6 +282,18 @@ def _host(accelerator, boundary):
     return Host(tuple(power), tuple(pue.ends), site)
 
 
+def _exam(model, accelerator, weight_format, software, marked=False):
+    """Errors of the exams that stand for a case."""
+    missing = constants.unknown(model, accelerator, weight_format, software)
+    return by_choice(constants.exam_errors)(missing, either(_has_experts(model)), software, marked)
+
+
+@by_choice
+def _has_experts(model):
+    return model.n_experts > 0
+
+
+@by_choice
 @functools.cache
 def _unit(accelerator, weight_format, software, link_bytes_per_s):
     """Rates with what large products reach, and the constants for this machine and software with their kind."""
@@ -380,7 +413,7 @@ def read(check, **given):
     """A `Case` as `step.case.case` reads it, on a machine whose rates are known; `check` takes the problems."""
     found = cases.case(**given, check=check)
     machine, format_, n = found.accelerator, found.weight_format, found.n_accelerators
-    if machine and format_ and n is not None:
+    if not traced(machine, format_, n) and machine and format_ and n is not None:
         for argument, missing, instead in lacks(machine, format_, _unlinked(found, n)):
             check.wrong(argument, f"{missing}; {instead}")
     return found
@@ -393,8 +426,29 @@ def _unlinked(case, n):
     return bool(largest(n) > 1 and not link > 0)
 
 
+@by_choice
+def _lacks_something(machine, weight_format, several):
+    return bool(lacks(machine, weight_format, several))
+
+
+def lacking(case, n):
+    """Above zero where a traced case on so many accelerators asks for what the catalog does not have."""
+    alone, several = (_lacks_something(case.accelerator, case.weight_format, many) for many in (False, True))
+    # A link that somebody gave is known.
+    unlinked = positive(case.link_bytes_per_s, alone, several)
+    # What `step.case` refuses: more accelerators than there is to spread, more drafts accepted than made.
+    spread = {"ep": case.model.n_experts, "dp": case.model.n_experts, "pp": case.model.n_layers}.get(
+        case.parallelism, n
+    )
+    refused = maximum(n - spread, case.accepted_tokens - case.draft_tokens)
+    return positive(refused, 1.0, positive(n - 1, unlinked, alone))
+
+
 def held(case):
     """A case on the fewest accelerators, from its own number on, that hold it; None where no estimate can be had."""
+    if traced(case.model, case.accelerator, case.weight_format, case.batch, case.context_tokens):
+        n = fewest(case, case.n_accelerators)
+        return replace(case, n_accelerators=positive(lacking(case, n), math.nan, n))
     count = fewest(case, int(case.n_accelerators))
     larger = count and replace(case, n_accelerators=float(count))
     return larger if larger and not lacks(larger.accelerator, larger.weight_format, _unlinked(larger, count)) else None
@@ -403,21 +457,22 @@ def held(case):
 def expect(case, boundary="accelerators"):
     """`Estimate` of a checked case, without an error where it does not fit: then its numbers are NaN."""
     n = case.n_accelerators
-    step, net, unit, fitted, kind = _forms(case)
+    step, net, unit, fitted, kind = forms(case)
     host, missing = _host(case.accelerator, boundary), needed_bytes(case) - n * case.accelerator.memory_bytes
-    if host.power_w[1]:
+    if boundary != "accelerators":
         host = replace(host, power_w=tuple(n * power for power in host.power_w))
     run = (n, case.batch, case.context_tokens, case.prefilled_tokens, case.output_tokens, point(case))
-    if case.power_cap_w < math.inf:
+    if not none(1 / case.power_cap_w):
         step = functools.partial(capped, step, case.power_cap_w)
-    notes = (*case.assumed, *_left_out(case, kind))
-    return Estimate(case, boundary, kind, missing <= 0, missing, notes, host, (step, net, unit, fitted, *run))
+    # What just fits, fits.
+    fitting = missing <= 0 if not traced(missing) else positive(maximum(missing, lacking(case, n)), 0.0, 1.0)
+    return Estimate(case, boundary, kind, fitting, missing, host, (step, net, unit, fitted, *run))
 
 
-def _forms(case):
+def forms(case):
     """The step function of the software of a case, and what it takes: network, rates, constants, and their kind."""
     records = (case.accelerator, case.weight_format, case.model)
-    if case.software == "bare":
+    if by_choice(lambda name: name == "bare")(case.software):
         net = bare.network(case.model, case.weight_format, case.kv_format)
         unit = SimpleNamespace(**{**vars(bare.unit(*records)), "link_bytes_per_s": case.link_bytes_per_s})
         return bare.step, net, unit, *bare.constants(*records)
@@ -468,7 +523,7 @@ def _left_out(case, kind):
 def check_cap(found):
     """Raise `ParameterError` if a single case draws more than its cap at its lowest clock."""
     cap = found.case.power_cap_w
-    if cap == math.inf or not isinstance(found.fits, bool) or not found.fits:
+    if traced(cap) or cap == math.inf or not isinstance(found.fits, bool) or not found.fits:
         return
     draws = found._board_power_w / found.n_accelerators
     if draws > cap * (1 + _HELD):

@@ -1,20 +1,29 @@
 """From questions a day to a site: speed and energy by `estimate`, machines and money by `service`."""
 
 import bisect
+import functools
 import inspect
 import math
 from dataclasses import dataclass, field, fields, replace
+from types import SimpleNamespace
 from typing import NamedTuple
 
 from llmpower import service
 from llmpower.arguments import Check, ParameterError
-from llmpower.estimate import Estimate, check_cap, check_fits, expect, read, servers
+from llmpower.estimate import Estimate, check_cap, check_fits, expect, forms, lacking, read, servers
 from llmpower.facts.catalog import fact
 from llmpower.facts.quantities import quantities
 from llmpower.facts.units import in_unit
+from llmpower.formulas import decode, serving
+from llmpower.formulas.elementwise import ceil, exp, floor, log, maximum, minimum, none, positive, sqrt
 from llmpower.ranges import Range
+from llmpower.service import count
+from llmpower.step import served
+from llmpower.step.cap import capped
 from llmpower.step.case import case
-from llmpower.step.work import fits
+from llmpower.step.point import point
+from llmpower.step.work import cache_bytes, fits, needed_bytes, net_of, positions, stored_bytes
+from llmpower.trace import by_choice, shared, traced
 
 # Argument -> where its default stands in data/datacenter.csv.
 DEFAULTS = {
@@ -204,7 +213,8 @@ def plan(
     True
     """
     given = {name: value for name, value in locals().items() if value is not None}
-    assumed = [default(name) for name in DEFAULTS if name not in given]
+    # What is given is certain; what is traced only where it is not as in data/.
+    assumed = [default(name, given.get(name)) for name in DEFAULTS if name not in given or traced(given[name])]
     used = {one.name: one.value for one in assumed} | given
     copy = _sized(_checked(given, used), used)
     found = _around(expect(copy, "facility"), given, used)
@@ -220,19 +230,39 @@ def plan(
     ranges |= _whole_servers(ranges["n_servers"], bill)
     named = {**_COPY, **_SERVICE}
     results = {name: Result(*named[name][:2], ranges[name]) for name in RESULTS}
-    mean, load = service.batch_at(found, bill.mean_load), f"{100 * bill.mean_load:.2g} % of the full rate"
-    many = f"{mean:,.3g} sequences at once" if mean > 1 else "one sequence at a time and waits in between"
-    spread = f"at the mean load, {load}, a copy decodes {many}"
     fewest = [_FEWEST] if "n_accelerators" not in given and "tokens_per_s_per_user" in given else []
-    notes = (*found.notes, *fewest, spread, *_LEFT_OUT)
+    # What is traced is told in numbers alone.
+    notes = () if traced(bill.mean_load) else (*found.notes, *fewest, _spread(found, bill), *_LEFT_OUT)
     return Plan(bill.queries_per_day, bill.batch, bill.n_together, results, tuple(assumed), notes, found, bill)
 
 
-def default(name):
-    """A default from data/datacenter.csv; it has ends where it is uncertain."""
+def _spread(found, bill):
+    mean, load = service.batch_at(found, bill.mean_load), f"{100 * bill.mean_load:.2g} % of the full rate"
+    many = f"{mean:,.3g} sequences at once" if mean > 1 else "one sequence at a time and waits in between"
+    return f"at the mean load, {load}, a copy decodes {many}"
+
+
+def own(**inputs):
+    """Inputs of a plan that are not as in data/, and so would be given."""
+    return {
+        name: value
+        for name, value in inputs.items()
+        if traced(value) or name not in DEFAULTS or value != default(name).value
+    }
+
+
+def default(name, given=None):
+    """A default from data/datacenter.csv; it has ends where it is uncertain.
+
+    given: a traced value instead, which is certain unless it is that of data/.
+    """
     table, (entity, quantity), unit = "datacenter.csv", DEFAULTS[name], quantities()[name].unit
     one = fact(table, entity, quantity)
     low, value, high = (in_unit(end, unit) for end in one.ends)
+    if given is not None:
+        differs = (given - value) ** 2
+        low, high = (None if end is None else positive(differs, given, end) for end in (low, high))
+        value = given
     if name in _NOT_VARIED or one.low is None:
         low = high = None
     return Assumption(name, value, low, high, unit, one.source or "convention", fact(table, entity, "name").value)
@@ -254,7 +284,13 @@ def _checked(given, used):
 
 def _sized(case, used):
     """The case with the accelerators of a copy, and its batch."""
-    target, per_server = used.get("tokens_per_s_per_user"), int(used["accelerators_per_server"])
+    target = used.get("tokens_per_s_per_user")
+    if traced(target):
+        return _sized_traced(case, used)
+    per_server = count(used["accelerators_per_server"])
+    case = case if target else replace(case, batch=used["batch"])
+    if target is None and traced(needed_bytes(case), case.accelerator.memory_bytes, per_server):
+        return case if "n_accelerators" in used else service.smallest(case, per_server)
     case = replace(case, batch=float(used.get("batch", 1)))
     asked = [replace(case, n_accelerators=float(used.get("n_accelerators", 1)))]
     cases = asked if "n_accelerators" in used else service.copies(case, per_server)
@@ -280,6 +316,74 @@ def _sized(case, used):
     raise ParameterError([f"tokens_per_s_per_user: got {target:,.6g}; {reached}"])
 
 
+# Numbers of accelerators that fill servers evenly, and whole servers, that a traced plan tries.
+_PARTS_OF_SERVERS, _SERVERS = (1, 2, 3, 4, 6, 8, 9, 12, 16, 18, 24, 36), range(1, 17)
+
+
+def _sized_traced(case, used):
+    """The same where a speed is wanted and numbers are not known: the fewest accelerators that are quick enough.
+
+    Nothing where none are: not a number.
+    """
+    heads, memory, per_server = case.model.n_heads, case.accelerator.memory_bytes, used["accelerators_per_server"]
+    linked = by_choice(lambda one: float("link_bytes_per_s" in one.facts))(case.accelerator)
+    _, net, unit, fitted, _ = forms(case)
+    run = {name: getattr(case, name) for name in _OF_A_RUN}
+    tried = [
+        (n, _divides(n, per_server) * positive(per_server - n, positive(n - 1, linked, 1.0), 0.0))
+        for n in _PARTS_OF_SERVERS
+    ]
+    # A server of one needs no link.
+    tried += [(n * per_server, positive(n * per_server - 1, linked, 1.0)) for n in _SERVERS]
+    n_found = batch_found = math.nan
+    inside = before = 0.0
+    sizes = []
+    for n, possible in tried:
+        one = replace(case, n_accelerators=n, batch=1.0)
+        possible = positive(lacking(one, n), 0.0, possible * _divides(n, heads))
+        holds = positive(needed_bytes(one) - n * memory, 0.0, possible)
+        (batch,) = _largest_batch(
+            net_of(one), unit, fitted, SimpleNamespace(**run, n_accelerators=n), memory, used["tokens_per_s_per_user"]
+        )
+        within = positive(n - per_server, 0.0, holds)
+        # Beyond a server only the first number that holds a copy counts, and only if none inside does.
+        sizes.append((n, batch, within, positive(before, 0.0, holds)))
+        inside, before = maximum(inside, within), maximum(before, holds)
+    for n, batch, within, first in reversed(sizes):
+        quick = positive(batch, positive(inside, within, first), 0.0)
+        n_found, batch_found = positive(quick, n, n_found), positive(quick, batch, batch_found)
+    return replace(case, n_accelerators=n_found, batch=batch_found)
+
+
+_OF_A_RUN = (
+    "context_tokens", "prefilled_tokens", "output_tokens", "parallelism", "draft_tokens", "accepted_tokens",
+    "max_step_tokens", "power_cap_w", "accelerators_per_server", "network_bytes_per_s",
+)  # fmt: skip
+
+
+def _divides(n, whole):
+    """One where a number divides another one without a rest. [1]"""
+    return positive(whole - n * floor(whole / n), 0.0, 1.0)
+
+
+@shared
+def _largest_batch(net, unit, fitted, run, memory_bytes, tokens_per_s_per_user):
+    """The largest batch that fits and gives every user so many tokens a second; nothing if none does. [1]"""
+    step = served.step if none(1 / run.power_cap_w) else functools.partial(capped, served.step, run.power_cap_w)
+    kept = cache_bytes(net, run.n_accelerators, positions(net, run.context_tokens))
+    batch = 0.0
+    for power in reversed(range(int(quantities()["batch"].high).bit_length())):
+        tried = batch + 2.0**power
+        lengths = (tried, run.context_tokens, run.prefilled_tokens, run.output_tokens)
+        where = point(SimpleNamespace(**vars(run), batch=tried))
+        time = step(net, unit, fitted, run.n_accelerators, *lengths, where).time_s
+        speed = decode.tokens_per_s(serving.tokens_written(tried, run.accepted_tokens), time) / tried
+        need = decode.memory_needed_bytes(stored_bytes(net), kept, tried)
+        quick = positive(tokens_per_s_per_user - speed, 0.0, 1.0)
+        batch = positive(positive(need - run.n_accelerators * memory_bytes, 0.0, quick), tried, batch)
+    return (batch,)
+
+
 def _around(found, given, used):
     """The estimate with what was given for the host and the site."""
     host = found.host
@@ -287,13 +391,19 @@ def _around(found, given, used):
         own = given["host_power_w"] / used["accelerators_per_server"] * found.n_accelerators
         host = replace(host, power_w=(own,) * 3)
     if "pue" in given:
-        host = replace(host, pue=(given["pue"],) * 3)
+        pue = default("pue", given["pue"]) if traced(given["pue"]) else _certain("pue", given["pue"], "")
+        host = replace(host, pue=tuple(pue.value if end is None else end for end in (pue.low, pue.value, pue.high)))
     return replace(found, host=host)
 
 
 def _chosen(found, used):
     """What else is assumed where it is not given, with its source."""
     n, machine = found.n_accelerators, found.case.accelerator
+    waits, note = service.waiting_w(machine)
+    if traced(n):
+        yield _certain("idle_w", waits, "", "W", _OWN_RUNS)
+        yield Assumption("host_power_w", *_host_power_w(found, used), "W", "", "")
+        return
     enough = "are quick enough" if "tokens_per_s_per_user" in used else "hold a copy"
     yield _certain("n_accelerators", n, f"fewest that {enough}, divide heads and servers", "1")
     yield _certain("kv_format", found.kv_format, "caches as most servers keep them")
@@ -302,14 +412,19 @@ def _chosen(found, used):
     known = servers()
     alike = [known[machine.entity]] if machine.entity in known else known.values()
     keys = ";".join(server["host_power_w"].source for server in alike)
-    low, value, high = (watts / n * used["accelerators_per_server"] for watts in found.host.power_w)
-    yield Assumption("host_power_w", value, low, high, "W", keys, found.host.note.partition(";")[0])
-    waits, note = service.waiting_w(machine)
+    named = found.host.note.partition(";")[0]
+    yield Assumption("host_power_w", *_host_power_w(found, used), "W", keys, named)
     yield _certain("idle_w", waits, f"of waiting accelerators, {note}", "W", _OWN_RUNS)
     if found.software is None:
         yield _certain("software", "any", "mean of three, range over all")
     seen = f"constants; ends hold eight in ten of {found.spans['tokens_per_s']['n']:.0f} runs"
     yield _certain("estimate", found.calibration, seen, source="mlenergy2025")
+
+
+def _host_power_w(found, used):
+    """Power beside the accelerators of a server: value and both ends. [W]"""
+    each = [watts / found.n_accelerators * used["accelerators_per_server"] for watts in found.host.power_w]
+    return each[1], each[0], each[2]
 
 
 def _certain(name, value, note, unit="text", source="convention"):
@@ -323,12 +438,12 @@ def _bill(found, board, used, assumed):
     inputs |= {
         "model": found.case.model,
         "accelerator": found.case.accelerator,
-        "batch": used.get("batch", int(found.batch)),
-        "n_together": int(found.n_accelerators),
+        "batch": used.get("batch", count(found.batch)),
+        "n_together": count(found.n_accelerators),
         "prompt_tokens_per_query": used["prompt_tokens"],
         "output_tokens_per_query": used["output_tokens"],
         "tokens_per_s_per_accelerator": rates[1],
-        "accelerators_per_server": int(used["accelerators_per_server"]),
+        "accelerators_per_server": count(used["accelerators_per_server"]),
         "busy_w": board.j_per_token * rates[1],
         "part_load": service.part_load(board, used["idle_w"]),
     }
@@ -344,15 +459,16 @@ def _bill(found, board, used, assumed):
 
 def _independent(central, ends):
     """Range of a result from its values with one input at a time at its low and its high end."""
-    if not central:
+    if not traced(central) and not central:
         return Range(central, central, central)
-    logs = [[math.log(end / central) for end in pair] for pair in ends]
-    down, up = math.hypot(*(min(0, *pair) for pair in logs)), math.hypot(*(max(0, *pair) for pair in logs))
-    return Range(central * math.exp(-down), central, central * math.exp(up))
+    logs = [[log(end / central) for end in pair] for pair in ends]
+    down, up = (sqrt(sum(functools.reduce(outer, (0.0, *pair)) ** 2 for pair in logs)) for outer in (minimum, maximum))
+    return Range(central * exp(-down), central, central * exp(up))
 
 
 def _whole_servers(n_servers, bill):
     """Ranges of whole servers, and of the accelerators in them."""
-    each, least, most = bill.accelerators_per_server, max(1, math.floor(n_servers.low)), math.ceil(n_servers.high)
+    each, least, most = bill.accelerators_per_server, maximum(1.0, floor(n_servers.low)), ceil(n_servers.high)
+    least, most = count(least), count(most)
     boards = Range(least * each, bill.n_accelerators, most * each)
     return {"n_servers": Range(least, n_servers.central, most), "n_accelerators": boards}

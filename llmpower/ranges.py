@@ -1,7 +1,11 @@
 """Low, central and high of a result."""
 
+import functools
 import math
 from dataclasses import dataclass
+
+from llmpower.formulas.elementwise import maximum, minimum
+from llmpower.trace import by_choice
 
 # A normal number exceeds its mean by more than so many standard deviations once in twenty.
 _NORMAL_95 = 1.6448536269514722
@@ -37,8 +41,10 @@ def over(function, sets, central):
     >>> over(lambda x: 1 / x, {"low": 1.0, "typical": 2.0, "high": 4.0}, "typical")
     Range(low=0.25, central=0.5, high=1.0)
     """
-    ends = [function(sets[name]) for name in ("low", "typical", "measured", "high") if name in sets]
-    return Range(min(ends), function(sets[central]), max(ends))
+    found = {name: function(one) for name, one in sets.items()}
+    ends = [found[name] for name in ("low", "typical", "measured", "high") if name in sets]
+    middle = by_choice(found.__getitem__)(central)
+    return Range(functools.reduce(minimum, ends), middle, functools.reduce(maximum, ends))
 
 
 def tornado(function, central, ends):

@@ -1,10 +1,9 @@
 """The bill of a whole service, and what a site can serve: numbers in units people type come in, SI units go on."""
 
 import functools
+import itertools
 import math
 from dataclasses import dataclass, replace
-
-import numpy as np
 
 from llmpower.facts import catalog
 from llmpower.facts.claims import claim
@@ -12,9 +11,11 @@ from llmpower.facts.power import power
 from llmpower.facts.quantities import quantities
 from llmpower.facts.units import in_unit, to_si
 from llmpower.formulas import datacenter, decode, escalator, of, serving
+from llmpower.formulas.elementwise import ceil, floor, interpolate, maximum, minimum, positive
 from llmpower.step import metered
 from llmpower.step.bound import step_bound
 from llmpower.step.work import needed_bytes, work
+from llmpower.trace import by_choice, traced
 
 YEAR_S = 365 * 86400
 
@@ -23,6 +24,11 @@ _fact = functools.partial(catalog.fact, "datacenter.csv")
 
 
 _MOST_SERVERS = 16
+
+
+def count(number):
+    """A whole number as an integer, unless it is traced."""
+    return number if traced(number) else int(number)
 
 
 def copies(case, accelerators_per_server):
@@ -36,12 +42,37 @@ def copies(case, accelerators_per_server):
     return [replace(case, n_accelerators=float(n)) for n in sizes if case.model.n_heads % n == 0]
 
 
+@functools.cache
+def _sizes():
+    """Numbers that divide the heads of some network."""
+    heads = {model.n_heads for model in catalog.models().values()}
+    return sorted({n for many in heads for n in range(1, many + 1) if many % n == 0})
+
+
+def smallest(case, accelerators_per_server):
+    """The first of `copies` that holds a case of which something is traced; without a number where none does."""
+    found, per_server, machine = math.nan, accelerators_per_server, case.accelerator
+    linked = by_choice(lambda one: float(bool(one.get("link_bytes_per_s"))))(machine)
+    for n in reversed(_sizes()):
+        divides = by_choice(lambda model, n=n: float(model.n_heads % n == 0))(case.model)
+        shares, fills = per_server / n, n / per_server
+        # Nothing is left over, neither of a server nor of the last of them.
+        whole = positive(shares - 1, floor(shares) - shares, floor(fills) - fills) + 1e-9
+        whole = minimum(whole, _MOST_SERVERS + 0.5 - fills)
+        room = n * machine.memory_bytes - needed_bytes(replace(case, n_accelerators=float(n)))
+        holds = minimum(divides, minimum(whole, linked if n > 1 else 1.0))
+        # What just fits, fits.
+        found = positive(minimum(holds, room + 1), float(n), found)
+    return replace(case, n_accelerators=found)
+
+
 def bounded(case):
     """A case on the fewest accelerators whose memory holds it, caches counted once and heads not divided."""
     alone = decode.memory_fill(needed_bytes(replace(case, n_accelerators=1.0)), 1, case.accelerator.memory_bytes)
-    return replace(case, n_accelerators=float(math.ceil(alone)))
+    return replace(case, n_accelerators=ceil(alone))
 
 
+@by_choice
 def waiting_w(machine):
     """What an accelerator draws that waits with its network loaded, clocks up, and how that is known. [W]"""
     known = metered.boards()
@@ -55,7 +86,7 @@ def waiting_w(machine):
 def batch_at(found, load):
     """Sequences that each copy of an estimate decodes at once, on average, at a share of its full rate. [1]"""
     batches, rates, _ = _less(found)
-    return float(np.interp(load * found.tokens_per_s, rates, batches))
+    return interpolate(load * found.tokens_per_s, rates, batches)
 
 
 def part_load(found, waits_w):
@@ -64,15 +95,24 @@ def part_load(found, waits_w):
     Fewer requests make smaller batches on every copy; with less than one request at a time it waits in between.
     """
     _, rates, powers_w = _less(found)
-    loads, shares = rates / found.tokens_per_s, powers_w / found.power_w
+    loads, shares = (
+        [one / full for one in some] for some, full in ((rates, found.tokens_per_s), (powers_w, found.power_w))
+    )
     return (0.0, *loads), (waits_w * found.n_accelerators / found.power_w, *shares)
 
 
 def _less(found):
-    """Batches up to that of an estimate, with their rates and powers."""
-    batches = np.unique(np.geomspace(1.0, found.batch, 40))
-    step = found.vary(batch=batches)
-    return batches, np.maximum.accumulate(step.tokens_per_s), np.broadcast_to(step.power_w, batches.shape)
+    """Batches up to that of an estimate, evenly spaced on a logarithmic scale, with their rates and powers."""
+    batches = [found.batch ** (place / 39) for place in range(40)]
+    if traced(found.tokens_per_s):
+        steps = [found.vary(batch=batch) for batch in batches]
+        rates, powers_w = [step.tokens_per_s for step in steps], [step.power_w for step in steps]
+    else:
+        import numpy as np
+
+        step = found.vary(batch=np.array(batches))
+        rates, powers_w = (np.broadcast_to(one, 40).tolist() for one in (step.tokens_per_s, step.power_w))
+    return batches, list(itertools.accumulate(rates, maximum)), powers_w
 
 
 @dataclass(frozen=True)
@@ -103,7 +143,7 @@ def _si(name):
 
 def _whole(number):
     """Whole pieces that cover a number; a rounding error of the arithmetic asks for no more."""
-    return max(1, math.ceil(number * (1 - 1e-12)))
+    return count(maximum(1, ceil(number * (1 - 1e-12))))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,17 +195,18 @@ class Bill:
         """Whole servers; a copy of the network shares a server with others, or has servers of its own."""
         together, each = self.n_together, self.accelerators_per_server
         copies = _whole(self.accelerators_needed / together)
-        return copies * _whole(together / each) if together > each else _whole(copies / (each // together))
+        shared = _whole(copies / maximum(1, floor(each / together)))
+        return positive(together - each, copies * _whole(together / each), shared)
 
     # Machines, and the power they are rated at and draw on average: accelerators, whole servers, site.
     n_accelerators = property(lambda bill: bill.n_servers * bill.accelerators_per_server)
     mean_load = of(datacenter.mean_load)
-    tdp_w = property(lambda bill: min(power(bill.accelerator, "tdp_w").value, bill.power_cap_w))
+    tdp_w = property(lambda bill: minimum(power(bill.accelerator, "tdp_w").value, bill.power_cap_w))
 
     @property
     def mean_w(self):
         """What an accelerator draws at the mean load, which counts as even over the day. [W]"""
-        return self.busy_w * float(np.interp(self.mean_load, *self.part_load))
+        return self.busy_w * interpolate(self.mean_load, *self.part_load)
 
     server_rated_w = of(datacenter.server_power_w, accelerator_power_w="tdp_w")
     server_mean_w = of(datacenter.server_power_w, accelerator_power_w="mean_w")
@@ -261,10 +302,9 @@ class Site:
 def site(site_mw, rack_kw, bill):
     """Racks, servers and queries that a site of some megawatts holds, built from the servers of a bill. `Site`"""
     power, rack = datacenter.site_it_power_w(to_si(site_mw, "MW"), bill.pue), to_si(rack_kw, "kW")
-    racks = math.floor(datacenter.servers_by_power(power, rack))
-    per_rack = math.floor(datacenter.servers_by_power(rack, bill.server_rated_w))
-    by_power = math.floor(datacenter.servers_by_power(power, bill.server_rated_w))
-    servers = min(by_power, racks * per_rack) if per_rack else by_power
+    room = (power, rack), (rack, bill.server_rated_w), (power, bill.server_rated_w)
+    racks, per_rack, by_power = (count(floor(datacenter.servers_by_power(*pair))) for pair in room)
+    servers = positive(per_rack, minimum(by_power, racks * per_rack), by_power)
     boards = servers * bill.accelerators_per_server
     return Site(power, racks, per_rack, by_power, servers, boards, bill.answered_per_s(boards))
 
@@ -285,4 +325,4 @@ def spans(own):
     wide["prompt_tokens"] = "planning", "prompt_tokens_per_query"
     found |= {name: _fact(*place).ends[::2] for name, place in wide.items()}
     typed = {name: [in_unit(end, quantities()[name].unit) for end in pair] for name, pair in found.items()}
-    return {name: (min(low, own[name]), max(high, own[name])) for name, (low, high) in typed.items()}
+    return {name: (minimum(low, own[name]), maximum(high, own[name])) for name, (low, high) in typed.items()}

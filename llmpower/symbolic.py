@@ -14,8 +14,10 @@ def symbols(function):
     }
 
 
-def latex(function):
+def latex(function, names=None):
     r"""LaTeX of a formula, made by calling it with symbols; its name and its arguments' names are quantities.
+
+    names: what is printed for arguments, if not their symbols.
 
     Examples
     --------
@@ -31,8 +33,11 @@ def latex(function):
         def _as_ordered_terms(self, expr, order=None):
             return sorted(super()._as_ordered_terms(expr, order), key=lambda term: term.could_extract_minus_sign())
 
-    left = quantities()[function.__name__].symbol
-    return f"{left} = {Printer().doprint(function(**symbols(function)))}"
+    left, arguments = quantities()[function.__name__].symbol, symbols(function)
+    shown = {arguments[name]: one for name, one in (names or {}).items()}
+    # Numbers beside each other would be one number.
+    settings = {"symbol_names": shown, "mul_symbol": "times"} if names else {}
+    return f"{left} = {Printer(settings).doprint(function(**arguments))}"
 
 
 def elasticity(function, name, value):

@@ -1,6 +1,7 @@
 """Numbers, ranges and tables as people read them; what an estimate and a plan print, and write as JSON."""
 
 import dataclasses
+import json
 import math
 import textwrap
 
@@ -11,6 +12,7 @@ from llmpower.facts.power import power
 from llmpower.facts.quantities import quantities
 from llmpower.facts.units import in_unit
 from llmpower.ranges import Range
+from llmpower.trace import by_choice, traced
 
 _LARGE = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""))
 _SMALL = ((1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"), (1e-15, "f"), (1e-18, "a"))
@@ -94,7 +96,7 @@ def text(value, unit):
     unit : str
         SI unit of the value. Bytes, watts, joules, seconds, kilograms, dollars
         and their like are scaled; ``%`` prints a share as percent, ``Wh`` an
-        energy given in joules, ``1`` no unit.
+        energy given in joules, ``1`` no unit. What is not a number is a dash.
 
     Examples
     --------
@@ -106,6 +108,10 @@ def text(value, unit):
     '99.40 % (97.80 to 99.80 %)'
     """
     values = (value.central, value.low, value.high) if isinstance(value, Range) else (value,)
+    if tracing := next((one.tape for one in values if traced(one)), None):
+        return tracing.shown("text", *values, unit)
+    if any(one != one for one in values):
+        return "–"
     if unit == "count" and abs(values[0]) < 1e6:
         unit = "1"
     if unit in ("", "1"):
@@ -121,6 +127,12 @@ def text(value, unit):
     return f"{central}{shown} ({' to '.join(ends)}{shown})" if ends else f"{central}{shown}"
 
 
+def scales_script():
+    """JavaScript that gives the scales of units to `book/scripts/numbers.js`, which prints numbers as `text` does."""
+    return f"Object.assign(livingNumbers, {json.dumps({'scales': _SCALES, 'stays': _STAYS})});\n"
+
+
+@by_choice
 def stands_in(machine, quantity):
     """What a page says where no source gives the rated or the idle power of an accelerator; nothing where one does.
 

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import math
+import random
 import re
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 
 from llmpower import plan
 from llmpower.arguments import ParameterError
-from llmpower.plan import RESULTS
+from llmpower.plan import RESULTS, default
 from llmpower.step import constants, served
+from llmpower.trace import Tape
 from tests.conftest import BOOK
 
 CASES = [
@@ -348,3 +350,43 @@ def test_prompts_in_a_cache_cost_nothing():
     # Half of 500 tokens is computed; caches are as long as before, 500 + 500 / 2.
     assert half.tokens_per_s.central == pytest.approx(short.tokens_per_s.central)
     assert half.wh_per_query.central < none.wh_per_query.central
+
+
+# Input of a plan -> the span of it from which a test draws; ends of some are those of the defaults.
+TRACED = {
+    "queries_per_day": (1e3, 5e9), "prompt_tokens": (1, 4000), "output_tokens": (10, 2000), "batch": (1, 256),
+    "peak_to_average": (1, 3), "max_load": (0.2, 1), "accelerators_per_server": (1, 16), "pue": (1, 2),
+    "electricity_usd_per_kwh": (0.02, 0.3), "carbon_g_per_kwh": (10, 900), "site_water_l_per_kwh": (0.1, 2),
+}  # fmt: skip
+
+
+def test_a_traced_plan_is_the_same_plan():
+    draw, models, machines = random.Random(1), ["llama-3.1-8b", "llama-3.1-70b", "deepseek-v3"], ["h100-sxm", "b200"]
+
+    def numbers(found):
+        return [end for one in found.results.values() for end in vars(one.range).values()]
+
+    with Tape() as tape:
+        inputs = {name: tape.input(name) for name in TRACED}
+        chosen = tape.choice("model", models), tape.choice("accelerator", machines)
+        traced = numbers(plan(*chosen, software="vllm", **inputs))
+    for number in range(60):
+        state = {name: draw.uniform(*span) for name, span in TRACED.items()}
+        state |= {name: round(state[name]) for name in ("batch", "accelerators_per_server")}
+        # A control that stands at its default was given by nobody.
+        state |= {"pue": default("pue").value} if number % 2 else {}
+        given = {name: value for name, value in state.items() if name != "pue" or number % 2 == 0}
+        model, machine = draw.choice(models), draw.choice(machines)
+        found = tape.values(traced, state | {"model": models.index(model), "accelerator": machines.index(machine)})
+        try:
+            assert found == pytest.approx(numbers(plan(model, machine, software="vllm", **given)), rel=1e-12)
+        except ParameterError:
+            assert all(map(math.isnan, found))
+
+
+def test_a_plan_of_which_the_batch_alone_is_traced():
+    with Tape() as tape:
+        found = plan("llama-3.1-70b", "h100-sxm", 1e8, batch=tape.input("batch"))
+    for batch in (1, 40, 500):
+        plain = plan("llama-3.1-70b", "h100-sxm", 1e8, batch=batch)
+        assert tape.values([found.site_mw.high], {"batch": batch}) == pytest.approx([plain.site_mw.high], rel=1e-12)

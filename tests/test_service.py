@@ -1,16 +1,20 @@
 """The bill of a service against the article, published figures and itself."""
 
 import functools
+import random
+from dataclasses import replace
 
 import numpy
 import pytest
 
 from llmpower import case, estimate, plan, service
 from llmpower.book.parameters import parameters
+from llmpower.estimate import expect
 from llmpower.facts import catalog
 from llmpower.facts.claims import claim
 from llmpower.facts.quantities import quantities
 from llmpower.facts.units import in_unit
+from llmpower.trace import Tape
 from tests.conftest import BOOK
 
 CHAPTER = BOOK / "chapters" / "datacenter-scale.ipynb"
@@ -167,6 +171,53 @@ def test_a_site_holds_whole_servers():
     # Racks that feed no server must be rebuilt: power alone counts.
     found = service.site(30, 7, service.Bill(**INPUTS))
     assert (found.servers_per_rack, found.n_servers) == (0, 3289)
+
+
+# Input of a service -> the span of it from which a test draws.
+TRACED = {
+    "queries_per_day": (1e3, 5e9), "prompt_tokens_per_query": (0, 5e3), "output_tokens_per_query": (50, 2e3),
+    "tokens_per_s_per_accelerator": (20, 5e3), "peak_to_average": (1, 3), "max_load": (0.3, 1),
+    "host_power_w": (0, 5e3), "busy_w": (200, 700), "pue": (1, 2), "n_together": (1, 40), "batch": (1, 512),
+    "accelerators_per_server": (1, 16), "power_cap_w": (300, 900), "electricity_usd_per_kwh": (0.02, 0.4),
+    "site_water_l_per_kwh": (0, 2),
+}  # fmt: skip
+WHOLE = ("n_together", "accelerators_per_server", "batch")
+
+
+def results(bill, found):
+    """What a service and a site come to, of which some follow from the copy at work."""
+    bill = replace(bill, part_load=service.part_load(found, 114.4))
+    room = vars(service.site(30, 12, bill))
+    names = (
+        "n_servers",
+        "tdp_w",
+        "mean_w",
+        "site_w",
+        "cost_usd",
+        "carbon_kg",
+        "query_water_m3",
+        "token_j",
+        "households",
+    )
+    named = {name: getattr(bill, name) for name in names}
+    return named | room | bill.steps_w | bill.drawn_w | {"at": service.batch_at(found, bill.mean_load)}
+
+
+def test_a_traced_service_is_the_same_service():
+    draw = random.Random(3)
+
+    def run(batch):
+        lengths = {"prompt_tokens": 500, "output_tokens": 500}
+        return expect(case("llama-3.1-70b", "h100-sxm", n_accelerators=4, batch=batch, **lengths))
+
+    with Tape() as tape:
+        inputs = {name: tape.input(name) for name in TRACED}
+        traced = results(service.Bill(**INPUTS | inputs), run(inputs["batch"]))
+    for _ in range(50):
+        state = {name: draw.uniform(*span) for name, span in TRACED.items()}
+        state |= {name: round(state[name]) for name in WHOLE}
+        plain = results(service.Bill(**INPUTS | state), run(state["batch"]))
+        assert tape.values(traced.values(), state) == pytest.approx([*plain.values()], rel=1e-12)
 
 
 def test_ends_of_the_tornado_hold_the_readers_own_values():

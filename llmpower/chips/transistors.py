@@ -11,6 +11,7 @@ import numpy as np
 
 from llmpower.facts.catalog import records
 from llmpower.formulas import dennard, of
+from llmpower.trace import Options
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,9 @@ class Shrink:
 
 def rules():
     """Rules of ``data/scaling.csv`` by name, in the order of the file."""
-    return {name: one for name, one in records("scaling.csv").items() if one.get("voltage_exponent") is not None}
+    return Options(
+        (name, one) for name, one in records("scaling.csv").items() if one.get("voltage_exponent") is not None
+    )
 
 
 def shrink_by(rule, total_scale):
@@ -106,7 +109,7 @@ def swing(temperature_k, body_factor):
     >>> round(swing(300, 1), 5)
     0.05953
     """
-    return dennard.subthreshold_swing_v(body_factor, thermal_voltage(temperature_k), current_factor=10)
+    return dennard.subthreshold_swing_v(body_factor, thermal_voltage(temperature_k), 10)
 
 
 def leakage(total_scale, threshold_v, body_factor, temperature_k):

@@ -10,6 +10,7 @@ import functools
 import itertools
 import math
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 import pandas
@@ -18,11 +19,13 @@ from llmpower.evidence import fit, joule
 from llmpower.facts import catalog, tables
 from llmpower.facts.runs import FITTED, SERVERS, server
 from llmpower.formulas import decode, efficiency, of, serving
+from llmpower.formulas.elementwise import minimum, positive
 from llmpower.step import bare, constants, served
 from llmpower.step.case import case
-from llmpower.step.roof import has_roof, roof
+from llmpower.step.roof import ceilings, has_roof, rates, roof
 from llmpower.step.spill import deliver
 from llmpower.step.work import work
+from llmpower.trace import columnwise
 
 FAMILIES = {
     "llama": "Llama", "qwen3": "Qwen3", "nemotron": "Nemotron", "gpt": "gpt-oss", "deepseek": "DeepSeek",
@@ -311,6 +314,58 @@ def roof_runs():
             table.loc[some.index, f"over_{end}"] = some["flop_per_s"] / getattr(power, end)
         table.loc[some.index, "over_least"] = some["least_flop_per_s"] / least.power.central
     return table.astype({"power_binds": bool})
+
+
+class Standing(NamedTuple):
+    """Where runs stand under the power roof at some prices: columns; yes is 1, no is 0.
+
+    `over`: reached over the roof; `least`: had no chat prompt been computed; `excess`: above it by so much more than
+    repeats differ; `sure`, `unsure`: whether it is that far above it even without chat prompts, or only with them;
+    `unsure_least`: `least` of an unsure one; `binds`: whether power is the lowest ceiling there, and `binding_over`:
+    `over` if so. [1]
+    """
+
+    over: np.ndarray
+    least: np.ndarray
+    excess: np.ndarray
+    sure: np.ndarray
+    unsure: np.ndarray
+    unsure_least: np.ndarray
+    binds: np.ndarray
+    binding_over: np.ndarray
+
+    def of(self, mask):
+        """One of some runs: how many, and the greatest."""
+        counted = ("sure", "unsure", "binds")
+        some = {name: getattr(self, name)[mask] for name in self._fields}
+        return Standing(**{name: one.sum() if name in counted else one.max(initial=0.0) for name, one in some.items()})
+
+
+def standing(per_byte, per_flop, slack):
+    """`Standing` of all of `roof_runs`, in their order.
+
+    per_byte, per_flop: prices that a page may trace. [J/B], [J/FLOP]
+    slack: reached over the roof that repeated runs explain. [1]
+    """
+    table = roof_runs()
+    known = {name: rates(catalog.accelerator(name)) for name in set(table["accelerator"])}
+    columns = [table[name].to_numpy() for name in ("flop_per_s", "intensity", "least_flop_per_s", "least_intensity")]
+    allowed = np.array([known[name] for name in table["accelerator"]]).T
+    return _standing([*columns, *allowed], per_byte, per_flop, slack)
+
+
+@columnwise
+def _standing(flop_per_s, intensity, least_flop_per_s, least_intensity, bandwidth, compute, left_w, *numbers):
+    *prices, slack = numbers
+    allowed, least_allowed = (
+        ceilings(one, bandwidth, compute, left_w, *prices) for one in (intensity, least_intensity)
+    )
+    over, least = flop_per_s / allowed.all, least_flop_per_s / least_allowed.all
+    excess = over - slack
+    sure, unsure = (positive(excess, positive(least - 1, *one), 0.0) for one in ((1.0, 0.0), (0.0, 1.0)))
+    binds = positive((1 - 1e-9) * minimum(allowed.bandwidth, allowed.compute) - allowed.all, 1.0, 0.0)
+    unsure_least, binding_over = positive(unsure, least, 0.0), positive(binds, over, 0.0)
+    return Standing(over, least, excess, sure, unsure, unsure_least, binds, binding_over)
 
 
 def _with_prompt_share(runs, share):

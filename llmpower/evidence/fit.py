@@ -82,7 +82,7 @@ class Runs:
         self.unit.link_bytes_per_s = np.where(c["n_accelerators"] > 1, self.unit.link_bytes_per_s, np.inf)
         share = constants.fixed()["reached_bandwidth_share"]
         self.unit.bandwidth_ratio = np.array([constants.bandwidth_share(one) / share for one in machines])
-        self.moe = self.net.n_experts > 0
+        self.moe = self.net.moe > 0
         self.architecture = np.array([ARCHITECTURES.get(name, name) for name in c["model"]])
         self.server = np.array([server(name) for name in c["software"]])
         self.spread = served.normal_maxima(np.maximum(1, np.nan_to_num(c["expert_parallel"], nan=1)))

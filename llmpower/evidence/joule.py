@@ -1,5 +1,6 @@
 """Where one joule of a board goes: runs and cases divided by parts that were measured apart, and what is left over."""
 
+import functools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,12 +10,14 @@ from llmpower.estimate import expect
 from llmpower.evidence import fit
 from llmpower.facts.runs import power_runs
 from llmpower.formulas import decode, meter
+from llmpower.formulas.elementwise import maximum, minimum
 from llmpower.ranges import Range
 from llmpower.step import bare, metered
 from llmpower.step.case import case as make_case
 from llmpower.step.constants import BARE_EXAM
 from llmpower.step.point import usual
 from llmpower.step.work import work
+from llmpower.trace import by_choice
 
 PARTS = ("flows anyway", "memory chips", "way to the chip", "on the chip", "arithmetic", "not assigned")
 MOVES = "moves data"
@@ -54,10 +57,10 @@ def divide(board, power_w, memory_bytes_per_s, operations_w, zero_operations_w, 
     price, static, l2 = board.byte_j["bf16 normal"], board.static_w, board.l2_byte_j
     rate, work_w, zeros_w = _held(board, power_w - static.central, memory_bytes_per_s, operations_w, zero_operations_w)
     alike = price / board.byte_j["random bits"]
-    low, high = board.marginal_byte_j["bf16 normal"], max(price, alike * board.byte_j_at(memory_bytes_per_s))
+    low, high = board.marginal_byte_j["bf16 normal"], maximum(price, alike * board.byte_j_at(memory_bytes_per_s))
     read = [board.chip_byte_j * rate, board.chip_byte_j_at(memory_bytes_per_s) * rate]
     read += [] if memory_power_w is None else [memory_power_w]
-    chips = Range(min(read), read[0], max(read))
+    chips = Range(_least(read), read[0], _most(read))
     inward = Range(alike * l2.low * rate, l2.central * rate, l2.high * rate)
     way = (low * rate - chips.high - inward.high, price * rate - chips.central - inward.central)
     # What flows and what a byte costs are read together: a dearer floor goes with a cheaper byte.
@@ -66,21 +69,24 @@ def divide(board, power_w, memory_bytes_per_s, operations_w, zero_operations_w, 
     found = {
         "flows anyway": static,
         "memory chips": chips,
-        "way to the chip": Range(max(0.0, way[0]), way[1], high * rate - chips.low - inward.low),
+        "way to the chip": Range(maximum(0.0, way[0]), way[1], high * rate - chips.low - inward.low),
         "on the chip": inward,
-        "arithmetic": Range(min(zeros_w, work_w), work_w, max(work_w, *left)),
-        "not assigned": Range(max(0.0, min(left) - work_w), left[0] - work_w, max(left) - zeros_w),
+        "arithmetic": Range(minimum(zeros_w, work_w), work_w, _most([work_w, *left])),
+        "not assigned": Range(maximum(0.0, _least(left) - work_w), left[0] - work_w, _most(left) - zeros_w),
     }
     return Division(power_w, found, Range(low * rate, price * rate, high * rate))
+
+
+_least, _most = functools.partial(functools.reduce, minimum), functools.partial(functools.reduce, maximum)
 
 
 def _held(board, left_w, memory_bytes_per_s, operations_w, zero_operations_w):
     """Traffic, and power of arithmetic, as they weigh in so many watts on a board that may be held at its limit."""
     moved_w = board.byte_j["bf16 normal"] * memory_bytes_per_s
     spared = (1 - board.limited_byte_share) * moved_w, (1 - board.limited_share) * operations_w
-    slowed = min(1.0, max(0.0, (moved_w + operations_w - left_w) / sum(spared)))
+    slowed = minimum(1.0, maximum(0.0, (moved_w + operations_w - left_w) / sum(spared)))
     byte, work = 1 - slowed * (1 - board.limited_byte_share), 1 - slowed * (1 - board.limited_share)
-    less = min(1.0, left_w / (byte * moved_w + work * operations_w))
+    less = minimum(1.0, left_w / (byte * moved_w + work * operations_w))
     return less * byte * memory_bytes_per_s, less * work * operations_w, less * work * zero_operations_w
 
 
@@ -115,13 +121,19 @@ def of_case(case):
     case = replace(case, software="bare")
     found = expect(case)
     step, prices, n = found.step, found.inputs, case.n_accelerators
-    board = metered.board(case.accelerator.entity) or metered.board(bare.FITTED)
+    board = _board(case.accelerator)
     kept = step.energy_j / step.uncapped_j
     n_bytes = sum(getattr(step, name) / prices[price] for name, price in zip(("weights_j", "kv_j"), bare.PRICES)) / kept
     watts = decode.power_w(step.energy_j, step.time_s) / n
     operations_w = decode.power_w(step.compute_j / kept, step.time_s) / n
     zeros = board.zero_flop_j / board.flop_j["bf16"].central
     return divide(board, watts, n_bytes / step.time_s / n, operations_w, zeros * operations_w)
+
+
+@by_choice
+def _board(machine):
+    """The measured board of an accelerator, or the fitted one."""
+    return metered.board(machine.entity) or metered.board(bare.FITTED)
 
 
 def _step(run):

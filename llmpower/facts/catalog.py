@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from llmpower.facts.quantities import quantities
 from llmpower.facts.tables import TABLES, TIDY, FactError, Named, UnknownAttribute, UnknownName, rows
 from llmpower.facts.units import UNITS
+from llmpower.trace import by_choice
 
 KINDS = ("datasheet", "measurement", "paper", "industry_report", "estimate", "derived", "convention")
 _MODEL_TEXT = ("entity", "name", "aliases", "tied_embeddings", "source", "where", "verified", "note")
@@ -216,6 +217,7 @@ def find(kind, name):
     raise UnknownName(f"no {kind} is called {name!r}{where}; {hint}")
 
 
+@by_choice
 def look_up(kind, name):
     """Record of what somebody typed; a record is handed back as it is, unless a model was given for a machine."""
     fitting = isinstance(name, Record) and isinstance(name, Model) == (kind == "model")

@@ -4,6 +4,7 @@ import functools
 import statistics
 
 from llmpower.facts.catalog import Fact, records
+from llmpower.trace import by_choice
 
 _DATA_CENTRE = ("datacenter", "system")
 
@@ -13,6 +14,7 @@ def rating(machine):
     return machine.get("tdp_w") or machine.get("system_max_w")
 
 
+@by_choice
 def power(machine, quantity):
     """Power of an accelerator, as a `Fact`. [W]
 

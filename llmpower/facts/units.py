@@ -6,7 +6,7 @@ UNITS = {
     "B": ("B", 1), "GB": ("B", 1e9), "GiB": ("B", 2**30), "bit": ("B", 1 / 8),
     "Gbit": ("B", 2**27), "Gb/s": ("B/s", 1e9 / 8), "GB/s": ("B/s", 1e9), "TB/s": ("B/s", 1e12),
     "mJ": ("J", 1e-3), "FLOP": ("FLOP", 1), "GFLOP": ("FLOP", 1e9), "TFLOP/s": ("FLOP/s", 1e12),
-    "pJ/bit": ("J/B", 8e-12), "pJ/FLOP": ("J/FLOP", 1e-12),
+    "pJ/bit": ("J/B", 8e-12), "pJ/B": ("J/B", 1e-12), "pJ/FLOP": ("J/FLOP", 1e-12),
     "mm2": ("mm2", 1), "text": ("text", None),
     "kW": ("W", 1e3), "MW": ("W", 1e6), "GW": ("W", 1e9), "V": ("V", 1), "MHz": ("Hz", 1e6), "nm": ("m", 1e-9),
     "pJ": ("J", 1e-12), "uJ": ("J", 1e-6), "Wh": ("J", 3.6e3), "kWh": ("J", 3.6e6), "GWh": ("J", 3.6e12),

@@ -8,7 +8,9 @@ it, and an example.  `documented` adds the rest when the formulas are first load
 
 import importlib
 import inspect
+import operator
 import pkgutil
+import sys
 
 from llmpower.facts.quantities import quantities
 from llmpower.facts.tables import FactError
@@ -49,8 +51,15 @@ def documented(formula):
 def of(formula, **named):
     """A property: a formula of the attributes that its arguments name; `named` says which stand for other arguments."""
     names = [named.get(argument, argument) for argument in inspect.signature(formula).parameters]
-    meaning = (formula.__doc__ or "").partition("\n")[0]
-    return property(lambda self: formula(*(getattr(self, name) for name in names)), doc=meaning)
+    meaning, home = (formula.__doc__ or "").partition("\n")[0], sys.modules[formula.__module__]
+    # Found when it is called, so that who watches the formulas sees this call, too.
+    called = operator.attrgetter(formula.__name__)
+    return property(lambda self: called(home)(*(getattr(self, name) for name in names)), doc=meaning)
+
+
+def modules():
+    """The modules of formulas."""
+    return [sys.modules[f"{__name__}.{module.name}"] for module in pkgutil.iter_modules(__path__)]
 
 
 for _module in pkgutil.iter_modules(__path__):

@@ -1,31 +1,22 @@
-"""Five functions that accept numbers, arrays, quantities and symbols.
+"""Functions that accept numbers, arrays, quantities, symbols and traced numbers.
 
 A formula written with these and ``+ - * / **`` serves floats, NumPy arrays,
-pint quantities and SymPy symbols unchanged.  NumPy and SymPy are imported only
-when an argument is theirs, so that ``import llmpower`` stays quick.
+pint quantities, SymPy symbols and the traced numbers of `llmpower.trace`
+unchanged.  NumPy and SymPy are imported only when an argument is theirs, so
+that ``import llmpower`` stays quick.
 """
 
-import math
+from llmpower.trace import FUNCTIONS
 
-_SYMPY_NAMES = {"maximum": "Max", "minimum": "Min"}
-
-
-def _float_maximum(a, b):
-    # NaN wins, as in NumPy: an unknown input must not look known.
-    return a if a != a or a > b else b
-
-
-def _float_minimum(a, b):
-    return a if a != a or a < b else b
-
-
-_FLOAT = {"maximum": _float_maximum, "minimum": _float_minimum, "exp": math.exp, "log": math.log, "sqrt": math.sqrt}
+_SYMPY_NAMES = {"maximum": "Max", "minimum": "Min", "ceil": "ceiling"}
 _NUMBERS = frozenset((float, int, bool))
 
 
 def _apply(name, *values):
     if _NUMBERS.issuperset(map(type, values)):
-        return _FLOAT[name](*values)
+        return FUNCTIONS[name](*values)
+    if tape := _tape(values):
+        return tape.put(name, *values)
     kinds = {type(value).__module__.partition(".")[0] for value in values}
     if "sympy" in kinds:
         import sympy
@@ -34,6 +25,11 @@ def _apply(name, *values):
     import numpy
 
     return getattr(numpy, name)(*values)
+
+
+def _tape(values):
+    """The tape of a traced number among some values."""
+    return next((value.tape for value in values if hasattr(value, "tape")), None)
 
 
 def maximum(a, b):
@@ -79,3 +75,56 @@ def sqrt(x):
     2.0
     """
     return _apply("sqrt", x)
+
+
+def ceil(x):
+    """Smallest whole number from a value on, element by element.
+
+    >>> ceil(1.2)
+    2.0
+    """
+    return _apply("ceil", x)
+
+
+def floor(x):
+    """Largest whole number up to a value, element by element.
+
+    >>> floor(1.8)
+    1.0
+    """
+    return _apply("floor", x)
+
+
+def positive(x, yes, no):
+    """One value where a number is above zero, another one elsewhere: a branch, element by element.
+
+    >>> positive(-1.0, 10.0, 20.0)
+    20.0
+    """
+    if tape := _tape((x, yes, no)):
+        return tape.put("positive", x, yes, no)
+    if hasattr(x, "shape"):
+        import numpy
+
+        return numpy.where(x > 0, yes, no)
+    return yes if x > 0 else no
+
+
+def interpolate(x, places, values):
+    """Value at a place by straight lines between known ones, whose places rise; the first or last one outside.
+
+    >>> interpolate(1.5, (1.0, 2.0), (10.0, 20.0))
+    15.0
+    """
+    if tape := _tape((x, *places, *values)):
+        return tape.put("interpolate", x, *places, *values)
+    import numpy
+
+    return float(numpy.interp(x, places, values))
+
+
+def none(x):
+    """Whether a value is zero for certain, in all its elements; of a traced number nothing is certain."""
+    if hasattr(x, "tape"):
+        return False
+    return not (x.any() if hasattr(x, "any") else x)

@@ -14,13 +14,14 @@ import numpy as np
 from llmpower.facts import catalog
 from llmpower.facts.catalog import energy_constant, records
 from llmpower.formulas import decode, efficiency, meter, serving
-from llmpower.formulas.elementwise import maximum, minimum
+from llmpower.formulas.elementwise import maximum, minimum, none
 from llmpower.ranges import Range
 from llmpower.step import metered, served, work
 from llmpower.step.case import Case
 from llmpower.step.point import usual
 from llmpower.step.served import Step
 from llmpower.step.work import FLOP_PER_MAC
+from llmpower.trace import by_choice, shared
 
 # The machine whose first board decode steps were fitted on; the networks behind the words that describe a run.
 FITTED = "h100-sxm"
@@ -32,6 +33,7 @@ UNPACKED = ("int4", "q4_0", "q4_k_m", "q8_0", "mxfp4")
 PRICES = ("weight_energy_j_per_byte", "cache_energy_j_per_byte")
 
 
+@by_choice
 @functools.cache
 def network(model, weight_format, kv_format):
     """Dimensions as `work.network` has them, but with the output layer kept in 16 bit and counted apart."""
@@ -41,6 +43,7 @@ def network(model, weight_format, kv_format):
     return net
 
 
+@shared
 def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tokens, output_tokens, point):
     """Time and energy of a step, as `served.step` gives them and takes its arguments.
 
@@ -77,7 +80,7 @@ def _pass(net, unit, c, n, tokens, answered, cache_bytes, attention_flop, point)
     product, gaps = decode.step_time_s(memory, compute), net.n_layers * c.layer_time_s
     time = meter.bare_time_s(net.n_layers, c.layer_time_s, product, cache, link)
     arithmetic = decode.compute_energy_j(flop, c.flop_energy_j_per_flop)
-    if net.moe:
+    if not none(net.moe):
         rows = serving.rows_per_expert(tokens, net.n_experts, net.n_experts_per_token, share)
         padding = meter.tile_padding_rows(c.tile_rows, rows)
         padded = serving.expert_flop(net.params_routed, FLOP_PER_MAC, share, 0, padding)
@@ -99,19 +102,25 @@ def _pass(net, unit, c, n, tokens, answered, cache_bytes, attention_flop, point)
     return Step(*times, *(energy / total * one for one in energies), total, energy)
 
 
-def _head_share(model):
-    """Share of a token's operations with weights that the output layer has. [1]"""
-    lone = model.n_experts_per_token / model.n_experts if model.n_experts else 0.0
-    return model.d_model * model.vocab / decode.params_touched(model.params_shared, model.params_routed, lone)
-
-
-def _flop_j(board, weight_format, model):
-    """Price of an operation of a network at the highest clock; in 8 bit the output layer keeps that of 16. [J/FLOP]"""
-    head = _head_share(model) if weight_format.entity == "fp8" else 1.0
-    return head * board.flop_j["bf16"].central + (1 - head) * board.flop_j["fp8"].central
-
-
+@by_choice
 @functools.cache
+def _wide_share(weight_format, model):
+    """Share of a token's operations with weights at 16 bit: all, or in 8 bit those of the output layer. [1]"""
+    lone = model.n_experts_per_token / model.n_experts if model.n_experts else 0.0
+    touched = decode.params_touched(model.params_shared, model.params_routed, lone)
+    return model.d_model * model.vocab / touched if weight_format.entity == "fp8" else 1.0
+
+
+def _flop_j(prices, weight_format, model):
+    """Price of an operation of a network at the highest clock, from those at 16 and at 8 bit. [J/FLOP]"""
+    wide = _wide_share(weight_format, model)
+    return wide * prices[0] + (1 - wide) * prices[1]
+
+
+def _prices(board):
+    return board.flop_j["bf16"].central, board.flop_j["fp8"].central
+
+
 def unit(machine, weight_format, model):
     """Rates of a machine as `served.machine` has them, with what large products reach, all of them records.
 
@@ -119,28 +128,41 @@ def unit(machine, weight_format, model):
     the same share of the peak as on the fitted one.
     """
     found = SimpleNamespace(**vars(served.machine(machine, weight_format)))
+    wide, (wide_rate, narrow_rate) = _wide_share(weight_format, model), _reached(machine)
+    found.product_flop_per_s = 1 / (wide / wide_rate + (1 - wide) / narrow_rate)
+    return found
+
+
+@by_choice
+@functools.cache
+def _reached(machine):
+    """What large products in 16 and in 8 bit reach; in 16 bit where no 8-bit rate is known. [FLOP/s]"""
     own, like = metered.board(machine.entity), metered.board(FITTED)
 
     def reached(name):
         if own:
             return own.product_flop_per_s[name]
         rate = f"dense_{name}_flop_per_s"
-        return machine.get(rate) * like.product_flop_per_s[name] / records("accelerators.csv")[FITTED].get(rate)
+        known = machine.get(rate)
+        return known and known * like.product_flop_per_s[name] / records("accelerators.csv")[FITTED].get(rate)
 
-    found.product_flop_per_s = reached("bf16")
-    if weight_format.entity == "fp8":
-        head = _head_share(model)
-        found.product_flop_per_s = 1 / (head / reached("bf16") + (1 - head) / reached("fp8"))
-    return found
+    return reached("bf16"), reached("fp8") or reached("bf16")
 
 
-@functools.cache
 def constants(machine, weight_format, model):
     """Constants of `step` by the names of the table of quantities, and their kind; arguments are records.
 
     The kind is ``"measured"`` where a board of this machine was, else ``"scaled"``: shares of the rating, of the
     bandwidth and of the peak rate as on the fitted board.
     """
+    found, prices, kind = _of_machine(machine, weight_format)
+    return SimpleNamespace(**found, flop_energy_j_per_flop=_flop_j(prices, weight_format, model)), kind
+
+
+@by_choice
+@functools.cache
+def _of_machine(machine, weight_format):
+    """Constants that do not depend on the network, prices of an operation in 16 and in 8 bit, and the kind of all."""
     own, like = metered.board(machine.entity), metered.board(FITTED)
     board = own or like
     rated = records("accelerators.csv")[board.accelerator]
@@ -148,7 +170,6 @@ def constants(machine, weight_format, model):
     if not own:
         scale = machine.tdp_w / rated.tdp_w * rated.dense_bf16_flop_per_s / machine.dense_bf16_flop_per_s
     found = {name: one.central for name, one in held(machine).items()} | {
-        "flop_energy_j_per_flop": scale * _flop_j(board, weight_format, model),
         "zero_energy_j_per_flop": scale * board.zero_flop_j,
         "limited_flop_share": board.limited_share,
         "limited_byte_share": board.limited_byte_share,
@@ -160,7 +181,7 @@ def constants(machine, weight_format, model):
         "tile_rows": TILE_ROWS,
         "unpacking_tdp_share": board.unpacking_w / board.tdp_w if weight_format.entity in UNPACKED else 0.0,
     }
-    return SimpleNamespace(**found), "measured" if own else "scaled"
+    return found, tuple(scale * price for price in _prices(board)), "measured" if own else "scaled"
 
 
 @functools.cache
@@ -260,7 +281,7 @@ def _unpriced(run):
     some = SimpleNamespace(
         **nothing,
         reached_bandwidth_share=share,
-        flop_energy_j_per_flop=_flop_j(board, case.weight_format, case.model),
+        flop_energy_j_per_flop=_flop_j(_prices(board), case.weight_format, case.model),
         plateau_tdp_share=math.inf,
         limited_flop_share=1.0,
         limited_byte_share=1.0,

@@ -1,13 +1,17 @@
 """The least a decode step can take, in time, energy and memory: datasheets and physical constants, nothing fitted."""
 
-import bisect
 import math
 from dataclasses import dataclass, replace
 
 from llmpower.facts import catalog
 from llmpower.formulas import datacenter, decode, meter, of
+from llmpower.formulas.elementwise import floor, maximum, minimum, none, positive
 from llmpower.step.case import Case
 from llmpower.step.work import FLOP_PER_MAC, fewest, needed_bytes, work
+from llmpower.trace import Words, traced
+
+# A break-even batch of experts is looked for up to here.
+_MOST_BATCHES = 10**6
 
 
 @dataclass(frozen=True)
@@ -71,12 +75,12 @@ def request_energy(counts, batch, constants, prompt_tokens, output_tokens, cache
     token = step_energy(work(at), batch, constants)
     computed = meter.computed_prompt_tokens(prompt_tokens, cached_prompt_share)
     before = meter.prompt_context_tokens(prompt_tokens, cached_prompt_share)
-    read = work(replace(at, batch=max(computed, 1), context_tokens=before))
+    read = work(replace(at, batch=maximum(computed, 1), context_tokens=before))
     per_byte, per_flop = constants
-    prompt_weights_j = decode.movement_energy_j(read.weight_read_bytes, per_byte) if computed else 0.0
+    prompt_weights_j = positive(computed, decode.movement_energy_j(read.weight_read_bytes, per_byte), 0.0)
     # Only the last token of a prompt goes through the output layer.
     head = decode.linear_flop(at.model.d_model * at.model.vocab, FLOP_PER_MAC)
-    prompt_flop = decode.step_flop(computed, read.linear_flop - head, read.attention_flop) + min(computed, 1) * head
+    prompt_flop = decode.step_flop(computed, read.linear_flop - head, read.attention_flop) + minimum(computed, 1) * head
     return Energy(
         meter.request_energy_j(prompt_weights_j, output_tokens, token.weights_j / batch),
         meter.request_energy_j(0.0, output_tokens, token.kv_j / batch),
@@ -92,13 +96,19 @@ def break_even_batch(model, context_tokens, weight_format, kv_format, constants,
     """
     lone = counts(model, 1, context_tokens, weight_format, kv_format, n_accelerators)
     one = step_energy(lone, 1, constants)
-    if not lone.case.model.n_experts:
-        if one.compute_j <= one.kv_j:
-            return math.inf
-        return decode.break_even_batch(one.weights_j, one.kv_j, one.compute_j)
-    batches = range(1, 10**6 + 1)
-    place = bisect.bisect_left(batches, -0.5, key=lambda batch: -step_energy(lone, batch, constants).movement_share)
-    return math.inf if place == len(batches) else float(batches[place])
+    dense = math.inf
+    if traced(one.compute_j) or one.compute_j > one.kv_j:
+        dense = decode.break_even_batch(one.weights_j, one.kv_j, one.compute_j)
+        dense = positive(one.compute_j - one.kv_j, dense, math.inf)
+    if none(lone.case.model.n_experts):
+        return dense
+    # The batches before it are found by halving, from the largest power of two on.
+    before = 0.0
+    for power in reversed(range(_MOST_BATCHES.bit_length())):
+        tried = before + 2.0**power
+        before = positive(step_energy(lone, tried, constants).movement_share - 1 / 2, tried, before)
+    mixture = positive(_MOST_BATCHES - before, before + 1, math.inf)
+    return positive(lone.case.model.n_experts, mixture, dense)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +124,9 @@ class Bound:
     @property
     def bound(self):
         """What binds: bandwidth or compute."""
-        return "bandwidth" if self.memory_time_s >= self.compute_time_s else "compute"
+        longer = positive(self.compute_time_s - self.memory_time_s, 1, 0)
+        words = ["bandwidth", "compute"]
+        return Words(longer, words) if traced(longer) else words[longer]
 
 
 def step_bound(counts, batch, accelerator, n_accelerators):
@@ -139,8 +151,13 @@ class Fit:
     accelerators_needed: int | None
     most_sequences: float
 
-    fits = property(lambda self: self.needed_bytes <= self.there_bytes, doc="Whether they fit.")
     missing_bytes = property(lambda self: self.needed_bytes - self.there_bytes, doc="Negative if there is room. [B]")
+
+    @property
+    def fits(self):
+        """Whether they fit; one or zero where that is not known yet."""
+        missing = self.missing_bytes
+        return positive(missing, 0.0, 1.0) if traced(missing) else missing <= 0
 
 
 def memory_fit(counts, batch, accelerator, n_accelerators):
@@ -152,5 +169,6 @@ def memory_fit(counts, batch, accelerator, n_accelerators):
     case = replace(counts.case, accelerator=machine, n_accelerators=n_accelerators, batch=batch)
     there, stored = n_accelerators * machine.memory_bytes, counts.weight_stored_bytes
     kept = counts.at(batch, n_accelerators).kv_cache_bytes
-    most = 0 if there < stored else math.inf if kept == 0 else (there - stored) // kept
+    # What just fits, fits.
+    most = positive(there - stored + 1, math.inf if none(kept) else floor((there - stored) / kept), 0.0)
     return Fit(needed_bytes(case), there, fewest(case), most)

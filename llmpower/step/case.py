@@ -9,6 +9,7 @@ from llmpower.facts import catalog
 from llmpower.facts.catalog import fact
 from llmpower.formulas import datacenter, meter, serving
 from llmpower.formulas.elementwise import maximum, minimum
+from llmpower.trace import by_choice, traced
 
 PARALLELISMS = ("tp", "ep", "dp", "pp")
 SOFTWARE = ("vllm", "sglang", "trtllm", "llama.cpp", "eager", "bare")
@@ -88,13 +89,15 @@ def case(
     weights = given.record("weight_format", "format", weight_format)
     cache = given.record("kv_format", "format", "bf16" if kv_format is None else kv_format)
     software = None if software is None else given.choice("software", software, SOFTWARE)
-    layout = ("pp" if software == "llama.cpp" else "tp") if parallelism is None else parallelism
+    layout = by_choice(_layout)(software) if parallelism is None else parallelism
     parallelism = given.choice("parallelism", layout, PARALLELISMS)
     numbers = {name: _number(given, name, typed[name]) for name in NUMBERS}
     given.shapes(numbers)
-    if model and numbers["n_accelerators"] is not None:
-        _check_layout(given, model, numbers["n_accelerators"], parallelism)
-    _check_point(given, numbers, software, parallelism)
+    # What is traced is not known yet, so nothing can be wrong with it.
+    if not traced(model, machine, software, parallelism, *numbers.values()):
+        if model and numbers["n_accelerators"] is not None:
+            _check_layout(given, model, numbers["n_accelerators"], parallelism)
+        _check_point(given, numbers, software, parallelism)
     if check is None:
         given.done()
     if not given.problems:
@@ -108,15 +111,22 @@ def case(
     return Case(*records, *point)
 
 
+def _layout(software):
+    return "pp" if software == "llama.cpp" else "tp"
+
+
 def _admitted(numbers, output, assumed):
     """The batch, or as many sequences as a limit of tokens a step that was given leaves room for, which is told."""
     batch, prompt = numbers["batch"], numbers["prompt_tokens"]
     computed = meter.computed_prompt_tokens(prompt, numbers["cached_prompt_share"])
     point = (numbers[name] for name in ("max_step_tokens", "draft_tokens", "accepted_tokens"))
     most = serving.admitted_batch(*point, computed, output)
-    if largest(batch - most) <= 0:
-        return batch
-    assumed.append("the limit of tokens a step leaves room for fewer sequences than were asked for, with their prompts")
+    if not traced(batch, most):
+        if largest(batch - most) <= 0:
+            return batch
+        assumed.append(
+            "the limit of tokens a step leaves room for fewer sequences than were asked for, with their prompts"
+        )
     return maximum(minimum(batch, most), 1.0)
 
 
@@ -129,6 +139,7 @@ def _number(check, name, given):
     return check.number(name, given, name in _WHOLE, arrays=name in NUMBERS[:8])
 
 
+@by_choice
 @functools.cache
 def _left(machine, software):
     """Numbers of a case that nobody gave, from facts."""

@@ -5,6 +5,7 @@ A fitted constant means the same for every network and machine; those of `PER_SO
 """
 
 import functools
+import itertools
 import math
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from llmpower.facts.claims import claim
 from llmpower.facts.runs import SERVERS, seen_in_fit
 from llmpower.facts.tables import numbers
 from llmpower.step import bare, metered
+from llmpower.trace import Options, by_choice, either
 
 PER_SOFTWARE = ("layer_time_s", "block_scaling_time_s")
 TERMS = (
@@ -49,7 +51,7 @@ def constants():
     """
     columns = ("memory_energy_j_per_byte", "flop_energy_j_per_flop")
     sets = {name: tuple(one[each].value for each in columns) for name, one in constant_sets().items()}
-    return {**sets, "article": (claim("C29").si, claim("C33").si)}
+    return Options(sets, article=(claim("C29").si, claim("C33").si))
 
 
 @functools.cache
@@ -91,6 +93,7 @@ def bandwidth_share(machine):
     return fixed()["reached_bandwidth_share"]
 
 
+@by_choice
 @functools.cache
 def for_machine(machine, software="vllm"):
     """Constants for an accelerator, a record, as a namespace by the names of the table of quantities; and their kind.
@@ -129,25 +132,46 @@ def intervals(case, constants):
     return ends
 
 
+def host_ends(constants):
+    """Low and high ends of what hosts take that start every kernel, by name; constants may be traced."""
+    facts = {**calibrated("set"), **calibrated("eager")}
+    names = ("host_step_time_s", "host_layer_time_s")
+    ends = {name: (facts[name].low, facts[name].high) for name in names}
+    return {name: tuple(getattr(constants, name) * end / facts[name].value for end in ends[name]) for name in names}
+
+
 @functools.cache
 def errors(table="accuracy.csv"):
     """Rows of a table of errors: (split, runs, quantity) -> numbers by column."""
     return numbers(table)
 
 
-@functools.cache
 def unknown(model, machine, weight_format, software):
     """What no fitted run had of a case: names of `EXAMS`; arguments are records and the name of the software."""
-    return frozenset(_unknown(model, machine, weight_format, software))
+    return _named(either(_new_network(model, weight_format)), either(_new_machine(machine)), either(_any(software)))
 
 
-def _unknown(model, machine, weight_format, software):
-    if model.entity not in seen_in_fit("model") or weight_format.entity not in seen_in_fit("weight_format"):
-        yield "network"
-    if machine.entity not in seen_in_fit("accelerator"):
-        yield "machine"
-    if software is None:
-        yield "server"
+@by_choice
+@functools.cache
+def _new_network(model, weight_format):
+    return model.entity not in seen_in_fit("model") or weight_format.entity not in seen_in_fit("weight_format")
+
+
+@by_choice
+@functools.cache
+def _new_machine(machine):
+    return machine.entity not in seen_in_fit("accelerator")
+
+
+@by_choice
+def _any(software):
+    return software is None
+
+
+@by_choice
+@functools.cache
+def _named(network, machine, server):
+    return frozenset(itertools.compress(("network", "machine", "server"), (network, machine, server)))
 
 
 @functools.cache

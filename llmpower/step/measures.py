@@ -10,9 +10,11 @@ from types import SimpleNamespace
 from llmpower.facts import catalog
 from llmpower.facts.power import power
 from llmpower.formulas import decode, mitigations, of
+from llmpower.formulas.elementwise import maximum, minimum, positive
 from llmpower.step.bound import Bound, Energy
 from llmpower.step.constants import constants
 from llmpower.step.work import FLOP_PER_MAC, attention_flop, cache_bytes, counted, net_of, positions
+from llmpower.trace import Options, by_choice
 
 # What stands for a measure or a part of it; all other facts of data/mitigations.csv are shown beside them.
 _STANDS_FOR = {
@@ -45,6 +47,7 @@ class Prices:
     static_w: float
 
 
+@by_choice
 def static_power(static_source, accelerator):
     """The fact that says what flows whatever the work, and what to call it.
 
@@ -64,6 +67,11 @@ def prices(static_source, accelerator):
 
     Low and high take the ends of the static power, the others its value.
     """
+    return Options(_prices(static_source, accelerator))
+
+
+@by_choice
+def _prices(static_source, accelerator):
     fact, _ = static_power(static_source, accelerator)
     watts = dict(zip(("low", "typical", "high"), fact.ends))
     return {name: Prices(*pair, watts.get(name, fact.value)) for name, pair in constants().items()}
@@ -113,6 +121,7 @@ class Cost(Bound, Energy):
         return replace(self, **nothing[part])
 
 
+@by_choice
 def as_mixture(model):
     """Weights a mixture shares and those it routes, and how many experts it has and uses.
 
@@ -139,9 +148,8 @@ def _work(case, measures):
         case = replace(case, weight_format=catalog.number_format("bf16"))
     net = SimpleNamespace(**vars(net_of(case)))
     net.params_shared, net.params_routed, net.n_experts, net.n_experts_per_token = as_mixture(case.model)
-    if not net.moe:
-        # What is cut into experts keeps its width.
-        net.routed_bytes, net.moe = net.shared_bytes, True
+    # What is cut into experts keeps its width.
+    net.routed_bytes, net.moe = positive(net.moe, net.routed_bytes, net.shared_bytes), True
     if "moe" not in measures:
         # One expert for all: every token uses every weight.
         net.n_experts = net.n_experts_per_token = 1
@@ -156,7 +164,7 @@ def _sparse(net, full):
     before = cache_bytes(whole, 1, positions(whole, tokens))
     widths = (net.n_full_layers, index.index_bytes, net.kv_values, net.kv_bytes)
     after = mitigations.sparse_kv_bytes(tokens, index.selected_tokens, *widths)
-    spared = attention_flop(net, positions(whole, max(0, tokens - index.selected_tokens)))
+    spared = attention_flop(net, positions(whole, maximum(0, tokens - index.selected_tokens)))
     extra = mitigations.index_flop(tokens, net.n_full_layers, index.index_heads, index.index_width, FLOP_PER_MAC)
     kept, looked = full.kv_traffic_bytes - before + after, full.attention_flop - spared + extra
     return replace(full, kv_traffic_bytes=kept, attention_flop=looked)
@@ -171,7 +179,7 @@ def _logic(price, measures):
     }
     device = catalog.energy_constant("hbm2-device").energy_j_per_byte
     for measure in saved.keys() & set(measures):
-        per_byte = mitigations.logic_energy_j_per_byte(per_byte, min(device, per_byte), saved[measure])
+        per_byte = mitigations.logic_energy_j_per_byte(per_byte, minimum(device, per_byte), saved[measure])
         per_flop = mitigations.reduced_energy_j_per_flop(per_flop, saved[measure])
     return per_byte, per_flop
 
@@ -214,21 +222,21 @@ def cost(case, measures, price):
         # The weights stay in the arrays for good.
         per_linear, weight_bytes = published("analog").energy_j_per_op, 0.0
     linear_j = decode.compute_energy_j(batch * work.linear_flop, per_linear)
-    inside = min(inside_energy_j_per_byte(), per_byte)
+    inside = minimum(inside_energy_j_per_byte(), per_byte)
     # Units beside the banks hold one vector at a time: the weights are read once per sequence, where that pays.
-    reread = pim and batch * inside < per_byte
+    reread = positive(per_byte - batch * inside, True, False) if pim else False
     rate = case.accelerator.memory_bandwidth_bytes_per_s
     # The speed-up is that of a whole published application, taken here as one of bandwidth.
     fast = rate * published("pim").speedup if pim else rate
     kv_bytes = batch * work.kv_traffic_bytes
     kv_time_s = decode.memory_time_s(kv_bytes, 1, fast)
-    streamed = batch * weight_bytes if reread else weight_bytes
+    streamed = positive(reread, batch * weight_bytes, weight_bytes)
     peak = case.accelerator.get("dense_bf16_flop_per_s", math.inf)
     return Cost(
-        weights_j=decode.movement_energy_j(streamed, inside if reread else per_byte),
+        weights_j=decode.movement_energy_j(streamed, positive(reread, inside, per_byte)),
         kv_j=decode.movement_energy_j(kv_bytes, inside if pim else per_byte),
         compute_j=linear_j + decode.compute_energy_j(batch * work.attention_flop, per_flop),
-        memory_time_s=decode.memory_time_s(streamed, 1, fast if reread else rate) + kv_time_s,
+        memory_time_s=decode.memory_time_s(streamed, 1, positive(reread, fast, rate)) + kv_time_s,
         kv_time_s=kv_time_s,
         compute_time_s=decode.compute_time_s(work.step_flop, 1, peak),
         static_w=price.static_w,

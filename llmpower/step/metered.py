@@ -11,6 +11,7 @@ import numpy as np
 from llmpower.facts.catalog import records
 from llmpower.facts.runs import power_runs
 from llmpower.formulas import meter
+from llmpower.formulas.elementwise import interpolate
 from llmpower.ranges import Range
 
 CLOCKS_UP = "idle, context made"
@@ -49,7 +50,8 @@ def highest_clock(board):
     return max(run.sm_clock_mhz for run in power_runs() if run.board == board)
 
 
-@dataclass(frozen=True)
+# One board is one object, which a choice of boards keeps whole.
+@dataclass(frozen=True, eq=False)
 class Board:
     """Watts of one board and what a byte and an operation cost on it, part by part; `board` finds it by name."""
 
@@ -123,7 +125,7 @@ class Board:
 
     def _at(self, memory_bytes_per_s, price):
         known = sorted((run.memory_bytes_per_s, price(run)) for run in self.streams)
-        return float(np.interp(memory_bytes_per_s, *zip(*known)))
+        return interpolate(memory_bytes_per_s, *zip(*known))
 
     def byte_j_at(self, memory_bytes_per_s):
         """A byte of random bits above clocks up at some traffic, between the rates of the sweep. [J/B]"""

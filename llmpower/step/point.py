@@ -4,7 +4,7 @@ import math
 from types import SimpleNamespace
 
 from llmpower.formulas import serving
-from llmpower.formulas.elementwise import maximum
+from llmpower.formulas.elementwise import maximum, minimum, positive
 from llmpower.step import served
 from llmpower.step.case import usual as usual_fact
 
@@ -30,6 +30,8 @@ def point(case):
     """Operating point of a case."""
     n, way = case.n_accelerators, case.parallelism
     tried = serving.tokens_tried(case.batch, case.draft_tokens)
+    # A server that is set up for so many sequences leaves their prompts as much room, unless it is told otherwise.
+    told = case.max_step_tokens - usual_fact("max_step_tokens")
     return usual(
         parallelism=way,
         stages=n if way == "pp" else 1.0,
@@ -38,14 +40,11 @@ def point(case):
         queues=n if way == "dp" else 1.0,
         queue_spread=served.normal_maxima(n) if way == "dp" else 0.0,
         between_share=_away(way, n, case.accelerators_per_server),
-        inside_share=min(case.accelerators_per_server - 1, 1.0),
+        inside_share=minimum(case.accelerators_per_server - 1, 1.0),
         network_bytes_per_s=case.network_bytes_per_s,
         draft_tokens=case.draft_tokens,
         accepted_tokens=case.accepted_tokens,
-        # A server that is set up for so many sequences leaves their prompts as much room, unless it is told otherwise.
-        max_step_tokens=maximum(
-            case.max_step_tokens, tried + (tried if case.max_step_tokens == usual_fact("max_step_tokens") else 1)
-        ),
+        max_step_tokens=maximum(case.max_step_tokens, tried + positive(told * told, 1.0, tried)),
     )
 
 

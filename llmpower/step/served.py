@@ -15,12 +15,15 @@ import numpy as np
 
 from llmpower.facts.catalog import records
 from llmpower.formulas import decode, serving
-from llmpower.formulas.elementwise import maximum, minimum
+from llmpower.formulas.elementwise import interpolate, maximum, minimum, none, positive
 from llmpower.step import metered, work
 from llmpower.step.work import FLOP_PER_MAC
+from llmpower.trace import by_choice, shared, traced
 
 # What travels between accelerators are activations in 16 bit.
 _ACTIVATION_BYTES = 2
+# The most accelerators that a page may be asked for.
+_MOST = 256
 # Runs computed at once: some twenty arrays of them stay in the cache of a core.
 _PIECE = 1 << 14
 
@@ -53,6 +56,7 @@ RATES = (
 _MEASURED = "h100-sxm"
 
 
+@by_choice
 @functools.cache
 def machine(accelerator, weight_format):
     """Rates of an accelerator for products in a format, both records; a namespace, whose numbers may become arrays."""
@@ -93,6 +97,8 @@ def normal_maximum(count):
 
 def normal_maxima(counts):
     """`normal_maximum` of a number, or of each in an array."""
+    if traced(counts):
+        return interpolate(counts, range(1, _MOST + 1), [normal_maximum(count) for count in range(1, _MOST + 1)])
     each, place = np.unique(counts, return_inverse=True)
     return np.array([normal_maximum(int(one)) for one in each])[place].reshape(np.shape(counts))[()]
 
@@ -110,7 +116,7 @@ def _products(net, unit, constants, n, spread, decoded, tokens, attention_flop=0
     memory = decode.memory_time_s(n_bytes, n, bandwidth)
     compute = decode.compute_time_s(n_flop, n, unit.product_flop_per_s * c.served_flop_share)
     dense = serving.phase_time_s(memory, compute, c.overlap)
-    if not net.moe:
+    if none(net.moe):
         return dense, 0.0, memory, compute, compute, n_bytes, n_flop
     share = work.expert_share(net, serving.differing_tokens(tokens, c.expert_overlap_share))
     busiest = serving.busiest_share(c.imbalance, spread, n, net.n_experts, share)
@@ -128,6 +134,8 @@ def _products(net, unit, constants, n, spread, decoded, tokens, attention_flop=0
         serving.expert_compute_time_s(*asked, rate, *blocks) for rate in (unit.expert_peak, unit.drawing_peak)
     )
     expert = serving.phase_time_s(expert_memory, busiest * expert_work, c.overlap)
+    # Beside networks with experts one without is one whose experts have no weights.
+    expert = positive(net.params_routed, expert, 0.0)
     slowest, all_work = compute + busiest * expert_work, compute + drawing
     n_bytes, n_flop = n_bytes + expert_bytes, n_flop + flop(tokens, 0)
     return dense, expert, memory + expert_memory, slowest, all_work, n_bytes, n_flop
@@ -138,8 +146,8 @@ def links(net, unit, constants, n, tokens, point):
 
     point: the operating point, of `point.point`.
     """
-    several = 1.0 * (n * point.stages > 1)
-    if not _any(several):
+    several = positive(n * point.stages - 1, 1.0, 0.0)
+    if none(several):
         return 0.0, 0.0
     if point.parallelism == "dp":
         asked = (net.n_moe_layers, tokens, net.d_model, _ACTIVATION_BYTES, net.n_experts_per_token, n)
@@ -153,16 +161,12 @@ def links(net, unit, constants, n, tokens, point):
     away = n_bytes * point.between_share
     inside = n_bytes - away if point.parallelism in ("dp", "pp") else point.inside_share * n_bytes
     rates = (inside, unit.link_bytes_per_s, away, point.network_bytes_per_s)
-    return n_bytes, several * serving.link_time_s(exchanges, constants.sum_time_s, *rates)
+    return n_bytes, positive(several, serving.link_time_s(exchanges, constants.sum_time_s, *rates), 0.0)
 
 
 def _without_experts(net):
     """The network with the weights alone that every token uses."""
     return SimpleNamespace(**{**vars(net), "moe": False})
-
-
-def _any(condition):
-    return condition.any() if isinstance(condition, np.ndarray) else bool(condition)
 
 
 def _with_prompts(net, unit, constants, n, point, tokens, begun, prompt_tokens):
@@ -181,6 +185,7 @@ def _with_prompts(net, unit, constants, n, point, tokens, begun, prompt_tokens):
     return parts, serving.average_step(share, tokens, full), gaps
 
 
+@shared
 def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tokens, output_tokens, point):
     """Expected time and energy of a step, as a `Step`; every argument may hold arrays.
 
@@ -197,7 +202,7 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
     batch = batch / groups
     tokens = serving.tokens_tried(batch, point.draft_tokens)
     begun = serving.prompts_per_step(serving.tokens_written(batch, point.accepted_tokens), output_tokens)
-    if _any(prompt_tokens != 0):
+    if not none(prompt_tokens):
         parts, all_tokens, gaps = _with_prompts(net, unit, c, n, point, tokens, begun, prompt_tokens)
     else:
         parts, all_tokens, gaps = _products(net, unit, c, n, point.spread, tokens, tokens), tokens, 0.0
@@ -215,7 +220,7 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
     link_bytes, link_time = links(net, unit, c, n, all_tokens, point)
     overhead = serving.overhead_time_s(net.n_layers, c.layer_time_s, net.block_layers, c.block_scaling_time_s, gaps)
     drafts = serving.drafting_share(point.draft_tokens, net.n_layers, net.params_head, net.params_shared)
-    if _any(drafts != 0):
+    if not none(drafts):
         drafted = _products(_without_experts(net), unit, c, n, point.spread, batch, batch)
         dense, memory, compute, busy, weight_bytes, weight_flop = (
             one + drafts * drafted[place]

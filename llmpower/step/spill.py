@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from llmpower.facts.power import power
 from llmpower.formulas import decode, efficiency
+from llmpower.formulas.elementwise import positive
 from llmpower.ranges import Range, over
 from llmpower.step.bound import Bound, step_energy
 from llmpower.step.constants import constants
@@ -60,14 +61,16 @@ def deliver(case, host_bandwidth_bytes_per_s=None):
     machine, n, found = case.accelerator, case.n_accelerators, work(case)
     rate = n * machine.memory_bandwidth_bytes_per_s
     share = efficiency.resident_share(needed_bytes(case), n * machine.memory_bytes)
-    time = _split_time_s(found.read_bytes, share, rate, host_bandwidth_bytes_per_s or rate)
-    nowhere = host_bandwidth_bytes_per_s and share < 1 and not spills(machine)
+    beside = rate if host_bandwidth_bytes_per_s is None else host_bandwidth_bytes_per_s
+    time = _split_time_s(found.read_bytes, share, rate, beside)
+    if host_bandwidth_bytes_per_s is not None and not spills(machine):
+        time = positive(1 - share, math.inf, time)
     return Delivery(
         batch=case.batch,
         needed_bytes=needed_bytes(case),
         read_bytes=found.read_bytes,
         share=share,
-        memory_time_s=math.inf if nowhere else time,
+        memory_time_s=time,
         compute_time_s=decode.compute_time_s(found.step_flop, n, machine.get("dense_bf16_flop_per_s", math.inf)),
         idle_w=n * power(machine, "idle_w").value,
         energies={name: step_energy(found, case.batch, pair).total_j for name, pair in constants().items()},

@@ -7,6 +7,8 @@ from types import SimpleNamespace
 
 from llmpower.facts.catalog import records
 from llmpower.formulas import decode, of, serving
+from llmpower.formulas.elementwise import ceil, maximum, none, positive
+from llmpower.trace import TraceError, by_choice, shared, traced
 
 # By convention a multiply and an add are two operations.
 FLOP_PER_MAC = 2
@@ -19,6 +21,7 @@ _DIMENSIONS = (
 )  # fmt: skip
 
 
+@by_choice
 @functools.cache
 def network(model, weight_format, kv_format):
     """Dimensions of a network in given formats, all records; a namespace, whose numbers may become arrays of runs.
@@ -41,12 +44,14 @@ def network(model, weight_format, kv_format):
     net.recurrent = float(net.state_values > 0)
     net.block_rows = model.fp8_block_rows if fp8 and net.moe else 0
     net.block_layers = net.n_moe_layers if net.block_rows else 0
+    # A dense network is one expert of no weights, wherever it stands beside others.
+    net.n_experts, net.n_experts_per_token = max(1, net.n_experts), max(1, net.n_experts_per_token)
     return net
 
 
 def expert_share(net, tokens):
     """Share of the routed weights that so many tokens touch; nothing without experts. [1]"""
-    return decode.expert_share(net.n_experts, net.n_experts_per_token, tokens) if net.moe else 0.0
+    return 0.0 if none(net.moe) else decode.expert_share(net.n_experts, net.n_experts_per_token, tokens)
 
 
 def shared_weight_bytes(net):
@@ -141,6 +146,8 @@ def counted(net, case):
     active = decode.params_touched(net.params_shared, net.params_routed, expert_share(net, 1))
     linear = decode.linear_flop(active, FLOP_PER_MAC)
     attention = attention_flop(net, seen)
+    # Where networks without experts stand beside others, theirs is one without weights.
+    share = positive(net.moe, share, 0.0) if traced(net.moe) else share
     return Work(case, stored_bytes(net), read, kept, cache_traffic_bytes(net, kept), linear, attention, share)
 
 
@@ -163,7 +170,38 @@ def fewest(case, least=1):
     more of them need not help. Sequences of their own need experts to spread, and stages layers.
     """
     model = case.model
+    if traced(model, case.accelerator, case.batch, case.context_tokens, case.weight_format, case.kv_format, least):
+        return _fewest_traced(case, least)
     apart = {"dp": model.n_experts, "pp": model.n_layers}.get(case.parallelism)
     counts = range(least, (apart or model.n_heads) + 1)
     able = (n for n in counts if (apart or model.n_heads % n == 0) and fits(replace(case, n_accelerators=n)))
     return next(able, None)
+
+
+# Numbers that divide the heads of networks.
+_DIVISORS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 128)
+
+
+def _fewest_traced(case, least):
+    """The same of a traced case; not a number if none holds it."""
+    memory = case.accelerator.memory_bytes
+    if case.parallelism == "pp":
+        n = maximum(least, ceil(needed_bytes(replace(case, n_accelerators=1.0)) / memory))
+        return positive(case.model.n_layers + 1 - n, n, math.nan)
+    if case.parallelism == "dp":
+        raise TraceError("the fewest accelerators of sequences of their own are not traced")
+    by = {f"by_{n}": by_choice(lambda model, n=n: float(model.n_heads % n == 0))(case.model) for n in _DIVISORS}
+    return _holding(net_of(case), case.batch, case.context_tokens, memory, least, SimpleNamespace(**by))[0]
+
+
+@shared
+def _holding(net, batch, context_tokens, memory_bytes, least, divides):
+    """The fewest accelerators that divide the heads of a network and hold its weights and caches. [1]"""
+    found = math.nan
+    for n in reversed(_DIVISORS):
+        kept = cache_bytes(net, n, positions(net, context_tokens))
+        room = n * memory_bytes - decode.memory_needed_bytes(stored_bytes(net), kept, batch)
+        # What just fits, fits.
+        holds = positive(room + 1, positive(n - least + 1, vars(divides)[f"by_{n}"], 0.0), 0.0)
+        found = positive(holds, float(n), found)
+    return (found,)
