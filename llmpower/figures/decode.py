@@ -8,6 +8,8 @@ JOULE = {
     "flows anyway": PALE, "memory chips": BLUE, "way to the chip": SKY, "on the chip": GREEN, "arithmetic": ORANGE,
     "not assigned": "#E8EAED",
 }  # fmt: skip
+# Of a joule of served boards, as an estimate divides it.
+SERVED = {"whatever the work": PALE, "weights": BLUE, "caches": GREEN, "arithmetic": ORANGE, "links": SKY}
 # A part narrower than this holds no number.
 _HOLDS = 0.055
 
@@ -113,3 +115,14 @@ def software(lines):
     plot.set_yticks([1, 1.5, 2, 3, 4], ["1", "1.5", "2", "3", "4"])
     plot.set_ylim(0.7, 4.3)
     style.ends(plot, 0.1)
+
+
+def served(batches, energies):
+    """Energy per token [J] of a served request by part, one upon the other, against batch."""
+    data(["part", "batch [count]", "j_per_token [J]"], style.tidy(batches, energies.items()))
+    plot = style.batches(batches, "energy per output token (J)")
+    below = [0.0] * len(batches)
+    for (name, values), color in zip(energies.items(), SERVED.values()):
+        plot.bar(batches, values, [0.5 * batch for batch in batches], below, color=color, label=name)
+        below = [one + more for one, more in zip(below, values)]
+    plot.legend(loc="upper right", reverse=True)

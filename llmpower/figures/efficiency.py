@@ -99,24 +99,28 @@ def speeds(sizes, curves, claims, gigabyte):
         style.mark(plot, size / gigabyte, speed, label, RED, offset, leader=max(map(abs, offset)) > 20, ha="left")
 
 
-def expected(batches, curves, unit):
-    """Tokens per joule as expected, in their ranges, against batch.
+def expected(batches, curves, unit, banded):
+    """Tokens per joule as expected, against batch.
 
-    curves : name of a machine and its Ranges by batch, as many as it holds.
+    curves : name of a machine -> its Ranges by batch, as many as it holds.
     unit : what the vertical axis counts.
+    banded : names of those whose ranges are drawn.
     """
-    table = [(name, *point) for name, values in curves for point in zip(batches, values)]
+    # Ends are told where they are drawn.
+    drawn = {name: values if name in banded else [one.central for one in values] for name, values in curves.items()}
+    table = [(name, *point) for name, values in drawn.items() for point in zip(batches, values)]
     data(["machine", "batch [count]", "tokens_per_joule [1/J]"], table or [("", None, None)])
     plot = style.batches(batches, unit, 4.2, "y")
-    for place, (_, values) in enumerate(curves):
+    for place, (name, values) in enumerate(curves.items()):
         look, held = _look(place), batches[: len(values)]
-        ends = ([getattr(one, end) for one in values] for end in ("low", "high"))
-        plot.fill_between(held, *ends, color=look["color"], alpha=0.18, linewidth=0)
+        if name in banded:
+            ends = ([getattr(one, end) for one in values] for end in ("low", "high"))
+            plot.fill_between(held, *ends, color=look["color"], alpha=0.18, linewidth=0)
         plot.plot(held, [one.central for one in values], marker="o", markersize=3.5, **look)
-    if not curves:
+    if not table:
         plot.text(0.5, 0.5, "nothing to draw", transform=plot.transAxes, ha="center", color=GREY)
     # A decade at least, and room above the curves for their names.
     low, high = plot.get_ylim()
     low = min(low, high / 12)
     plot.set_ylim(low, high * (high / low) ** min(2.0, 0.075 * len(curves) / max(0.2, 1 - 0.075 * len(curves))))
-    style.key(plot, [(name, _look(place)) for place, (name, _) in enumerate(curves)], 0.02, 0.965, 0.1, 0.064)
+    style.key(plot, [(name, _look(place)) for place, name in enumerate(curves)], 0.02, 0.965, 0.1, 0.064)

@@ -10,9 +10,12 @@ from numbers import Integral
 import matplotlib.pyplot as plt
 import numpy as np
 from font_roboto import Roboto
+from matplotlib.backend_bases import register_backend
 from matplotlib.font_manager import fontManager
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullFormatter
+
+from llmpower.figures.compact import Canvas
 
 # Told apart with any colour vision, in grey, and inverted for the dark page: tests/figures/test_style.py has the sums.
 BLUE, ORANGE, GREEN, RED, GREY, INK = "#103F8F", "#C47A00", "#00857A", "#B5301F", "#5B6168", "#22262B"
@@ -29,6 +32,7 @@ DASHED = (0, (4, 3))
 RULE = {"color": GREY, "linewidth": 1, "linestyle": DASHED}
 _RIM = [withStroke(linewidth=2.5, foreground="white")]
 fontManager.addfont(Roboto)
+register_backend("svg", Canvas)
 
 
 def axes(height=3.6, x="", y="", logarithmic="", **more):
