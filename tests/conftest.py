@@ -31,14 +31,18 @@ _PAGES = (
 )  # fmt: skip
 
 
-def run_cells(chapter, **parameters):
-    """Execute a chapter's own code in this process, without a kernel; parameters take the place of its own."""
+def run_cells(chapter, begun=lambda number: None, **parameters):
+    """Execute a chapter's own code in this process, without a kernel; parameters take the place of its own.
+
+    begun: is told the number of each cell.
+    """
     names = {}
-    for cell in nbformat.read(files.chapters(BOOK)[chapter], as_version=4).cells:
-        if cell.cell_type == "code":
-            exec(compile(cell.source, chapter, "exec"), names)
-            if "parameters" in cell.metadata.get("tags", ()):
-                names |= parameters
+    cells = nbformat.read(files.chapters(BOOK)[chapter], as_version=4).cells
+    for number, cell in enumerate((cell for cell in cells if cell.cell_type == "code"), start=1):
+        begun(number)
+        exec(compile(cell.source, chapter, "exec"), names)
+        if "parameters" in cell.metadata.get("tags", ()):
+            names |= parameters
 
 
 @functools.cache

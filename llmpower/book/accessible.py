@@ -6,6 +6,8 @@ _REPAIRS = {
     '<th class="head': '<th scope="col" class="head',
     # docutils calls the bibliography a list, but none of its entries an item.
     '<div role="list" class="citation-list">': '<div class="citation-list">',
+    # On a phone its box may scroll, so the keyboard must reach it.
+    '<div class="math ': '<div tabindex="0" class="math ',
     # The words on it, which differ when it is open, are the better name.
     '<summary aria-label="Toggle hidden content">': "<summary>",
 }

@@ -10,7 +10,7 @@ import time
 
 import yaml
 
-from llmpower.book import fresh, pages, pdf, run, take_home
+from llmpower.book import fresh, lighter, living, pages, pdf, run, take_home
 from llmpower.book.files import PACKAGE, BookError, contents, page_file, read_json, read_yaml
 from llmpower.book.scenario import ask
 
@@ -45,6 +45,7 @@ def _stage(book, folders, title, changed, stage):
     config["title"] = title or config["title"]
     options = config["sphinx"]["config"]
     options["extensions"] += ["llmpower.book.speed"]
+    living.stage(book, stage, folders, options)
     options |= {"ogp_site_name": config["title"], "ogp_site_url": config["html"].get("baseurl", "")}
     if changed:
         options.setdefault("html_theme_options", {})["announcement"] = _NOTICE
@@ -142,6 +143,7 @@ def _publish(book, stage, folders, config, edition, also, out, say, made_by):
             one_page = pool.submit(_render, paper, stage.parent / "made-paper", "singlehtml") if "pdf" in also else None
             take_home.write(stage, contents(book), folders, f"{config['title']}, {edition}", downloads)
         made = site.result()
+        lighter.lighten(made)
         if one_page:
             say("printing the PDF")
             lines = [config["author"], edition.capitalize(), f"© {config['copyright']}"]

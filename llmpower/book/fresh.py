@@ -64,7 +64,7 @@ from llmpower.arguments import ParameterError
 from llmpower.book.files import HERE, PACKAGE, ChapterError, read_json, read_notebook, write_json
 from llmpower.facts.tables import DATA
 
-STORED = ("executed.ipynb", "results.json")
+STORED = ("executed.ipynb", "results.json", "living.json")
 _SEAL = ".html-inputs"
 # In a folder of work: the file that its process holds.
 _HELD = ".held"

@@ -5,7 +5,9 @@ software touches one file.
 """
 
 import itertools
+import pathlib
 import re
+import sys
 from numbers import Number
 
 import tabulate
@@ -13,19 +15,25 @@ from IPython import get_ipython
 from IPython.display import Markdown, display
 
 from llmpower import symbolic
-from llmpower.book import records
+from llmpower.book import follow, records
 from llmpower.book.coverage import part
 from llmpower.book.escape import escaped
 from llmpower.facts.claims import claim, claims
 from llmpower.facts.quantities import quantities
+from llmpower.figures import moving as moves
 from llmpower.figures import style
 from llmpower.ranges import Range
 from llmpower.text import text, unit_text
+from llmpower.trace import traced
 
 # What names stand for in a plain Jupyter; None in the book, where MyST knows.
 _known = None
 # What the running cell has shown: name -> printed text and raw value.
 _of_cell = {}
+# What the running cell has printed: the line that did, its sentences, and all of it.
+_prints = []
+# Follows the chapter for its page, if the kernel was asked to; and itself again, while it does a cell once more.
+_follower, _again = follow.follower(), None
 _NUMBER = re.compile(r"[-−+×÷<>≤≥]? ?\d|∞")
 
 
@@ -38,7 +46,19 @@ def in_plain_jupyter(known):
     _known = known
 
 
-def _print(text):
+def _line():
+    """The line of the chapter that is at work."""
+    frame = sys._getframe()
+    while frame and "llmpower" in frame.f_globals.get("__name__", ""):
+        frame = frame.f_back
+    return frame.f_lineno if frame else 0
+
+
+def _print(text, sentences=()):
+    if _again:
+        return _again.printed(_line(), text)
+    if _follower:
+        _prints.append((_line(), [*sentences], text))
     if _known is not None:
         from llmpower.book.take_home import plain_markdown
 
@@ -58,6 +78,9 @@ def show(name, value=None, unit="1", /, **numbers):
         raise TypeError(f"show({name!r}, …) takes a name, what it stands for and its unit, or a unit and name=value, …")
     numbers, unit = (numbers, name) if numbers else ({name: value}, unit)
     for name, value in numbers.items():
+        if _again:
+            _again.show(name, value, unit)
+            continue
         shown = text(value, unit) if isinstance(value, (Number, Range)) else str(value)
         if _known is not None:
             _known["glue"][name] = shown
@@ -72,6 +95,14 @@ def _store(result):
         texts = {name: text for name, (text, _) in _of_cell.items()}
         _hide(records.NUMBERS, texts, {name: raw for name, (_, raw) in _of_cell.items() if raw})
     _of_cell.clear()
+    global _again
+    if _follower and result.success:
+        _again = _follower
+        try:
+            _follower.cell(result.info.raw_cell, get_ipython().user_ns, [*_prints], result.execution_count)
+        finally:
+            _again = None
+    _prints.clear()
 
 
 def _hide(kind, texts, behind):
@@ -84,8 +115,39 @@ if get_ipython():
 
 def say(*sentences):
     """Print MyST text chosen by the chapter's numbers: one sentence each, empty ones left out."""
-    if any(sentences):
-        _print("\n".join(filter(None, sentences)))
+    if _again:
+        _again.printed(_line(), _again.sentences(sentences))
+    elif any(sentences):
+        _print("\n".join(filter(None, sentences)), sentences)
+
+
+def when(excess, yes, no=""):
+    """A text where a number is above zero, else another one; a page has both, and shows the true one."""
+    if traced(excess):
+        return excess.tape.shown("case", excess, yes, no)
+    return yes if excess > 0 else no
+
+
+def among(name, value, *others):
+    """The value of a parameter; a page follows the control of this name but for some choices, which need a run."""
+    return _again.among(name, others) if _again else value
+
+
+def compare(numbers):
+    """Let a reader of the page keep states side by side; numbers: label -> name of a number that was shown."""
+    if _again:
+        _again.compared = numbers
+
+
+def moving(figure, specification, rows):
+    """Let a figure follow the controls of its page, in the place of its picture.
+
+    figure: its name in the cell's metadata, such as ``"fig-shares"``.
+    specification: from `llmpower.figures.moving`, without data.
+    rows: what it draws, all with the same fields: values that follow from the chapter's parameters, or texts.
+    """
+    if _again:
+        _again.figure(figure, moves.compiled(specification), rows)
 
 
 def alt(figure, text):
@@ -94,12 +156,22 @@ def alt(figure, text):
     figure: its name in the cell's metadata, such as ``"fig-shares"``.
     text: 20 to 250 characters that tell the finding.
     """
+    if _again:
+        return
     if not 20 <= len(text) <= 250:
         raise ValueError(f"alternative text of {figure} has {len(text)} characters, allowed are 20 to 250: {text!r}")
     # The table behind the figure travels along, for readers who want the numbers.
     table = style.take_data()
     if _known is None:
         _hide(records.FIGURES, {figure: text}, {figure: table})
+
+
+def finish():
+    """Leave what the page needs in the folder of the kernel, when the chapter is through."""
+    global _follower
+    if _follower:
+        _follower.written(pathlib.Path())
+    _follower = None
 
 
 def equations(*formulas, notation=True):
@@ -140,8 +212,20 @@ def notation_table(*formulas):
 
 def table(columns, rows):
     """Print a table of cells that are formatted already; the first column names the rows, and roles resolve."""
+    if _again:
+        rows = [[f"{cell}" for cell in row] for row in rows]
+        return _again.printed(_line(), lambda filled: _table(columns, rows, filled))
+    _print(_table(columns, rows))
+
+
+def _table(columns, rows, filled=str):
+    """Markdown of a table.
+
+    filled: gives the text of a cell, by which its column is aligned.
+    """
     rows = [[records.tied(cell) if _NUMBER.match(cell) else cell for cell in row] for row in rows]
-    _print(tabulate.tabulate(rows, columns, tablefmt="pipe", disable_numparse=True, colalign=alignment(rows)))
+    sides = alignment([[filled(cell) for cell in row] for row in rows])
+    return tabulate.tabulate(rows, columns, tablefmt="pipe", disable_numparse=True, colalign=sides)
 
 
 def alignment(rows):

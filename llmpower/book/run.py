@@ -12,7 +12,7 @@ import time
 
 import nbformat
 
-from llmpower.book import files, fresh
+from llmpower.book import files, follow, fresh
 from llmpower.book.files import PACKAGE, ChapterError, read_notebook, write_json
 from llmpower.book.parameters import used, used_table
 from llmpower.book.records import shown
@@ -26,6 +26,8 @@ _ROUNDS = 3
 # Asked of the kernel when a chapter is through, to know when it must run again.
 _TRACE = """import json, sys
 from llmpower.facts.tables import tables_read
+from llmpower.book import report
+report.finish()
 print(json.dumps([sorted(name for name in sys.modules if name.partition(".")[0] == "llmpower"),
                   sorted(tables_read)]))"""
 
@@ -50,6 +52,7 @@ def execute(path, values, folder, begun=None):
     with fresh.own_work(folder.parent, ".running-") as place:
         work = place / "stored"
         work.mkdir()
+        os.environ[follow.ASKED] = json.dumps([str(path.resolve()), used(path, values)])
         executed = _papermill(path, values, place)
         modules, tables = json.loads(executed.cells.pop().outputs[0].text)
         write_json(work / "run-time.json", {"run_s": executed.metadata.papermill.duration})
@@ -59,6 +62,7 @@ def execute(path, values, folder, begun=None):
         _dress(executed, path, values)
         nbformat.write(executed, work / "executed.ipynb")
         write_json(work / "results.json", results)
+        os.replace(place / follow.FILE, work / follow.FILE)
         # This process dresses the page, outside the kernel.
         here = [module for module in sys.modules if module.partition(".")[0] == "llmpower"]
         inputs = fresh.run_inputs(path, sorted({*modules, *here, __spec__.name}), tables, begun)

@@ -9,7 +9,7 @@ import zipfile
 import nbformat
 
 from llmpower import __version__
-from llmpower.book import fresh, records
+from llmpower.book import fresh, living, records
 from llmpower.book.escape import escaped
 from llmpower.book.files import filled
 from llmpower.facts import catalog
@@ -48,7 +48,7 @@ def link(stage, pages, folders, site):
             offers = _link_figures(notebook, name, up) | (site if page == pages[0] else {})
             text = filled("templates/downloads.md.j2", folder=up, name=name, offers=offers)
             notebook.cells.append(nbformat.v4.new_markdown_cell(text, id="downloads"))
-            nbformat.write(records.glued(notebook), stage / f"{page}.ipynb")
+            nbformat.write(records.glued(living.dress(notebook, name, folders[name])), stage / f"{page}.ipynb")
 
 
 def _link_figures(notebook, name, up):

@@ -1,11 +1,15 @@
 """Every page of the built site, opened once: on a screen, on paper, on phones, by axe; without a network."""
 
 import pathlib
+import re
 import urllib.parse
 
 import axe_playwright_python
+import pydata_sphinx_theme
 import pytest
+from fontTools.ttLib import TTFont
 
+from llmpower.book import lighter
 from tests.book.browser import CHAPTER, DESKTOP, FRONT, NEEDS_CHROMIUM, PAPER, PHONE, SMALL_PHONE, Reader, pages, tell
 
 pytestmark = NEEDS_CHROMIUM
@@ -29,6 +33,14 @@ FACTS = """() => {
     undirected: all("th:not([scope])").map(one => one.innerText),
     links: all("[href], [src]").map(one => one.href?.animVal ?? one.href ?? one.src),
     ids: all("[id]").map(one => one.id),
+    classes: [...new Set(all("[class]").flatMap(one => [...one.classList]))],
+    icons: all("*").flatMap(one => ["::before", "::after"].map(part => {
+      const style = getComputedStyle(one, part), box = one.getBoundingClientRect();
+      const size = shown(one) ? Math.min(box.width, box.height) : 1;
+      return [style.content.replaceAll('"', ""), style.fontFamily.split('"')[1], style.fontWeight, size];
+    })).filter(icon => icon[0] !== "none" && icon[1]?.startsWith("Font Awesome")),
+    signless: all(".fa-solid, .fa-regular, .fa-brands").map(one => [one.outerHTML, getComputedStyle(one, "::before")])
+      .filter(([_, style]) => style.content === "none").map(([words, _]) => words),
     moving: all("*").filter(one => ["", "::before", "::after"].some(part => {
       const style = getComputedStyle(one, part);
       const times = [style.transitionDuration, style.animationDuration];
@@ -184,6 +196,30 @@ def test_no_page_asks_for_anything_outside(visits, address):
 
 def test_no_page_complains_in_the_console(visits):
     check(visits, lambda name, facts: facts["wrong"])
+
+
+def test_every_icon_has_a_size_and_a_sign_of_its_typeface(visits, site):
+    faces = {("Free", "900"): "fa-solid-900", ("Free", "400"): "fa-regular-400", ("Brands", "400"): "fa-brands-400"}
+    folder = site / "_static" / "vendor" / "fontawesome" / "webfonts"
+    signs = {key: TTFont(folder / f"{name}.woff").getBestCmap() for key, name in faces.items()}
+
+    def problems(name, facts):
+        yield from facts["signless"]
+        for sign, family, weight, size in facts["icons"]:
+            if not size or ord(sign) not in signs[family.split()[-1], weight]:
+                yield f"U+{ord(sign):04X} of {family}, {weight}, is {size} high"
+
+    check(visits, problems)
+    assert len({icon[0] for facts in visits.values() for icon in facts["icons"]}) >= 10
+
+
+def test_no_rule_was_taken_from_a_class_that_a_script_gives(visits, site):
+    used, static = lighter.names(lighter.needed_files(site)), pathlib.Path(pydata_sphinx_theme.__file__).parent
+    whole = next(static.rglob("pydata-sphinx-theme.css")).read_text(encoding="utf-8")
+    styled = set(re.findall(r"\.([A-Za-z][\w-]*)", whole))
+    check(
+        visits, lambda name, facts: [one for one in styled & set(facts["classes"]) if not lighter.is_named(one, used)]
+    )
 
 
 def test_every_formula_is_typeset_in_its_font(visits, site):

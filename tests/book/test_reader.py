@@ -1,19 +1,15 @@
 """The built site as its readers use it: from disk, by keyboard, in both themes, searching, for the first time."""
 
-import collections
 import contextlib
-import functools
-import gzip
 import io
-import pathlib
 import threading
-import urllib.parse
 
 import numpy
 import pytest
 from PIL import Image
 
-from tests.book.browser import CHAPTER, DESKTOP, FRONT, NEEDS_CHROMIUM, Quiet, Reader, pages, serve, settle, tell
+from llmpower.book import weight
+from tests.book.browser import CHAPTER, FRONT, NEEDS_CHROMIUM, Quiet, Reader, pages, serve, settle, tell
 
 pytestmark = NEEDS_CHROMIUM
 
@@ -58,64 +54,20 @@ def test_the_site_opens_from_disk(browser, site):
     tell(wrong)
 
 
-LIMIT_BYTES = 2_000_000
+def test_the_site_and_its_pages_are_light(browser, site):
+    loaded = {name: weight.loaded(browser, site / name) for name in pages(site)}
+    assert all(files > 10 for files, _, _ in loaded.values())
+    tell(weight.too_heavy(weight.kinds(site), loaded))
 
 
-TEXT = (".html", ".css", ".js", ".json", ".svg", ".ipynb", ".md", ".csv", ".txt")
-
-
-@functools.cache
-def packed(path):
-    """A file as it travels."""
-    return gzip.compress(path.read_bytes())
-
-
-class Host(Quiet):
-    """A server that compresses text, as a static host does."""
-
-    def do_GET(self):
-        """Send a file, compressed if it is text."""
-        path = pathlib.Path(self.translate_path(self.path))
-        if not path.name.endswith(TEXT) or not path.is_file():
-            return super().do_GET()
-        content = packed(path)
-        self.send_response(200)
-        self.send_header("Content-Type", self.guess_type(str(path)))
-        self.send_header("Content-Encoding", "gzip")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-
-def first_visit(browser, url):
-    """Bytes that a page and all it asks for transfer into an empty cache, heads included: address -> bytes."""
-    context, requests = browser.new_context(viewport={"width": DESKTOP, "height": 900}), []
-    page = context.new_page()
-    page.on("requestfinished", lambda request: requests.append(request))
-    page.goto(url)
-    settle(page)
-    # Pictures may wait until somebody scrolls to them.
-    page.evaluate("() => document.querySelectorAll('img').forEach(one => { one.loading = 'eager'; })")
-    page.wait_for_load_state("networkidle")
-    found = collections.Counter()
-    for request in requests:
-        sizes = request.sizes()
-        found[urllib.parse.urlsplit(request.url).path] += sizes["responseHeadersSize"] + sizes["responseBodySize"]
-    context.close()
-    return found
-
-
-def test_a_first_visit_is_light(browser, site):
-    """With ``-s`` it prints the table of ``benchmarks/README.md``."""
-    names, heavy = [FRONT, *(name for name in pages(site) if name.startswith("chapters/"))], []
-    print("\n| page | transferred (kB) | files | the largest (kB) |\n|:--|--:|--:|:--|")
-    with serve(site, Host) as address:
-        for name in names:
-            visit = first_visit(browser, f"{address}/{name}")
-            largest = (f"{path.rpartition('/')[2][-24:]} {size / 1e3:.0f}" for path, size in visit.most_common(3))
-            print(f"| {name} | {visit.total() / 1e3:,.0f} | {len(visit)} | {', '.join(largest)} |")
-            heavy += [f"{name}: {visit.total():,} bytes"] if visit.total() > LIMIT_BYTES else []
-    tell(heavy)
+def test_what_weighs_too_much_is_told():
+    kinds = {".html": (9, 15_000_000), ".ipynb": (3, 7_000_001)}
+    loaded = {"a.html": (9, 2_200_000, 700_000), "b.html": (9, 2_200_001, 700_001)}
+    assert weight.too_heavy(kinds, loaded) == [
+        "the site: 22,000,001 bytes, 22,000,000 are allowed",
+        "b.html: 2,200,001 bytes, 2,200,000 are allowed",
+        "b.html, packed: 700,001 bytes, 700,000 are allowed",
+    ]
 
 
 @pytest.mark.parametrize("place", ["served", "from disk"])

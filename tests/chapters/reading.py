@@ -1,6 +1,7 @@
 """What a chapter says with parameters of one's own, without a kernel, a page or a second to wait."""
 
 import contextlib
+import functools
 import io
 from dataclasses import dataclass
 from numbers import Number
@@ -19,18 +20,29 @@ from tests.conftest import BOOK, run_cells
 
 @dataclass(frozen=True)
 class Reading:
-    """Text of a chapter as plain Markdown with its numbers in place, what its cells said alone, and raw values."""
+    """What a chapter said with some parameters: what its cells said alone, raw values and texts of its numbers.
 
-    text: str
+    prints: what each code cell printed, by its number.
+    """
+
     said: str
     numbers: dict
+    texts: dict
+    prints: dict
+    chapter: str
+
+    @functools.cached_property
+    def text(self):
+        """All of it as plain Markdown with its numbers in place."""
+        cells = nbformat.read(files.chapters(BOOK)[self.chapter], as_version=4).cells
+        printed = [cell.source for cell in cells if cell.cell_type == "markdown"]
+        known = {"glue": self.texts, "cite": {}, "ref": {}, "eq": {}}
+        return plain_markdown("\n\n".join([*printed, *sum(self.prints.values(), [])]), known)
 
 
 def read(chapter, **parameters):
     """Execute a chapter's own code in this process; parameters take the place of its own."""
-    cells = nbformat.read(files.chapters(BOOK)[chapter], as_version=4).cells
-    printed = [cell.source for cell in cells if cell.cell_type == "markdown"]
-    said, texts, numbers = [], {}, {}
+    said, texts, numbers, prints = [], {}, {}, {}
     show, say, backend = report.show, report.say, matplotlib.get_backend()
 
     def showing(name, value=None, unit="1", /, **several):
@@ -45,7 +57,7 @@ def read(chapter, **parameters):
         say(*parts)
 
     def displaying(shown, **more):
-        printed.extend([shown.data] if isinstance(shown, Markdown) else [])
+        prints[max(prints)] += [shown.data] if isinstance(shown, Markdown) else []
 
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()):
         patch.setattr(report, "show", showing)
@@ -53,8 +65,7 @@ def read(chapter, **parameters):
         patch.setattr(report, "display", displaying)
         patch.setattr(plt, "show", lambda: plt.close("all"))
         matplotlib.use("agg")
-        run_cells(chapter, **parameters)
+        run_cells(chapter, lambda number: prints.update({number: []}), **parameters)
     plt.close("all")
     matplotlib.use(backend)
-    known = {"glue": texts, "cite": {}, "ref": {}, "eq": {}}
-    return Reading(plain_markdown("\n\n".join(printed), known), " ".join(said), numbers)
+    return Reading(" ".join(said), numbers, texts, prints, chapter)

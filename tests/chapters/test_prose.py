@@ -49,7 +49,7 @@ def test_decode_asks_the_meter_and_a_whole_request():
     assert found.numbers["arithmetic_256c"] == pytest.approx(1.09182 * 202.37 * 0.9951 / 689.37, rel=1e-3)
     says(found, "A long prompt turns the answer round.", "stands between")
     cached = read("decode-breakdown", cached_prompt_share=0.25, prompt_tokens=4000)
-    assert re.search(r"32: 4,000, 25.0\s%\scached", cached.text)
+    assert re.search(r"1: 4,000, 25.0\s%\scached", cached.text)
 
 
 def test_decode_holds_constants_against_ratings_and_counts_the_articles_prompt():

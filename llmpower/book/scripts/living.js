@@ -1,0 +1,40 @@
+// Offers to move the numbers of a page; everything else is loaded when a reader first reaches for it.
+(() => {
+  const place = document.currentScript.src.replace(/living\.js.*$/, "living/");
+  const loaded = {};
+  const load = (name) =>
+    (loaded[name] ??= new Promise((done, failed) => {
+      const script = document.createElement("script");
+      Object.assign(script, { src: place + name, onload: done, onerror: failed });
+      document.head.append(script);
+    }));
+
+  document.addEventListener("DOMContentLoaded", () => {
+    const panel = document.querySelector("details.living");
+    if (!panel) return;
+    // At the end of the article it can stay in sight while any part of the page is read.
+    document.querySelector(".bd-article").append(panel);
+    panel.hidden = false;
+    document.documentElement.classList.add("moves");
+    let begun;
+    const begin = () =>
+      (begun ??= (async () => {
+        for (const name of ["numbers.js", "figures.js", "page.js", `${panel.dataset.page}.js`]) await load(name);
+        livingPage.begin(panel, load);
+      })());
+    const boxes = [panel, ...document.querySelectorAll(".tag_follows figure")];
+    for (const box of boxes) {
+      const picture = box.querySelector("img");
+      if (picture) picture.tabIndex = 0;
+      for (const event of ["pointerenter", "pointerdown", "focusin", "toggle"]) box.addEventListener(event, begin, { once: true });
+    }
+    const follow = async () => {
+      if (!location.hash.startsWith("#~")) return;
+      await begin();
+      livingPage.restore(location.hash);
+      panel.open = true;
+    };
+    addEventListener("hashchange", follow);
+    follow();
+  });
+})();
