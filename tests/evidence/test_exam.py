@@ -39,6 +39,17 @@ def test_no_measured_run_stands_above_its_power_roof(accelerator):
     assert some["over_high"].max() <= some["over_central"].max() <= some["over_low"].max()
 
 
+def test_runs_stand_under_the_roof_at_typical_prices_as_in_the_table():
+    found = exam.standing(*constants.constants()["typical"], 1.05)
+    assert (found.over == RUNS["over_central"]).all() and (found.least == RUNS["over_least"]).all()
+    assert ((found.binds > 0) == RUNS["power_binds"]).all()
+    b200 = found.of((RUNS["accelerator"] == "b200").to_numpy())
+    assert (b200.sure, b200.unsure) == (0, 1) and b200.over == RUNS["over_central"].max()
+    # A dear byte puts most of what was measured above a roof.
+    dear = exam.standing(4e-10, 5.2e-13, 1.05)
+    assert (dear.sure + dear.unsure == (dear.excess > 0)).all() and 0.5 < (dear.excess > 0).mean() < 1
+
+
 def test_the_roof_is_for_dense_networks_in_16_bit():
     assert set(RUNS["weight_format"]) <= {"bf16", "fp16"} and (RUNS["kind"] == "dense").all()
 
