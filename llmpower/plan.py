@@ -41,6 +41,8 @@ DEFAULTS = {
 # A plan is for its queries and servers; these are asked for, not uncertain.
 _NOT_VARIED = ("prompt_tokens", "output_tokens", "accelerators_per_server")
 _OWN_RUNS = "llmpower2026power"
+# Zero, where its logarithm is taken.
+_LEAST = 1e-300
 _WHOLE = ("n_accelerators", "accelerators_per_server")
 _OF_A_COPY = inspect.signature(case).parameters.keys() - {"batch", "check"}
 
@@ -461,7 +463,12 @@ def _independent(central, ends):
     """Range of a result from its values with one input at a time at its low and its high end."""
     if not traced(central) and not central:
         return Range(central, central, central)
-    logs = [[log(end / central) for end in pair] for pair in ends]
+    if traced(central):
+        # Nothing stays nothing.
+        ends, least = [[maximum(end, _LEAST) for end in pair] for pair in ends], maximum(central, _LEAST)
+    else:
+        least = central
+    logs = [[log(end / least) for end in pair] for pair in ends]
     down, up = (sqrt(sum(functools.reduce(outer, (0.0, *pair)) ** 2 for pair in logs)) for outer in (minimum, maximum))
     return Range(central * exp(-down), central, central * exp(up))
 

@@ -11,8 +11,6 @@ to the letter, or the print stays as it is.
 """
 
 import ast
-import contextlib
-import functools
 import inspect
 import json
 import math
@@ -20,7 +18,7 @@ import os
 import re
 import types
 
-from llmpower import formulas, symbolic
+from llmpower import symbolic
 from llmpower.book import parameters, records
 from llmpower.book.escape import escaped
 from llmpower.facts import catalog
@@ -35,6 +33,8 @@ FILE = "living.json"
 _MARK = re.compile("\ue000(\\d+)\ue001")
 # A longer text than so many letters is no label; the name stands for it.
 _LABEL = 60
+# What the page is told even where no parameter is read.
+_ALWAYS = ("report.moving", "report.compare")
 _CHANGING = {"append", "extend", "update", "setdefault", "insert", "add", "sort"}
 _DRAWING = re.compile(r"matplotlib|llmpower\.figures(?!\.moving)")
 
@@ -117,38 +117,15 @@ class Follower:
             if not name.startswith("_") and name not in self.taint and name not in self.inputs:
                 module = isinstance(value, types.ModuleType)
                 self.names[name] = _Undrawn(value) if module and _DRAWING.match(value.__name__) else value
-        with self.tape, self._watched():
+        with self.tape:
             for one, needs in zip(statements, tainted):
                 self.needed = needs & self.kept
                 self.current["lines"] |= dict.fromkeys(range(one.lineno, one.end_lineno + 1), needs)
                 again = needs or isinstance(one, ast.FunctionDef) or isinstance(getattr(one, "value", 0), ast.Lambda)
                 # A figure that no parameter moves can be explored.
-                again = again or _called(getattr(one, "value", None)) in ("report.moving", "report.compare")
+                again = again or _called(getattr(one, "value", None)) in _ALWAYS
                 for part in self._parts(one) if again else ():
                     self._do(part)
-
-    @contextlib.contextmanager
-    def _watched(self):
-        """While it lasts, the first traced call of each formula is noted: what stands in it, and what it gives."""
-
-        def noting(formula):
-            def noted(*given, **named):
-                result = formula(*given, **named)
-                if not named and isinstance(result, Number) and result.tape is self.tape:
-                    self.equations.setdefault(formula.__name__, (formula, given, result))
-                return result
-
-            return noted
-
-        found = [(module, name) for module in formulas.modules() for name in vars(module).keys() & quantities().keys()]
-        kept = [getattr(*one) for one in found]
-        try:
-            for (module, name), formula in zip(found, kept):
-                setattr(module, name, functools.wraps(formula)(noting(formula)))
-            yield
-        finally:
-            for (module, name), formula in zip(found, kept):
-                setattr(module, name, formula)
 
     def _do(self, statement):
         try:
@@ -255,6 +232,10 @@ class Follower:
         self.inputs[name]["again"] = [place for place, one in enumerate(options) if one in others]
         return self.tape.choice(name, [one if one in followed else followed[0] for one in options])
 
+    def substituted(self, formula, given):
+        """An equation into which the page can put numbers."""
+        self.equations[formula.__name__] = formula, given, formula(*given)
+
     def figure(self, name, specification, rows):
         """A figure that moves: rows of plain values and traced numbers."""
         fields = list(dict.fromkeys(field for row in rows for field in row))
@@ -294,6 +275,7 @@ class Follower:
                     glue[name] = self._following(shown, kept)
                 elif kept:
                     glue[name] = {"waits": self._set(kept)}
+        everything = self._set(set(self.inputs))
         marks = {name: shown for cell in self.cells for name, (shown, _) in cell["shown"].items()}
         page = {
             "inputs": self.inputs,
@@ -314,7 +296,13 @@ class Follower:
                 for name, (formula, given, result) in self.equations.items()
             },
         }
-        return {"glue": glue, "cells": pages, "page": page, "program": self.tape.javascript("compute", wanted)}
+        return {
+            "glue": glue,
+            "cells": pages,
+            "all": everything,
+            "page": page,
+            "program": self.tape.javascript("compute", wanted),
+        }
 
     def _place(self, one):
         """Where the page finds a value: its place among the results, or itself in a list; texts are as they are."""
@@ -394,7 +382,8 @@ class Follower:
                 f"[{text}]{{.c{number}-{one}{'' if one == true else ' .off'}}}" for one, text in texts if text
             )
 
-        return _MARK.sub(span, marked)
+        # Nothing moves inside of code.
+        return _MARK.sub(span, re.sub("`(\ue000\\d+\ue001)`", r"\1", marked))
 
     def _at(self, one):
         return self._values[id(one)] if isinstance(one, Number) else one

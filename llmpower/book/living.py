@@ -90,6 +90,10 @@ def dress(notebook, name, folder):
             while (once := _GLUE.sub(lambda found: glued(found) if found[1] in shown else found[0], text)) != text:
                 text = once
             output.data["text/markdown"] = text
+    for cell in notebook.cells:
+        if cell.get("id") == "parameters-used" and left["page"]["inputs"]:
+            title, _, table = cell.source.partition("\n\n")
+            cell.source = f"{title}\n\n:::::{{div}} waits w{left['all']}\n{table}\n:::::"
     if left["page"]["inputs"]:
         notebook.cells.append(nbformat.v4.new_markdown_cell(_PANEL.format(name), id="living"))
     return notebook

@@ -133,6 +133,12 @@ def among(name, value, *others):
     return _again.among(name, others) if _again else value
 
 
+def substitute(formula, *values):
+    """Let a reader of the page see an equation of the chapter with these values, which follow its controls."""
+    if _again:
+        _again.substituted(formula, values)
+
+
 def compare(numbers):
     """Let a reader of the page keep states side by side; numbers: label -> name of a number that was shown."""
     if _again:

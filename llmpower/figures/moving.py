@@ -39,7 +39,7 @@ def axis(field, title, log=0, zero=False, tight=False):
     tight : whether a logarithmic axis ends where the rows do.
     """
     scale = {"type": "log", "base": log, "nice": log == 10 and not tight} if log else {"zero": zero}
-    form = ".0%" if "%" in title else ",~r"
+    form = ".1~%" if "%" in title else ",~r"
     look = {"title": title, "format": form, "tickCount": 12 if log == 2 else 3 if tight else 5, **_GRID}
     return {"field": field, "type": "quantitative", "scale": scale, "axis": look}
 

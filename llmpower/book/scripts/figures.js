@@ -43,7 +43,10 @@ window.livingFigures = (() => {
     place.querySelector("svg").setAttribute("aria-hidden", "true");
     const handle = { place, view, spec };
     if (explored) explore(handle);
-    if (held && explored) place.focus();
+    if (held) {
+      place.tabIndex = explored ? 0 : -1;
+      place.focus();
+    }
     update(handle, rows);
     return handle;
   }

@@ -92,7 +92,16 @@ const livingPage = (() => {
     return { row: make("div", {}, label, make("span", {}, field, unit), range, allowed), show };
   }
 
+  let title;
   function build() {
+    title = panel.firstElementChild.textContent;
+    // Paper has the printed numbers, whose figures, tables and command go together.
+    let held;
+    addEventListener("beforeprint", () => {
+      held = { ...state };
+      set(Object.fromEntries(Object.entries(page.inputs).map(([name, one]) => [name, one.value])), false);
+    });
+    addEventListener("afterprint", () => set(held, false));
     controls = Object.entries(page.inputs).map(([name, input]) => control(name, input));
     told = make("output", { data: { "aria-live": "polite" } });
     const button = (words, act) => {
@@ -106,7 +115,7 @@ const livingPage = (() => {
       setTimeout(() => (target.textContent = words), 1500);
     };
     const buttons = make("div", { className: "living-buttons" },
-      button("reset", () => set(Object.fromEntries(Object.entries(page.inputs).map(([name, one]) => [name, one.value])))),
+      button("reset", () => ((kept = []), set(Object.fromEntries(Object.entries(page.inputs).map(([name, one]) => [name, one.value]))))),
       ...(page.compared.length ? [button("keep this state beside", keep)] : []),
       button("copy a link to these numbers", copied(() => location.href)),
       button("copy the command", copied(command)));
@@ -198,7 +207,7 @@ const livingPage = (() => {
       ? `${changes} changed${greyed}`
       : "These are the numbers as printed.";
     compare();
-    panel.classList.toggle("waiting", stale > 0);
+    panel.firstElementChild.textContent = again ? "Move the numbers of this page: this choice needs a run" : title;
     draw();
     if (write) remember();
   }
