@@ -98,7 +98,7 @@ class Reader:
     def width(self, pixels):
         """Change the width, as turning a phone does; the theme looks again after 0.3 s."""
         self.page.set_viewport_size({"width": pixels, "height": 800})
-        self.page.wait_for_timeout(450)
+        self.page.wait_for_timeout(700)
 
     def theme(self, name):
         """Show the light or the dark colours."""

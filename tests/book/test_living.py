@@ -237,7 +237,7 @@ def filled(text, texts, waits, moved):
 
 def lean(text):
     """A text without what only makes its source look neat; a cell that is empty in a run is a dash on the page."""
-    text = re.sub(r"\s+", " ", text.replace("\N{NO-BREAK SPACE}", " ").replace("\\", "")).strip()
+    text = re.sub(r"\s+", " ", re.sub(r"[\\`]", "", text.replace("\N{NO-BREAK SPACE}", " "))).strip()
     return re.sub(r"\| ?–( \(–\))?(?=\|)", "|", re.sub(r"[-: ]+\|", "|", text))
 
 
@@ -351,6 +351,12 @@ TABLE = (
 )
 
 
+def default(page, name):
+    """What a control has at first."""
+    one = page["inputs"][name]
+    return one["options"][one["value"]] if "options" in one else one["value"]
+
+
 def test_states_are_kept_side_by_side(living, browser, site, left):
     url, states = address(site, "what-if"), [{"queries_per_day": 2e6}, {"model": "llama-3.1-8b"}, {"pue": 1.5}]
     living.begin(url)
@@ -361,9 +367,9 @@ def test_states_are_kept_side_by_side(living, browser, site, left):
         alone.append(tuple(tied(texts[place]) for _, place in page["compared"]))
     keep = living.page.get_by_role("button", name="keep this state beside")
     for number, state in enumerate(states):
-        # A control keeps what was kept; a link would bring its own.
-        living.page.evaluate("() => document.querySelector('.living-buttons button').click()")
-        for name, value in state.items():
+        # A control keeps what was kept; a link would bring its own, and reset drops it.
+        before = {name: default(page, name) for name in states[number - 1]} if number else {}
+        for name, value in {**before, **state}.items():
             field = living.page.locator(f"#living-{name}")
             if field.evaluate("one => one.matches('select')"):
                 field.select_option(label=value)
