@@ -4,7 +4,6 @@ import functools
 import math
 from dataclasses import dataclass
 
-from llmpower.formulas.elementwise import maximum, minimum
 from llmpower.trace import by_choice
 
 # A normal number exceeds its mean by more than so many standard deviations once in twenty.
@@ -41,6 +40,9 @@ def over(function, sets, central):
     >>> over(lambda x: 1 / x, {"low": 1.0, "typical": 2.0, "high": 4.0}, "typical")
     Range(low=0.25, central=0.5, high=1.0)
     """
+    # Here, since a chapter that asks for no range need not load all formulas.
+    from llmpower.formulas.elementwise import maximum, minimum
+
     found = {name: function(one) for name, one in sets.items()}
     ends = [found[name] for name in ("low", "typical", "measured", "high") if name in sets]
     middle = by_choice(found.__getitem__)(central)

@@ -39,7 +39,8 @@ def stale(copy, monkeypatch):
     [
         ("data/accelerators.csv", "h100-sxm,tdp_w,700,", "h100-sxm,tdp_w,640,", {"board"}),
         ("data/cpus.csv", "intel-", "untel-", set()),
-        ("data/quantities.csv", "decoded together", "decoded at once", {"board", "step"}),
+        # Labels of the controls of a page come from the table of quantities.
+        ("data/quantities.csv", "decoded together", "decoded at once", {"board", "index", "step"}),
         ("llmpower/formulas/decode.py", "return energy_j / batch", "return 3 * energy_j / batch", {"step"}),
         ("llmpower/evidence/fit.py", '"""', '"""Of old: ', set()),
         ("llmpower/cli.py", "A thin door", "A very thin door", set()),
