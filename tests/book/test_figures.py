@@ -101,9 +101,16 @@ def shares(scale):
     ]
 
 
+def crossed(scale):
+    tails = [{"low_b": row["batch"] / 2, "low_j": 0.8 * row["energy_j"]} for row in measured(scale)]
+    marks = [{"shown": True, "over": place % 2 == 0} for place in range(len(tails))]
+    return curves(scale) + [row | tail | mark for row, tail, mark in zip(measured(scale), tails, marks)]
+
+
 ROWS = {
     "lines": banded,
     "roofs": lambda scale: curves(scale) + measured(scale),
+    "crossed": crossed,
     "bars": curves,
     "areas": curves,
     "shares": shares,
