@@ -27,7 +27,7 @@ MYST = re.compile(r"\{\{?[a-z]+(?::[a-z]+)?\}\}?`|:::|^`{3,}\{|^\([\w-]+\)=$", r
 NOT_DRAWN = {
     ("fig-tdp-split", "power_factor [1]"), ("fig-mitigation-sparse", "batch [count]"),
     ("fig-predicted", "batch [count]"), ("fig-predicted", "accelerators [count]"), ("fig-left-out", "runs [count]"),
-    ("fig-exams", "runs [count]"),
+    ("fig-exams", "runs [count]"), ("fig-served", "batch [count]"),
     *((figure, f"share_{end} [1]") for figure in ("fig-headline", "fig-joule") for end in ("low", "high")),
 }  # fmt: skip
 PROBE = """
