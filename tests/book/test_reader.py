@@ -112,6 +112,11 @@ MISSED = """() => [...document.querySelectorAll("a[href], button, input:not([typ
 @pytest.mark.parametrize("name", [FRONT, CHAPTER])
 def test_the_keyboard_reaches_everything_in_sight(reader, address, name):
     reader.open(f"{address}/{name}")
+    # What a first touch adds is there before the keyboard sets out.
+    if name == CHAPTER:
+        reader.page.locator("details.living > summary").hover()
+        reader.page.wait_for_selector(".living-with", state="attached")
+    reader.page.mouse.move(0, 0)
     wrong = []
     for _ in range(2000):
         reader.page.keyboard.press("Tab")
