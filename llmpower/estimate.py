@@ -84,8 +84,8 @@ class Estimate:
 
     def _over_hosts(self, spans):
         """Errors with the span of hosts added, as of independent doubts."""
-        ends = zip(*constants.host_ends(self.form[3]).values())
-        quick, slow = (self.vary(**dict(zip(_HOST, pair))).step for pair in ends)
+        ends = constants.host_ends(self.form[3])
+        quick, slow = (self.vary(**{name: pair[end] for name, pair in ends.items()}).step for end in (0, 1))
         more = {"tokens_per_s": (self.step.time_s / slow.time_s, self.step.time_s / quick.time_s)}
         more["j_per_token"] = (quick.energy_j / self.step.energy_j, slow.energy_j / self.step.energy_j)
         found = {}
@@ -176,11 +176,6 @@ class Estimate:
         cap = {} if none(1 / self.case.power_cap_w) else {"power_cap_w": self.case.power_cap_w}
         return dict(zip(_RUN, run)) | {name: getattr(unit, name) for name in served.RATES} | vars(fitted) | cap
 
-    @property
-    def intervals(self):
-        """Low and high ends of the fitted constants, by name; scaled with a constant that is."""
-        return constants.intervals(self.case, self.form[3])
-
     def vary(self, **changes):
         """The same run with some of its inputs changed, unchecked; whether it fits is not looked at again.
 
@@ -244,7 +239,6 @@ class Estimate:
 
 # A cap is met to better than this.
 _HELD = 1e-3
-_HOST = ("host_step_time_s", "host_layer_time_s")
 # Arguments that a result repeats, and the numbers of a run in the order in which `served.step` takes them.
 _ASKED = (
     "model", "accelerator", "n_accelerators", "batch", "context_tokens", "prompt_tokens", "output_tokens",

@@ -22,7 +22,7 @@ def _refused(self, *others):
     raise TraceError("a traced number has no truth and no order: write the branch with formulas.elementwise")
 
 
-# Operation -> what it is in JavaScript; `living.js` defines those of L.
+# Operation -> what it is in JavaScript; `page.js` defines those of L.
 _INFIX = {"+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "/": lambda a, b: a / b}
 _CALLS = {
     "maximum": "Math.max", "minimum": "Math.min", "exp": "Math.exp", "log": "Math.log", "sqrt": "Math.sqrt",

@@ -148,6 +148,14 @@ def test_defaults_are_the_sourced_facts(name, entity, quantity, unit):
         assert quantities()[name].unit == unit
 
 
+def test_what_a_tenth_more_of_an_input_moves():
+    found = service.moves(service.Bill(**INPUTS), ["pue", "electricity_usd_per_kwh", "busy_w", "host_power_w"])
+    # A query's energy is the site factor times the rest, and no price is in it.
+    assert found["pue"] == pytest.approx(0.1) and found["electricity_usd_per_kwh"] == 0
+    # Boards and host share the rest of it: together a tenth.
+    assert found["busy_w"] + found["host_power_w"] == pytest.approx(0.1)
+
+
 def test_steps_add_up_to_the_site():
     found = service.Bill(**INPUTS)
     assert sum(found.steps_w.values()) == pytest.approx(found.site_w)

@@ -15,6 +15,7 @@ import inspect
 import json
 import math
 import os
+import pathlib
 import re
 import types
 
@@ -251,8 +252,8 @@ class Follower:
         """Write what the page needs into a folder: texts with places for numbers, and the program behind them."""
         with self.tape:
             folder.joinpath(FILE).write_text(compact(self._left()), encoding="utf-8")
-        if os.environ.get("LIVING_WHY"):
-            open(os.environ["LIVING_WHY"], "w").write("\n".join(self.why))
+        if told := os.environ.get("LIVING_WHY"):
+            pathlib.Path(told).write_text("\n".join(self.why), encoding="utf-8")
 
     def _left(self):
         self._outputs, self._sets = [what for _, *what in self.tape.outputs.values()], []
@@ -390,12 +391,12 @@ class Follower:
 
     def _shown(self, number):
         how, *what = self._outputs[number]
+        if how == "case":
+            return what[1] if self._at(what[0]) > 0 else what[2]
         if any(isinstance(one, float) and math.isnan(one) for one in map(self._at, what[:1])):
             return "–"
         if how == "words":
             return what[1][int(self._at(what[0]))]
-        if how == "case":
-            return what[1] if self._at(what[0]) > 0 else what[2]
         if how == "format":
             value = self._at(what[0])
             return format(int(value) if what[1] in ("", ",", "d") and value == int(value) else value, what[1])

@@ -110,28 +110,6 @@ def for_machine(machine, software="vllm"):
     return SimpleNamespace(**found), kind
 
 
-def intervals(case, constants):
-    """Low and high ends of the constants of a case, by name; those without a range are left out.
-
-    constants: namespace; one that was scaled takes its interval along.
-    Without a named server, its constants span those of all.
-    """
-    measured = {name: (one.low, one.high) for name, one in bare.held(case.accelerator).items()}
-    if case.software == "bare":
-        return measured
-    found = calibrated("set") | calibrated("fitted") | (calibrated(case.software) if case.software else {})
-    ends = measured | {
-        name: tuple(getattr(constants, name) * end / fact.value for end in (fact.low, fact.high))
-        for name, fact in found.items()
-        if fact.value and fact.low and fact.high is not None and hasattr(constants, name)
-    }
-    if case.software is None:
-        for name in PER_SOFTWARE:
-            each = [software_values(one)[name] for one in SERVERS]
-            ends |= {name: (min(each), max(each))} if min(each) > 0 else {}
-    return ends
-
-
 def host_ends(constants):
     """Low and high ends of what hosts take that start every kernel, by name; constants may be traced."""
     facts = {**calibrated("set"), **calibrated("eager")}

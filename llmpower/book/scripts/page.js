@@ -81,11 +81,14 @@ const livingPage = (() => {
       const value = field.value.trim() === "" ? NaN : Number(field.value);
       const good = value >= low && value <= high && (!whole || Number.isInteger(value));
       field.setAttribute("aria-invalid", !good);
+      field.setCustomValidity(good ? "" : `allowed is ${whole ? "a whole number" : "a number"} from ${allowed.textContent}`);
+      field.reportValidity();
       if (good) set({ [name]: value });
     });
     const show = () => {
       field.value = state[name];
       field.setAttribute("aria-invalid", false);
+      field.setCustomValidity("");
       if (at(Number(range.value)) !== state[name]) range.value = step(state[name]);
       range.setAttribute("aria-valuetext", `${livingNumbers.format(state[name], ",.12g")}${unit}`);
     };
@@ -201,7 +204,7 @@ const livingPage = (() => {
     for (const { show } of controls) show();
     const few = (count, one, many) => `${count} ${count === 1 ? one : many}`;
     const places = seen(".moved") + seen(".turned");
-    const changes = places ? few(places, "place of the text", "places of the text") : "Figures alone";
+    const changes = places ? few(places, "place of the text", "places of the text") : Object.keys(page.figures).length ? "Figures alone" : "Nothing of the text";
     const greyed = stale ? `; ${few(stale, "greyed part needs", "greyed parts need")} a run of:` : ". The same by a run:";
     told.textContent = again ? "This choice needs a run of:" : moved.size
       ? `${changes} changed${greyed}`
@@ -221,7 +224,7 @@ const livingPage = (() => {
 
   function compare() {
     if (!page.compared.length) return;
-    table ??= query(`.k${page.compared[0][1]}`)[0].closest(".cell").appendChild(make("div", { className: "living-compare" }));
+    table ??= query(`.k${page.compared[0][1]}`)[0].closest(".cell").appendChild(make("div", { className: "living-compare", tabIndex: 0, data: { role: "region", "aria-label": "states side by side" } }));
     const named = (values) => Object.entries(values).map(([name, one]) => `${name} = ${page.inputs[name].options?.[one] ?? one}`).join(", ") || "as printed";
     const columns = [...kept, Object.fromEntries(changed().map((name) => [name, state[name]]))];
     const printed = Object.fromEntries(Object.entries(page.inputs).map(([name, one]) => [name, one.value]));
