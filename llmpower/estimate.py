@@ -430,11 +430,13 @@ def lacking(case, n):
     alone, several = (_lacks_something(case.accelerator, case.weight_format, many) for many in (False, True))
     # A link that somebody gave is known.
     unlinked = positive(case.link_bytes_per_s, alone, several)
-    # What `step.case` refuses: more accelerators than there is to spread, more drafts accepted than made.
+    # What `step.case` refuses: more accelerators than there is to spread, more drafts accepted than made or than a step
+    # takes.
     spread = {"ep": case.model.n_experts, "dp": case.model.n_experts, "pp": case.model.n_layers}.get(
         case.parallelism, n
     )
-    refused = maximum(n - spread, case.accepted_tokens - case.draft_tokens)
+    drafts = maximum(case.accepted_tokens - case.draft_tokens, case.draft_tokens + 1 - case.max_step_tokens)
+    refused = maximum(n - spread, drafts)
     return positive(refused, 1.0, positive(n - 1, unlinked, alone))
 
 
@@ -519,10 +521,15 @@ def check_cap(found):
     cap = found.case.power_cap_w
     if traced(cap) or cap == math.inf or not isinstance(found.fits, bool) or not found.fits:
         return
-    draws = found._board_power_w / found.n_accelerators
-    if draws > cap * (1 + _HELD):
+    if over_cap_w(found) > 0:
+        draws = found._board_power_w / found.n_accelerators
         least = f"{found.accelerator} draws {draws:,.3g} W here at its lowest clock, allowed is more"
         raise ParameterError([f"power_cap_w: got {cap:,.6g}; {least} [W]"])
+
+
+def over_cap_w(found):
+    """What each accelerator draws above its cap, which is met to a thousandth. [W]"""
+    return found._board_power_w / found.n_accelerators - found.case.power_cap_w * (1 + _HELD)
 
 
 def check_fits(case):

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 from llmpower import service
 from llmpower.arguments import Check, ParameterError
-from llmpower.estimate import Estimate, check_cap, check_fits, expect, forms, lacking, read, servers
-from llmpower.facts.catalog import fact
+from llmpower.estimate import Estimate, check_cap, check_fits, expect, forms, lacking, over_cap_w, read, servers
+from llmpower.facts.catalog import fact, models
 from llmpower.facts.quantities import quantities
 from llmpower.facts.units import in_unit
 from llmpower.formulas import decode, serving
-from llmpower.formulas.elementwise import ceil, exp, floor, log, maximum, minimum, none, positive, sqrt
+from llmpower.formulas.elementwise import ceil, coalesce, exp, floor, log, maximum, minimum, none, positive, sqrt
 from llmpower.ranges import Range
 from llmpower.service import count
 from llmpower.step import served
@@ -221,8 +221,8 @@ def plan(
     copy = _sized(_checked(given, used), used)
     found = _around(expect(copy, "facility"), given, used)
     check_cap(found)
-    assumed += [one for one in _chosen(found, used) if one.name not in given]
-    bill, moves = _bill(found, expect(copy), {one.name: one.value for one in assumed} | given, assumed)
+    assumed += [one for one in _chosen(found, used) if one.name not in given or traced(given[one.name])]
+    bill, moves = _bill(found, expect(copy), given | {one.name: one.value for one in assumed}, assumed)
     moved = [[replace(bill, **end) for end in pair] for pair in moves]
     ranges = {}
     for name, (_, _, result) in _COPY.items():
@@ -245,12 +245,15 @@ def _spread(found, bill):
 
 
 def own(**inputs):
-    """Inputs of a plan that are not as in data/, and so would be given."""
-    return {
+    """Inputs of a plan that are not as in data/, and so would be given; a batch takes the place of a wanted speed."""
+    found = {
         name: value
         for name, value in inputs.items()
-        if traced(value) or name not in DEFAULTS or value != default(name).value
+        if traced(value) or value is not None and (name not in DEFAULTS or value != default(name).value)
     }
+    if "batch" in found and not traced(found["batch"]):
+        found.pop("tokens_per_s_per_user", None)
+    return found
 
 
 def default(name, given=None):
@@ -276,7 +279,7 @@ def _checked(given, used):
     wrong = [name for name in numbers if check.number(name, given[name], name in _WHOLE) is None]
     if "queries_per_day" not in given:
         check.wrong("queries_per_day", "got None; give the queries that the service answers a day [1/day]")
-    if ("batch" in given) == ("tokens_per_s_per_user" in given):
+    if ("batch" in given) == ("tokens_per_s_per_user" in given) and not traced(given.get("batch")):
         which = "give one of them, how many sequences run together or how quick each must be"
         check.wrong("batch, tokens_per_s_per_user", which)
     found = read(check, **{name: used[name] for name in _OF_A_COPY if name in used and name not in wrong})
@@ -286,13 +289,10 @@ def _checked(given, used):
 
 def _sized(case, used):
     """The case with the accelerators of a copy, and its batch."""
-    target = used.get("tokens_per_s_per_user")
-    if traced(target):
-        return _sized_traced(case, used)
-    per_server = count(used["accelerators_per_server"])
-    case = case if target else replace(case, batch=used["batch"])
-    if target is None and traced(needed_bytes(case), case.accelerator.memory_bytes, per_server):
-        return case if "n_accelerators" in used else service.smallest(case, per_server)
+    target, per_server = used.get("tokens_per_s_per_user"), count(used["accelerators_per_server"])
+    case = case if target is not None else replace(case, batch=used["batch"])
+    if traced(target, needed_bytes(case), case.accelerator.memory_bytes, per_server):
+        return case if target is None and "n_accelerators" in used else _sized_traced(case, used)
     case = replace(case, batch=float(used.get("batch", 1)))
     asked = [replace(case, n_accelerators=float(used.get("n_accelerators", 1)))]
     cases = asked if "n_accelerators" in used else service.copies(case, per_server)
@@ -318,35 +318,40 @@ def _sized(case, used):
     raise ParameterError([f"tokens_per_s_per_user: got {target:,.6g}; {reached}"])
 
 
-# Numbers of accelerators that fill servers evenly, and whole servers, that a traced plan tries.
-_PARTS_OF_SERVERS, _SERVERS = (1, 2, 3, 4, 6, 8, 9, 12, 16, 18, 24, 36), range(1, 17)
-
-
 def _sized_traced(case, used):
-    """The same where a speed is wanted and numbers are not known: the fewest accelerators that are quick enough.
+    """The same where numbers are not known: the fewest accelerators that hold a batch, or are quick enough for a speed.
 
-    Nothing where none are: not a number.
+    A batch and a number of accelerators that are given win. Nothing where none are: not a number.
     """
-    heads, memory, per_server = case.model.n_heads, case.accelerator.memory_bytes, used["accelerators_per_server"]
+    n_asked, batch_asked = (coalesce(used.get(name), math.nan) for name in ("n_accelerators", "batch"))
+    target, per_server, memory = (
+        used.get("tokens_per_s_per_user"),
+        used["accelerators_per_server"],
+        case.accelerator.memory_bytes,
+    )
     linked = by_choice(lambda one: float("link_bytes_per_s" in one.facts))(case.accelerator)
     _, net, unit, fitted, _ = forms(case)
     run = {name: getattr(case, name) for name in _OF_A_RUN}
-    tried = [
-        (n, _divides(n, per_server) * positive(per_server - n, positive(n - 1, linked, 1.0), 0.0))
-        for n in _PARTS_OF_SERVERS
-    ]
-    # A server of one needs no link.
-    tried += [(n * per_server, positive(n * per_server - 1, linked, 1.0)) for n in _SERVERS]
+    heads = {model.n_heads for model in models().values()}
+    tried = []
+    for n in sorted({n for many in heads for n in range(1, many + 1) if many % n == 0}):
+        # A part of a server, or whole ones; a server of one needs no link.
+        fills = positive(per_server - n, _divides(n, per_server), _divides(per_server, n))
+        possible = positive(n - service.MOST_SERVERS * per_server, 0.0, fills * _divides(n, case.model.n_heads))
+        tried.append((float(n), positive(n_asked, 0.0, possible if n == 1 else linked * possible)))
+    tried += [(n_asked, positive(n_asked, 1.0, 0.0))] if "n_accelerators" in used else []
     n_found = batch_found = math.nan
     inside = before = 0.0
     sizes = []
     for n, possible in tried:
-        one = replace(case, n_accelerators=n, batch=1.0)
-        possible = positive(lacking(one, n), 0.0, possible * _divides(n, heads))
+        one = replace(case, n_accelerators=n, batch=positive(batch_asked, batch_asked, 1.0))
+        possible = positive(lacking(one, n), 0.0, possible)
         holds = positive(needed_bytes(one) - n * memory, 0.0, possible)
-        (batch,) = _largest_batch(
-            net_of(one), unit, fitted, SimpleNamespace(**run, n_accelerators=n), memory, used["tokens_per_s_per_user"]
-        )
+        batch = batch_asked
+        if target is not None:
+            where = SimpleNamespace(**run, n_accelerators=n)
+            (largest,) = _largest_batch(net_of(one), unit, fitted, where, memory, target)
+            batch = positive(batch_asked, batch_asked, largest)
         within = positive(n - per_server, 0.0, holds)
         # Beyond a server only the first number that holds a copy counts, and only if none inside does.
         sizes.append((n, batch, within, positive(before, 0.0, holds)))
@@ -354,7 +359,12 @@ def _sized_traced(case, used):
     for n, batch, within, first in reversed(sizes):
         quick = positive(batch, positive(inside, within, first), 0.0)
         n_found, batch_found = positive(quick, n, n_found), positive(quick, batch, batch_found)
-    return replace(case, n_accelerators=n_found, batch=batch_found)
+    found = replace(case, n_accelerators=n_found, batch=batch_found)
+    if traced(case.power_cap_w):
+        # A cap that boards cannot keep leaves nothing, as `check_cap` has it.
+        n_found = positive(over_cap_w(expect(found)), math.nan, n_found)
+        found = replace(found, n_accelerators=n_found, batch=positive(n_found, batch_found, math.nan))
+    return found
 
 
 _OF_A_RUN = (
@@ -390,8 +400,9 @@ def _around(found, given, used):
     """The estimate with what was given for the host and the site."""
     host = found.host
     if "host_power_w" in given:
-        own = given["host_power_w"] / used["accelerators_per_server"] * found.n_accelerators
-        host = replace(host, power_w=(own,) * 3)
+        each, n = used["accelerators_per_server"], found.n_accelerators
+        own = (coalesce(given["host_power_w"], one / n * each) / each * n for one in host.power_w)
+        host = replace(host, power_w=tuple(own))
     if "pue" in given:
         pue = default("pue", given["pue"]) if traced(given["pue"]) else _certain("pue", given["pue"], "")
         host = replace(host, pue=tuple(pue.value if end is None else end for end in (pue.low, pue.value, pue.high)))
@@ -440,8 +451,9 @@ def _bill(found, board, used, assumed):
     inputs |= {
         "model": found.case.model,
         "accelerator": found.case.accelerator,
-        "batch": used.get("batch", count(found.batch)),
+        "batch": found.batch if "batch" in used else count(found.batch),
         "n_together": count(found.n_accelerators),
+        "power_cap_w": found.case.power_cap_w,
         "prompt_tokens_per_query": used["prompt_tokens"],
         "output_tokens_per_query": used["output_tokens"],
         "tokens_per_s_per_accelerator": rates[1],

@@ -11,7 +11,7 @@ from llmpower.facts.power import power
 from llmpower.facts.quantities import quantities
 from llmpower.facts.units import in_unit, to_si
 from llmpower.formulas import datacenter, decode, escalator, of, serving
-from llmpower.formulas.elementwise import ceil, floor, interpolate, maximum, minimum, positive
+from llmpower.formulas.elementwise import ceil, floor, interpolate, log, maximum, minimum, positive
 from llmpower.step import metered
 from llmpower.step.bound import step_bound
 from llmpower.step.work import needed_bytes, work
@@ -23,7 +23,8 @@ YEAR_S = 365 * 86400
 _fact = functools.partial(catalog.fact, "datacenter.csv")
 
 
-_MOST_SERVERS = 16
+# Servers that share a copy, at most.
+MOST_SERVERS = 16
 
 
 def count(number):
@@ -37,33 +38,9 @@ def copies(case, accelerators_per_server):
     One accelerator where no link between them is known.
     """
     known, per_server = case.accelerator.get("link_bytes_per_s"), accelerators_per_server
-    whole = [k * per_server for k in range(1, _MOST_SERVERS + 1)] if known else []
+    whole = [k * per_server for k in range(1, MOST_SERVERS + 1)] if known else []
     sizes = [n for n in range(1, per_server if known else 2) if per_server % n == 0] + whole
     return [replace(case, n_accelerators=float(n)) for n in sizes if case.model.n_heads % n == 0]
-
-
-@functools.cache
-def _sizes():
-    """Numbers that divide the heads of some network."""
-    heads = {model.n_heads for model in catalog.models().values()}
-    return sorted({n for many in heads for n in range(1, many + 1) if many % n == 0})
-
-
-def smallest(case, accelerators_per_server):
-    """The first of `copies` that holds a case of which something is traced; without a number where none does."""
-    found, per_server, machine = math.nan, accelerators_per_server, case.accelerator
-    linked = by_choice(lambda one: float(bool(one.get("link_bytes_per_s"))))(machine)
-    for n in reversed(_sizes()):
-        divides = by_choice(lambda model, n=n: float(model.n_heads % n == 0))(case.model)
-        shares, fills = per_server / n, n / per_server
-        # Nothing is left over, neither of a server nor of the last of them.
-        whole = positive(shares - 1, floor(shares) - shares, floor(fills) - fills) + 1e-9
-        whole = minimum(whole, _MOST_SERVERS + 0.5 - fills)
-        room = n * machine.memory_bytes - needed_bytes(replace(case, n_accelerators=float(n)))
-        holds = minimum(divides, minimum(whole, linked if n > 1 else 1.0))
-        # What just fits, fits.
-        found = positive(minimum(holds, room + 1), float(n), found)
-    return replace(case, n_accelerators=found)
 
 
 def bounded(case):
@@ -261,18 +238,21 @@ class Bill:
         return {"boards": boards, "host": it - boards, "overhead": self.site_mean_w - it}
 
 
-# What an input grows by to see what it moves.
-_A_TENTH = 0.1
+# A tenth more, and as much less: servers come whole, so a smaller change might meet a step of theirs, or none.
+_A_TENTH_MORE = 1.1
 
 
-def moves(bill, names):
-    """By how much the energy of a query changes when one input of a bill is a tenth larger, all else held. [1]
+def elasticities(bill, names):
+    """Per cent by which the energy of a query changes for each per cent of an input, over a tenth either way. [1]
 
-    names : of inputs; the result has each with its change.
+    names : of inputs; the result has each with its elasticity, all else held.
     """
-    return {
-        name: replace(bill, **{name: getattr(bill, name) * (1 + _A_TENTH)}).query_j / bill.query_j - 1 for name in names
-    }
+
+    def query_j(name, factor):
+        return replace(bill, **{name: getattr(bill, name) * factor}).query_j
+
+    span = 2 * log(_A_TENTH_MORE)
+    return {name: log(query_j(name, _A_TENTH_MORE) / query_j(name, 1 / _A_TENTH_MORE)) / span for name in names}
 
 
 # What the article says of its service: claims by input, and what follows from the text.

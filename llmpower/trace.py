@@ -5,6 +5,7 @@ branches are written with `llmpower.formulas.elementwise`. A `Choice` stands for
 follows from it becomes a table, with an axis for each choice on which it depends.
 """
 
+import contextlib
 import functools
 import itertools
 import json
@@ -446,8 +447,12 @@ class Tape:
                 inputs += [inner.input(f"{number + (0 if pack else at)}" + f"[{at}]" * pack) for at in range(len(some))]
                 number += 1 if pack else len(some)
             result = function(*_filled(arguments, iter(inputs)))
-            self.functions[function, shape] = len(self.functions), inner, result, number
-        number, inner, result, _ = self.functions[function, shape]
+
+            def python(numbers, arguments=arguments):
+                return list(function(*_filled(arguments, iter(numbers))))
+
+            self.functions[function, shape] = len(self.functions), inner, result, number, python
+        number, _, result, *_ = self.functions[function, shape]
         called = self.put("call", number, *passed)
         picked = [self.put("item", called, at) if isinstance(one, Number) else one for at, one in enumerate(result)]
         return type(result)(*picked) if hasattr(result, "_fields") else tuple(picked)
@@ -459,7 +464,7 @@ class Tape:
         result = function(*(inner.input(f"{place}") for place in range(len(columns) + len(numbers))))
         # Its rows stand with the function; functions of the page have numbers.
         number = len(self.functions)
-        self.functions[number] = number, inner, result, len(columns) + len(numbers)
+        self.functions[number] = number, inner, result, len(columns) + len(numbers), None
         self.rows[number] = rows
         found = self.put("rows", float(number), *numbers)
         return type(result)(*(Column(self, found, item, range(len(rows))) for item in range(len(result))))
@@ -507,7 +512,7 @@ class Tape:
             half = 1 + len(some) // 2
             return _interpolated(some[0], some[1:half], some[half:])
         if operation == "rows":
-            _, inner, result, _ = list(self.functions.values())[int(some[0])]
+            _, inner, result, *_ = list(self.functions.values())[int(some[0])]
             given = ([*row, *some[1:]] for row in self.rows[int(some[0])])
             return [inner.values(list(result), {f"{place}": one for place, one in enumerate(row)}) for row in given]
         if operation in ("element", "sum", "max"):
@@ -519,7 +524,12 @@ class Tape:
                 values[0] if operation == "element" else sum(values) if operation == "sum" else max([*values, *least])
             )
         if operation == "call":
-            _, inner, result, _ = list(self.functions.values())[int(some[0])]
+            _, inner, result, _, python = list(self.functions.values())[int(some[0])]
+            with contextlib.suppress(ArithmeticError, ValueError):
+                # Twenty times as quick as the operations one by one.
+                return python(
+                    itertools.chain.from_iterable(one if isinstance(one, list) else [one] for one in some[1:])
+                )
             given = {}
             for number, value in enumerate(some[1:]):
                 several = isinstance(value, list)
@@ -539,7 +549,7 @@ class Tape:
         tables = f"const {','.join([*patterns, *tables])};" if tables else ""
         inner = "".join(
             one._body(f"F{number}", ",".join(f"a{at}" for at in range(given)), list(result), "a")
-            for number, one, result, given in self.functions.values()
+            for number, one, result, given, _ in self.functions.values()
         )
         inner += "".join(f"const D{number}={compact(rows)};" for number, rows in self.rows.items())
         inner += "".join(f"const {name}={places};" for places, name in self.lists.items())

@@ -148,12 +148,14 @@ def test_defaults_are_the_sourced_facts(name, entity, quantity, unit):
         assert quantities()[name].unit == unit
 
 
-def test_what_a_tenth_more_of_an_input_moves():
-    found = service.moves(service.Bill(**INPUTS), ["pue", "electricity_usd_per_kwh", "busy_w", "host_power_w"])
+def test_what_a_per_cent_of_an_input_moves():
+    bill = service.Bill(**INPUTS)
+    found = service.elasticities(bill, ["pue", "electricity_usd_per_kwh", "busy_w", "host_power_w"])
     # A query's energy is the site factor times the rest, and no price is in it.
-    assert found["pue"] == pytest.approx(0.1) and found["electricity_usd_per_kwh"] == 0
-    # Boards and host share the rest of it: together a tenth.
-    assert found["busy_w"] + found["host_power_w"] == pytest.approx(0.1)
+    assert found["pue"] == pytest.approx(1) and found["electricity_usd_per_kwh"] == 0
+    # Of a sum a part has the elasticity of its share, but for the curve over a tenth: 3766 W of 5766 W, see below.
+    assert found["busy_w"] == pytest.approx(3766 / 5766, abs=0.001)
+    assert found["host_power_w"] == pytest.approx(2000 / 5766, abs=0.001)
 
 
 def test_steps_add_up_to_the_site():

@@ -117,14 +117,23 @@ SPANS = {
 }  # fmt: skip
 
 
+# Inputs that may be left out; a control of the page is no number then.
+OPTIONAL = {
+    "batch": (1, 2, 16, 128, 1000), "n_accelerators": (1, 2, 3, 4, 8, 12, 16, 64), "context_tokens": (0, 300, 8000),
+    "max_step_tokens": (16, 512, 8192), "power_cap_w": (50, 300, 500, 1000), "host_power_w": (0, 800, 9000),
+    "link_bytes_per_s": (2e10, 5e11), "network_bytes_per_s": (1e9, 1e11),
+}  # fmt: skip
+
+
 def asked(draw):
-    """Numbers of a plan for a speed."""
+    """Numbers of a plan for a speed, or for a batch."""
     drafts = draw.choice(((0, 0), (3, 1.5)))
     values = {name: draw.uniform(*span) if draw.random() < 0.3 else default(name).value for name, span in SPANS.items()}
     return values | {
-        "accelerators_per_server": draw.choice((1, 4, 8, 8, 8, 16)), "queries_per_day": 10 ** draw.uniform(3, 9),
+        "accelerators_per_server": draw.choice((1, 3, 4, 8, 8, 8, 10, 16, 72)), "queries_per_day": 10 ** draw.uniform(3, 9),
         "tokens_per_s_per_user": draw.choice((5, 20, 50, 100, draw.uniform(1, 300))),
         "cached_prompt_share": draw.choice((0, 0.5, 1)), "draft_tokens": drafts[0], "accepted_tokens": drafts[1],
+        **{name: draw.choice(some) if draw.random() < 0.2 else None for name, some in OPTIONAL.items()},
     }  # fmt: skip
 
 
@@ -141,9 +150,11 @@ def test_the_page_plans_for_a_speed_as_python_does(page, parallelism):
         inputs |= {name: tape.choice(name, options) for name, options in choices.items()}
         traced = told(plan(**inputs, parallelism=parallelism))
     drawn = [(*chosen(draw, choices), asked(draw)) for _ in range(250)]
-    got = computed(page, tape, traced, [places | values for _, places, values in drawn])
+    states = [
+        places | {name: math.nan if one is None else one for name, one in values.items()} for _, places, values in drawn
+    ]
     known = 0
-    for (names, _, values), page_told in zip(drawn, got):
+    for (names, _, values), page_told in zip(drawn, computed(page, tape, traced, states)):
         try:
             # A control that stands at its default was given by nobody.
             wanted = told(plan(**names, **own(**values), parallelism=parallelism))

@@ -93,9 +93,7 @@ class Follower:
                 self.inputs[one.name] = label | {"value": options.index(value), "options": options}
                 self.names[one.name] = self.tape.choice(one.name, options)
             elif quantity.type in ("int", "float") and value != "":
-                span = {"low": quantity.low, "high": quantity.high, "whole": quantity.type == "int"}
-                self.inputs[one.name] |= span
-                self.names[one.name] = self.tape.input(one.name)
+                self._number(one.name)
             else:
                 self.names[one.name] = value
                 self.kept.add(one.name)
@@ -233,6 +231,21 @@ class Follower:
         self.inputs[name]["again"] = [place for place, one in enumerate(options) if one in others]
         return self.tape.choice(name, [one if one in followed else followed[0] for one in options])
 
+    def optional(self, name):
+        """A number that the page follows though it may be left out; it is not a number then."""
+        if name in self.kept:
+            value = self.names[name]
+            self._number(name)
+            self.inputs[name] |= {"value": None if value == "" else value, "optional": True}
+            self.kept.remove(name)
+        return self.names[name]
+
+    def _number(self, name):
+        """Let a parameter be a number that the page knows."""
+        quantity = quantities()[name]
+        self.inputs[name] |= {"low": quantity.low, "high": quantity.high, "whole": quantity.type == "int"}
+        self.names[name] = self.tape.input(name)
+
     def substituted(self, formula, given):
         """An equation into which the page can put numbers."""
         self.equations[formula.__name__] = formula, given, formula(*given)
@@ -261,7 +274,7 @@ class Follower:
         cells = [cell for one in self.figures.values() for row in one["rows"] for cell in row]
         parts = [one for _, *what in self._outputs for one in what] + cells + sum(equations.values(), [])
         wanted = list({id(one): one for one in parts if isinstance(one, Number)}.values())
-        state = {name: one["value"] for name, one in self.inputs.items() if isinstance(one["value"], (int, float))}
+        state = {name: math.nan if one["value"] is None else one["value"] for name, one in self.inputs.items()}
         self._values = dict(zip(map(id, wanted), self.tape.values(wanted, state)))
         self._places = {id(one): place for place, one in enumerate(wanted)}
         pages = {str(cell["number"]): self._page(cell) for cell in self.cells}

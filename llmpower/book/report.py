@@ -133,6 +133,11 @@ def among(name, value, *others):
     return _again.among(name, others) if _again else value
 
 
+def optional(name, value):
+    """The value of a parameter that may be left out: None then; of a page, a number that may be none."""
+    return _again.optional(name) if _again else None if value == "" else value
+
+
 def substitute(formula, *values):
     """Let a reader of the page see an equation of the chapter with these values, which follow its controls."""
     if _again:

@@ -183,16 +183,23 @@ def bars(name, share, part):
 
 
 def changes(name, change):
-    """A bar from zero for each name: what grows in one colour, what falls in another.
+    """A bar from zero for each name, the widest first: what grows in one colour, what falls in another.
 
     name : field.
     change : from `axis`. [1]
     """
     value = f"datum['{change['field']}']"
     bar = {"type": "bar", "height": {"band": 0.6}, "color": {"expr": f"{value} > 0 ? '{ORANGE}' : '{BLUE}'"}}
-    names = {"field": name, "type": "nominal", "sort": None, "axis": {"title": None, "grid": False, "labelColor": INK}}
-    told = [{"field": name, "title": " "}, {"field": change["field"], "title": "change", "format": ".1%"}]
-    return figure(_layer(bar, x=change, y=names, tooltip=told))
+    widest = {"field": "width", "order": "descending"}
+    names = {
+        "field": name,
+        "type": "nominal",
+        "sort": widest,
+        "axis": {"title": None, "grid": False, "labelColor": INK},
+    }
+    told = [{"field": name, "title": " "}, {"field": change["field"], "title": "change", "format": ".2f"}]
+    width = {"calculate": f"abs({value})", "as": "width"}
+    return figure(_layer(bar, x=change, y=names, tooltip=told), transform=[width])
 
 
 def points(x, y, kind, tell, beside=0.0):

@@ -3,12 +3,12 @@
 from llmpower.figures import style
 from llmpower.figures.style import BLUE, ORANGE, data
 
-_X = "change of the energy of a query for ten per cent more (%)"
+_X = "energy of a query for one per cent more of the input (per cent)"
 
 
-def moves(changes):
-    """By how much a result changes when one input grows, the input's name and the share of change. [1]"""
-    data(["ten per cent more of", "change of the energy of a query [1]"], changes)
+def elasticities(changes):
+    """Elasticities of a result, the largest first: the input's name, and per cent for a per cent. [1]"""
+    data(["input", "elasticity of the energy of a query [1]"], changes)
     plot = style.rows([name for name, _ in changes], 1.1 + 0.3 * len(changes), _X, 0.7, 0.7)
     for place, (_, change) in enumerate(changes):
         plot.barh(place, change, color=ORANGE if change > 0 else BLUE, height=0.6)

@@ -123,6 +123,17 @@ def interpolate(x, places, values):
     return float(numpy.interp(x, places, values))
 
 
+def coalesce(x, otherwise):
+    """A value that somebody gave, at least zero, or another one for None; traced, for what is not a number.
+
+    >>> coalesce(None, 2.0), coalesce(0.0, 2.0)
+    (2.0, 0.0)
+    """
+    if hasattr(x, "tape"):
+        return positive(x + 1, x, otherwise)
+    return otherwise if x is None else x
+
+
 def none(x):
     """Whether a value is zero for certain, in all its elements; of a traced number nothing is certain."""
     if hasattr(x, "tape"):

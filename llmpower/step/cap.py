@@ -3,7 +3,8 @@
 from types import SimpleNamespace
 
 from llmpower.formulas import decode, meter, serving
-from llmpower.formulas.elementwise import maximum, minimum
+from llmpower.formulas.elementwise import maximum, minimum, positive
+from llmpower.trace import shared
 
 # Halvings of the span of clocks, which then is finer than a clock of one MHz.
 _HALVINGS = 12
@@ -13,6 +14,7 @@ _RATES = ("product_flop_per_s", "expert_peak", "drawing_peak", "block_peak")
 _TIMES = ("layer_time_s", "block_scaling_time_s")
 
 
+@shared
 def capped(step, power_cap_w, net, unit, constants, n_accelerators, *run):
     """A step as `step` gives it, with boards that may draw no more than a cap; takes what that takes besides.
 
@@ -43,6 +45,8 @@ def capped(step, power_cap_w, net, unit, constants, n_accelerators, *run):
     # A straight line over what is left.
     below = watts(low)
     ratio = low + span * _within(most_w - below, watts(low + span) - below)
+    # Boards that draw less anyway keep their clock, whatever rounding made of it.
+    ratio = positive(free_w - most_w, ratio, 1.0)
     found = at(ratio)
     # Boards that the cap holds would draw more in this time.
     held = _within(1 - ratio, _SLOWER) * (free_w - decode.power_w(found.energy_j, found.time_s))

@@ -8,7 +8,7 @@ from llmpower.arguments import NUMBERS, Check, largest
 from llmpower.facts import catalog
 from llmpower.facts.catalog import fact
 from llmpower.formulas import datacenter, meter, serving
-from llmpower.formulas.elementwise import maximum, minimum
+from llmpower.formulas.elementwise import coalesce, maximum, minimum
 from llmpower.trace import by_choice, traced
 
 PARALLELISMS = ("tp", "ep", "dp", "pp")
@@ -101,12 +101,13 @@ def case(
     if check is None:
         given.done()
     if not given.problems:
-        numbers |= {name: value for name, value in _left(machine, software).items() if numbers[name] is None}
+        limit = coalesce(numbers["max_step_tokens"], math.inf)
+        numbers |= {name: coalesce(numbers[name], value) for name, value in _left(machine, software).items()}
     n, batch, prompt, output, context, *point = numbers.values()
     output = math.inf if output_tokens is None else output
     context, assumed = (context, []) if given.problems else _context(prompt, output, context)
     if max_step_tokens is not None and not given.problems:
-        batch = _admitted(numbers, output, assumed)
+        batch = _admitted(numbers | {"max_step_tokens": limit}, output, assumed)
     records = (model, machine, n, batch, context, weights, cache, prompt, output, parallelism, tuple(assumed), software)
     return Case(*records, *point)
 
@@ -204,9 +205,10 @@ def _context(prompt, output, context):
     if output is math.inf:
         assumed.append("no output length given, so the energy of reading prompts is left out")
         context = prompt if context is None else context
-    elif context is None:
-        context = datacenter.mean_context_tokens(prompt, output)
-        assumed.append("context taken as prompt + output / 2, right for answers of one length")
+    else:
+        if context is None:
+            assumed.append("context taken as prompt + output / 2, right for answers of one length")
+        context = coalesce(context, datacenter.mean_context_tokens(prompt, output))
     if isinstance(prompt, float) and prompt == 0 and output is not math.inf:
         assumed.append("no prompt given, so nothing is prefilled")
     if isinstance(context, float) and context == 0:

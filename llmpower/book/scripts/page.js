@@ -70,7 +70,7 @@ const livingPage = (() => {
     }
     const { low, high, whole } = input, { at, step } = scale(input);
     const range = make("input", { type: "range", min: 0, max: STEPS, data: { "aria-label": input.label } });
-    const field = make("input", { id, type: "number", min: low, max: high, step: "any", inputMode: "decimal" });
+    const field = make("input", { id, type: "number", min: low, max: high, step: "any", inputMode: "decimal", placeholder: input.optional ? "not given" : "" });
     const allowed = make("small", {}, `${livingNumbers.format(low, ",.6g")} to ${livingNumbers.format(high, ",.15g")}${unit}`);
     range.addEventListener("input", () => {
       // Where a step of the slider is less than one, the next whole number is meant.
@@ -78,19 +78,21 @@ const livingPage = (() => {
       set({ [name]: Math.min(high, Math.max(low, value + way)) });
     });
     field.addEventListener("change", () => {
-      const value = field.value.trim() === "" ? NaN : Number(field.value);
-      const good = value >= low && value <= high && (!whole || Number.isInteger(value));
+      // A browser gives nothing for what is no number.
+      const empty = field.value.trim() === "" && !field.validity.badInput, value = empty ? NaN : Number(field.value);
+      const none = empty && input.optional, good = none || value >= low && value <= high && (!whole || Number.isInteger(value));
       field.setAttribute("aria-invalid", !good);
       field.setCustomValidity(good ? "" : `allowed is ${whole ? "a whole number" : "a number"} from ${allowed.textContent}`);
       field.reportValidity();
-      if (good) set({ [name]: value });
+      if (good) set({ [name]: none ? null : value });
     });
     const show = () => {
       field.value = state[name];
       field.setAttribute("aria-invalid", false);
       field.setCustomValidity("");
-      if (at(Number(range.value)) !== state[name]) range.value = step(state[name]);
-      range.setAttribute("aria-valuetext", `${livingNumbers.format(state[name], ",.12g")}${unit}`);
+      if (state[name] === null) range.value = 0;
+      else if (at(Number(range.value)) !== state[name]) range.value = step(state[name]);
+      range.setAttribute("aria-valuetext", state[name] === null ? "not given" : `${livingNumbers.format(state[name], ",.12g")}${unit}`);
     };
     return { row: make("div", {}, label, make("span", {}, field, unit), range, allowed), show };
   }
@@ -130,7 +132,7 @@ const livingPage = (() => {
 
   // What gives these numbers on the command line.
   function command() {
-    const typed = (name) => page.inputs[name].options?.[state[name]] ?? state[name];
+    const typed = (name) => page.inputs[name].options?.[state[name]] ?? state[name] ?? "";
     const quoted = (text) => (/^[\w.,+-]*$/.test(text) ? text : `'${String(text).replaceAll("'", "'\\''")}'`);
     return [`llmpower run ${page.name}`, ...changed().map((name) => `-p ${name}=${quoted(typed(name))}`)].join(" ");
   }
@@ -152,6 +154,7 @@ const livingPage = (() => {
         const place = input.options.indexOf(given);
         if (place >= 0) values[name] = place;
       } else if (input.high === undefined) values[name] = given.slice(0, 200);
+      else if (input.optional && given === "") values[name] = null;
       else {
         const value = /^[-+.\de]+$/i.test(given) ? Number(given) : NaN;
         if (value >= input.low && value <= input.high && (!input.whole || Number.isInteger(value))) values[name] = value;
@@ -161,7 +164,7 @@ const livingPage = (() => {
   }
 
   function remember() {
-    const written = (values) => String(new URLSearchParams(Object.entries(values).map(([name, one]) => [name, page.inputs[name].options?.[one] ?? one])));
+    const written = (values) => String(new URLSearchParams(Object.entries(values).map(([name, one]) => [name, page.inputs[name].options?.[one] ?? one ?? ""])));
     const now = Object.fromEntries(changed().map((name) => [name, state[name]]));
     history.replaceState(null, "", changed().length || kept.length ? `#~${[now, ...kept].map(written).join("~")}` : "#");
   }
@@ -288,7 +291,11 @@ const livingPage = (() => {
 
   return {
     // Called by the page's own script.
-    define: (described, program) => ([page, compute] = [described, program]),
+    define(described, program) {
+      page = described;
+      // What is not given is no number.
+      compute = (values) => program(Object.fromEntries(Object.entries(values).map(([name, one]) => [name, one ?? NaN])));
+    },
     begin(where, loader) {
       [panel, load] = [where, loader];
       for (const [name, one] of Object.entries(page.inputs)) state[name] = one.value;
