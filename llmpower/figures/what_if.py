@@ -3,7 +3,7 @@
 from llmpower.figures import style
 from llmpower.figures.style import BLUE, ORANGE, data
 
-_X = "energy of a query for one per cent more of the input (per cent)"
+_X = "elasticity of the energy of a query"
 
 
 def elasticities(changes):
