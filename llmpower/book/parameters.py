@@ -107,7 +107,8 @@ def _one(check, parameter, kind, given):
     if value is None:
         check.wrong(parameter.name, f"got {reprlib.repr(given)}; allowed is {parameter.allowed} [{parameter.unit}]")
         return None
-    return int(value) if kind == "int" else value
+    # A chapter that writes whole numbers shows them so.
+    return int(value) if kind == "int" or type(parameter.default) is int and value == int(value) else value
 
 
 def _value(check, parameter, given):

@@ -33,6 +33,13 @@ def test_text_of_the_command_line_becomes_numbers_and_canonical_names():
     }
 
 
+def test_whole_numbers_stay_whole_where_a_chapter_writes_them_so():
+    # The table allows a mean of prompts; a page that prints 500 does not print 300.0 in its place.
+    assert [
+        str(parameters.chosen(CHAPTER, {"prompt_tokens": one})["prompt_tokens"]) for one in (300, "300", 300.5)
+    ] == ["300", "300", "300.5"]
+
+
 def test_what_equals_the_default_changes_nothing():
     assert parameters.chosen(CHAPTER, {"batch": 1, "model": "Llama-3.1-70B"}) == {}
 
