@@ -262,6 +262,7 @@ _UNLESS_GIVEN = {
     "batch": "the largest that gives --tokens-per-s-per-user",
     "tokens_per_s_per_user": "what --batch gives",
     "n_accelerators": "the fewest that hold a copy, divide its heads and fill servers evenly",
+    "accelerator_usd_per_hour": "left out, and so is the cost of machines",
     "host_power_w": "what metered servers leave beside their boards, scaled where needed",
 }
 

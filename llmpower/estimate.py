@@ -16,7 +16,7 @@ from llmpower.step import case as cases
 from llmpower.step.cap import capped
 from llmpower.step.case import Case
 from llmpower.step.point import point
-from llmpower.step.work import fewest, fits, needed_bytes, net_of
+from llmpower.step.work import fewest, fits, needed_bytes, net_of, stored_bytes
 from llmpower.trace import Words, by_choice, either, traced
 
 BOUNDARIES = ("accelerators", "server", "facility")
@@ -149,6 +149,54 @@ class Estimate:
         board = self._known((self.step.energy_j - plain.energy_j) / self._written)
         host = self.host.power_w[1] * self._known(self.step.time_s - plain.time_s) / self._written
         return self.host.pue[1] * (board + host)
+
+    @property
+    def first_token_s(self):
+        """Time from the first step that reads a prompt to its first token; waiting for a place is left out. [s]"""
+        _, net, _, fitted, _, batch, _, prompt, output, where = self.form
+        if output is math.inf:
+            return math.nan
+        plain, groups = self.vary(prompt_tokens=0.0).step.time_s, minimum(where.stages, batch)
+        begun = serving.prompts_per_step(self._written / groups, output)
+        if self.software == "bare":
+            # There a prompt is a step of its own.
+            return self._known((self.step.time_s - plain) / begun)
+        tried = serving.tokens_tried(batch / groups, where.draft_tokens)
+        passes = serving.prompt_passes(served.prompt_work_tokens(net, fitted, prompt), tried, where.max_step_tokens)
+        share = serving.prompt_step_share(begun, passes)
+        return self._known(serving.first_token_s(passes, share, plain, self.step.time_s))
+
+    time_between_tokens_s = property(
+        lambda self: 1 / self.tokens_per_s_per_user,
+        doc="Mean time from a token of a sequence to its next, while prompts of others are read. [s]",
+    )
+    tokens_per_s_per_mw = property(
+        lambda self: 1e6 / self.j_per_token, doc="Output tokens a second for a megawatt inside the boundary. [1/s/MW]"
+    )
+    j_per_request = property(
+        lambda self: self.j_per_token * self._length, doc="Energy of a prompt and its answer inside the boundary. [J]"
+    )
+    j_per_total_token = property(
+        lambda self: self.j_per_request / (self.prompt_tokens + self._length),
+        doc="The same, divided among tokens read and written, those from a cache too. [J]",
+    )
+
+    @property
+    def j_per_input_token(self):
+        """Energy that prompts cause, divided among their tokens, those from a cache too. [J]"""
+        # Without a prompt there is no such token.
+        tokens = positive(self.prompt_tokens, self.prompt_tokens, math.nan)
+        return self.prefill_j_per_token * self._length / tokens
+
+    # Answers without an end make no request.
+    _length = property(lambda self: math.nan if self.output_tokens is math.inf else self.output_tokens)
+
+    @property
+    def memory_bytes(self):
+        """Memory of all accelerators together, by what takes it: weights, caches, and what is left. [B]"""
+        weights = stored_bytes(net_of(self.case))
+        caches = needed_bytes(self.case) - weights
+        return {"weights": weights, "caches": caches, "left": -self.missing_bytes}
 
     @property
     def bound(self):

@@ -84,8 +84,12 @@ _SERVICE = {
     "energy_gwh_per_year": ("energy", "GWh a year", lambda bill: in_unit(bill.energy_j, "GWh")),
     "electricity_usd_per_year": ("electricity", "USD a year", lambda bill: bill.cost_usd),
     "electricity_usd_per_million_tokens": ("  of a million tokens", "USD", lambda bill: bill.tokens_usd(10**6)),
+    "usd_per_million_tokens": ("  with its machines", "USD", lambda bill: bill.usd_per_million_tokens),
+    "tokens_per_s_per_mw": ("rate of a megawatt", "tokens/s", lambda bill: 1e6 / bill.token_j),
     "carbon_t_per_year": ("carbon dioxide", "t a year", lambda bill: in_unit(bill.carbon_kg, "t")),
+    "carbon_g_per_query": ("  of a query", "g", lambda bill: in_unit(bill.query_carbon_kg, "g")),
     "water_m3_per_year": ("water", "m3 a year", lambda bill: bill.water_m3),
+    "water_ml_per_query": ("  of a query", "mL", lambda bill: in_unit(bill.query_water_m3, "mL")),
 }  # fmt: skip
 RESULTS = (*list(_COPY)[:2], *list(_SERVICE)[:2], *list(_COPY)[2:], *list(_SERVICE)[2:])
 
@@ -156,6 +160,7 @@ def plan(
     power_cap_w=None,
     link_bytes_per_s=None,
     network_bytes_per_s=None,
+    accelerator_usd_per_hour=None,
 ):
     """Machines, power, energy, money, carbon dioxide and water of a service, from its queries a day.
 
@@ -188,6 +193,8 @@ def plan(
         What a server draws without its accelerators. [W]
     electricity_usd_per_kwh, carbon_g_per_kwh, site_water_l_per_kwh, grid_water_l_per_kwh : float, optional
         Price, carbon dioxide and water of electricity. [usd/kWh, g/kWh, L/kWh]
+    accelerator_usd_per_hour : float, optional
+        Price of an accelerator, with its share of server and building. [usd/h]
 
     Returns
     -------
@@ -447,7 +454,7 @@ def _certain(name, value, note, unit="text", source="convention"):
 def _bill(found, board, used, assumed):
     """The service with central inputs, and of each uncertain input what its low and its high end change there."""
     rates = [end.tokens_per_s / found.n_accelerators for end in (found.low, found, found.high)]
-    inputs = {field.name: used[field.name] for field in fields(service.Bill) if field.name in used}
+    inputs = {field.name: coalesce(used[field.name], math.nan) for field in fields(service.Bill) if field.name in used}
     inputs |= {
         "model": found.case.model,
         "accelerator": found.case.accelerator,

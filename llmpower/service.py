@@ -161,6 +161,7 @@ class Bill:
     part_load: tuple = ((0.0, 1.0), (0.0, 1.0))
     n_together: int = 1
     power_cap_w: float = math.inf
+    accelerator_usd_per_hour: float = math.nan
 
     served_tokens_per_s = property(lambda bill: bill.tokens_per_s_per_accelerator)
     queries_per_s = _si("queries_per_day")
@@ -213,6 +214,12 @@ class Bill:
     query_usd = of(datacenter.electricity_cost_usd, energy_j="query_j")
     query_carbon_kg = of(datacenter.emitted_carbon_kg, energy_j="query_j")
     query_water_m3 = property(lambda bill: bill.water_m3 / (YEAR_S * bill.queries_per_s))
+
+    accelerator_cost_usd_per_s = _si("accelerator_usd_per_hour")
+    machines_usd = of(datacenter.rented_usd, time_s="year_s")
+    usd_per_million_tokens = property(
+        lambda bill: 1e6 * (bill.machines_usd + bill.cost_usd) / (YEAR_S * bill.output_tokens_per_s)
+    )
 
     def tokens_usd(self, tokens_priced):
         """Electricity cost of a number of output tokens. [usd]"""

@@ -294,14 +294,27 @@ def _run_text(found):
         ["energy", *energies, "J/token"],
         ["  of 1,000 tokens", *(in_unit(1000 * energy, "Wh") for energy in energies), "Wh"],
         ["  for reading prompts", "", found.prefill_j_per_token, "", "J/token, part of the energy"],
+        ["between tokens", *(1000 * found.batch / speed for speed in speeds[::-1]), "ms"],
     ]
+    if not math.isinf(found.output_tokens):
+        requests = [found.output_tokens * energy for energy in energies]
+        tokens = found.prompt_tokens + found.output_tokens
+        rows += [
+            ["first token", "", 1000 * found.first_token_s, "", "ms from the start of its prompt, without waiting"],
+            ["energy of a request", *requests, "J, prompt and answer"],
+            ["  of any token", *(one / tokens for one in requests), "J, those of prompts counted too"],
+            ["  of a prompt's token", "", found.j_per_input_token, "", "J"],
+        ]
+    rows += [["rate of a megawatt", *(1 / energy for energy in energies[::-1]), "million tokens/s"]]
     parts = [[_PARTS[name], one, 100 * one / found.j_per_token, "%"] for name, one in found.energy_by_part.items()]
     times = (step.memory_time_s, step.compute_time_s, step.link_time_s, step.overhead_time_s)
     names = ("memory", "arithmetic", "links", "overhead")
     shown = ", ".join(f"{name} {three(1000 * time)}" for name, time in zip(names, times))
     took = f"a step takes {three(1000 * found.step_s)} ms, bound by {found.bound}: {shown} ms, in part at once"
+    sizes = ", ".join(f"{name} {three(size / 1e9)}" for name, size in found.memory_bytes.items())
+    held = [took, f"memory of all together: {sizes} GB"]
     energy = ["where the energy goes, J/token", *_table(parts, 2)]
-    return _page(found, [f"batch {found.batch:,.6g}, {_run(found)}"], _table(rows), energy, [took])
+    return _page(found, [f"batch {found.batch:,.6g}, {_run(found)}"], _table(rows), energy, held)
 
 
 def _batches_text(found):
@@ -350,7 +363,9 @@ def plan_text(found):
     for words, unit, one in found.results.values():
         # A small service is told in kilowatts and megawatt-hours.
         factor, unit = (1000, _A_THOUSANDTH[unit]) if unit in _A_THOUSANDTH and one.central < 0.1 else (1, unit)
-        rows.append([words, *(factor * end for end in (one.low, one.central, one.high)), unit])
+        # What nobody gave a price for is left out.
+        if not math.isnan(one.central):
+            rows.append([words, *(factor * end for end in (one.low, one.central, one.high)), unit])
     for one in found.assumptions:
         ends = "" if one.low is None else f"{three(one.low)} to {three(one.high)}"
         unit = "" if one.unit in ("1", "text") else one.unit
@@ -382,7 +397,8 @@ _COPY = (
 _INPUTS = (*_COPY[:2], "n_accelerators", "batch", *_COPY[2:], "boundary")
 _FOUND = (
     "fits", "missing_bytes", "tokens_per_s", "tokens_per_s_per_user", "power_w", "j_per_token", "prefill_j_per_token",
-    "step_s", "bound", "energy_by_part", "calibration", "notes", "low", "high",
+    "step_s", "time_between_tokens_s", "first_token_s", "j_per_input_token", "j_per_total_token", "j_per_request",
+    "tokens_per_s_per_mw", "memory_bytes", "bound", "energy_by_part", "calibration", "notes", "low", "high",
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from llmpower.arguments import ParameterError
 from llmpower.estimate import expect, held
 from llmpower.facts import catalog
 from llmpower.facts.quantities import quantities
-from llmpower.step import constants
+from llmpower.step import constants, served
 from llmpower.step.case import case
 from llmpower.step.work import fewest
 from llmpower.text import estimate_record
@@ -343,6 +343,36 @@ def test_a_request_without_a_server_by_hand():
     assert 500 * found.j_per_token == pytest.approx(prompt + 500 * token, rel=1e-5)
     assert 500 * found.step_s == pytest.approx(slowed + 500 * time, rel=1e-5)
     assert 500 * found.prefill_j_per_token == pytest.approx(prompt, rel=1e-4)
+    # Without a server the prompt comes first, alone.
+    assert found.first_token_s == pytest.approx(slowed, rel=1e-4)
+    assert found.j_per_input_token == pytest.approx(prompt / 500, rel=1e-4)
+
+
+def test_times_and_energies_of_a_request_by_hand(monkeypatch):
+    """Steps of 24 ms, 32 ms where prompts are read, at 2,000 W; Llama-3.1-70B on four H100, batch 64."""
+    real = served.step
+
+    def step(net, unit, fitted, n, batch, context, prompt, *rest):
+        time = 0.032 if prompt else 0.024
+        return real(net, unit, fitted, n, batch, context, prompt, *rest)._replace(time_s=time, energy_j=2000 * time)
+
+    monkeypatch.setattr(served, "step", step)
+    found = estimate("llama-3.1-70b", "h100-sxm", 4, 64, 200, 400)
+    # 64 tokens a step: 2,000 tokens/s, 1 J each; a user waits 32 ms.
+    assert found.time_between_tokens_s == pytest.approx(0.032) and found.j_per_token == pytest.approx(1)
+    assert found.j_per_request == pytest.approx(400) and found.j_per_total_token == pytest.approx(400 / 600)
+    assert found.tokens_per_s_per_mw == pytest.approx(1e6)
+    # Without prompts a token takes 2,000 W x 24 ms / 64 = 0.75 J: 0.25 J are theirs, x 400 / 200.
+    assert found.j_per_input_token == pytest.approx(0.5)
+    # 64 / 400 prompts a step: 8 ms on average, so a step with one takes 24 + 8 / 0.16 = 74 ms.
+    assert found.first_token_s == pytest.approx(0.074)
+    # 16,256 tokens take two steps, beside 64 others of 8,192: two of 24 + 8 / 0.32 = 49 ms.
+    assert estimate("llama-3.1-70b", "h100-sxm", 8, 64, 16_256, 400).first_token_s == pytest.approx(0.098)
+    # 141.1 GB of weights; 64 x 400 tokens x 2 x 8 heads x 128 x 80 layers x 2 B = 8.39 GB; 320 GB in all.
+    held = {"weights": 141.1e9, "caches": 8.389e9, "left": 320e9 - 149.5e9}
+    assert found.memory_bytes == pytest.approx(held, rel=1e-3)
+    alone = estimate("llama-3.1-8b", "h100-sxm", context_tokens=100)
+    assert all(math.isnan(one) for one in (alone.first_token_s, alone.j_per_request, alone.j_per_input_token))
 
 
 def test_bare_runs_in_arrays_hold_what_floats_give():

@@ -31,7 +31,7 @@ def test_estimate_tells_what_a_reader_needs(say):
     assert (code, err) == (0, "")
     found = estimate("llama-3.1-70b", "h100-sxm", 4, 64, 200, 400)
     assert out == str(found) + "\n"
-    assert len(out.splitlines()) <= 37
+    assert len(out.splitlines()) <= 43
     lines = readable(out)
     assert "Llama-3.1-70B-Instruct on 4 x NVIDIA H100 SXM5 80 GB" in lines
     assert "batch 64, prompt 200, output 400, mean context 400 tokens" in lines
@@ -110,6 +110,13 @@ def test_estimate_as_json(say):
         "j_per_token",
         "prefill_j_per_token",
         "step_s",
+        "time_between_tokens_s",
+        "first_token_s",
+        "j_per_input_token",
+        "j_per_total_token",
+        "j_per_request",
+        "tokens_per_s_per_mw",
+        "memory_bytes",
         "bound",
         "energy_by_part",
         "calibration",
@@ -185,7 +192,7 @@ def test_plan_tells_what_a_planner_needs(say):
     assert (code, err) == (0, "")
     found = plan("llama-3.1-70b", "h100-sxm", 1e7, batch=64)
     assert out == str(found) + "\n"
-    assert len(out.splitlines()) <= 45
+    assert len(out.splitlines()) <= 48
     assert "10,000,000 queries a day, each with a prompt of 500 and an answer of 500 tokens" in readable(out)
     assert "a copy of Llama-3.1-70B-Instruct on 2 x NVIDIA H100 SXM5 80 GB, bf16 weights: batch 64" in out
     rows = {" ".join(line.split()): line for line in out.splitlines()}
@@ -198,6 +205,7 @@ def test_plan_tells_what_a_planner_needs(say):
         ("electricity", found.electricity_usd_per_year, "USD a year"),
         ("carbon dioxide", found.carbon_t_per_year, "t a year"),
         ("water", found.water_m3_per_year, "m3 a year"),
+        ("rate of a megawatt", found.tokens_per_s_per_mw, "tokens/s"),
     ):
         assert f"{words} {printed(one.low)} {printed(one.central)} {printed(one.high)} {unit}".strip() in rows
     for one in found.assumptions:

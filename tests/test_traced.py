@@ -121,7 +121,7 @@ SPANS = {
 OPTIONAL = {
     "batch": (1, 2, 16, 128, 1000), "n_accelerators": (1, 2, 3, 4, 8, 12, 16, 64), "context_tokens": (0, 300, 8000),
     "max_step_tokens": (16, 512, 8192), "power_cap_w": (50, 300, 500, 1000), "host_power_w": (0, 800, 9000),
-    "link_bytes_per_s": (2e10, 5e11), "network_bytes_per_s": (1e9, 1e11),
+    "link_bytes_per_s": (2e10, 5e11), "network_bytes_per_s": (1e9, 1e11), "accelerator_usd_per_hour": (0, 2.5),
 }  # fmt: skip
 
 
@@ -130,7 +130,8 @@ def asked(draw):
     drafts = draw.choice(((0, 0), (3, 1.5)))
     values = {name: draw.uniform(*span) if draw.random() < 0.3 else default(name).value for name, span in SPANS.items()}
     return values | {
-        "accelerators_per_server": draw.choice((1, 3, 4, 8, 8, 8, 10, 16, 72)), "queries_per_day": 10 ** draw.uniform(3, 9),
+        "accelerators_per_server": draw.choice((1, 3, 4, 8, 8, 8, 10, 16, 72)),
+        "queries_per_day": 10 ** draw.uniform(3, 9),
         "tokens_per_s_per_user": draw.choice((5, 20, 50, 100, draw.uniform(1, 300))),
         "cached_prompt_share": draw.choice((0, 0.5, 1)), "draft_tokens": drafts[0], "accepted_tokens": drafts[1],
         **{name: draw.choice(some) if draw.random() < 0.2 else None for name, some in OPTIONAL.items()},

@@ -100,6 +100,16 @@ def facility_power_w(it_power_w, pue):
     return it_power_w * pue
 
 
+def rented_usd(n_accelerators, accelerator_cost_usd_per_s, time_s):
+    """Cost of machines that are paid for by time, whether they work or wait. [usd]
+
+    Own derivation. Left out: prices that depend on time of day or length of contract.
+    >>> rented_usd(8, 0.0005, 3600.0)
+    14.4
+    """
+    return n_accelerators * accelerator_cost_usd_per_s * time_s
+
+
 def electricity_cost_usd(energy_j, electricity_price_usd_per_j):
     """Cost of electric energy. [usd]
 

@@ -169,9 +169,14 @@ def _without_experts(net):
     return SimpleNamespace(**{**vars(net), "moe": False})
 
 
+def prompt_work_tokens(net, constants, prompt_tokens):
+    """Tokens that a prompt counts as in the limit of a step: recurrent layers take theirs one after the other. [1]"""
+    return prompt_tokens * (1 + net.recurrent * (constants.recurrent_prompt_factor - 1))
+
+
 def _with_prompts(net, unit, constants, n, point, tokens, begun, prompt_tokens):
     """Products and tokens of a mean step in which some prompts begin, and the gaps they cause. [s]"""
-    longer = prompt_tokens * (1 + net.recurrent * (constants.recurrent_prompt_factor - 1))
+    longer = prompt_work_tokens(net, constants, prompt_tokens)
     passes = serving.prompt_passes(longer, tokens, point.max_step_tokens)
     share = serving.prompt_step_share(begun, passes)
     full = serving.mixed_step_tokens(tokens, begun, passes, longer)

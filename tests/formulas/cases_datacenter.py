@@ -41,6 +41,8 @@ CASES = {
     ),
     "it_power_w": ({"n_servers": 483, "server_power_w": "10.2 kW"}, "4.9266 MW"),
     "facility_power_w": ({"it_power_w": "4.9266 MW", "pue": 1.5}, "7.3899 MW"),
+    # 8 boards at 2 dollars an hour for a day.
+    "rented_usd": ({"n_accelerators": 8, "accelerator_cost_usd_per_s": "2 usd/h", "time_s": "24 h"}, "384 usd"),
     # 35 GWh at 5 cents a kilowatt-hour.
     "electricity_cost_usd": ({"energy_j": "35 GW*h", "electricity_price_usd_per_j": "0.05 usd/(kW*h)"}, "1.75e6 usd"),
     "emitted_carbon_kg": ({"energy_j": "35 GW*h", "carbon_kg_per_j": "0.4 kilogram/(kW*h)"}, "1.4e7 kilogram"),

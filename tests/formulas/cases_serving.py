@@ -19,6 +19,11 @@ CASES = {
     ),
     # 3/4 of 8 and 1/4 of 16.
     "average_step": ({"prompt_step_share": 0.25, "plain_step": 8, "mixed_step": 16}, "10 1"),
+    # A quarter of the steps takes 12 ms more than the others, which makes 3 ms on average; a prompt takes two of them.
+    "first_token_s": (
+        {"prompt_passes": 2, "prompt_step_share": 0.25, "plain_time_s": "8 ms", "serving_time_s": "11 ms"},
+        "40 ms",
+    ),
     # One, and three quarters of the other 64.
     "differing_tokens": ({"tokens": 65, "expert_overlap_share": 0.25}, "49 1"),
     # 32 x 8 pairs over 64 experts.
