@@ -5,6 +5,7 @@ book's other figures and shown at their scale; the page gives it the height of t
 """
 
 import itertools
+import re
 
 from llmpower.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, SKY, WIDTH
 
@@ -24,11 +25,17 @@ _CONFIG = {
     "axisX": {"domainColor": GREY},
     # The name of the vertical axis stands level, above it, and the key above that.
     "axisY": {"domain": False, "titleAngle": 0, "titleAlign": "left", "titleX": 0, "titleY": -9},
-    "legend": {**_WORDS, "labelColor": INK, "title": None, "orient": "top", "offset": 24, "symbolStrokeWidth": 2},
+    "legend": {**_WORDS, "labelColor": INK, "title": None, "orient": "top", "offset": 24, "symbolStrokeWidth": 2,
+               "layout": {"bottom": {"direction": "vertical", "anchor": "start", "margin": 4}}},
 }  # fmt: skip
 _MARK = {"type": "point", "filled": True, "opacity": 1, "stroke": "white", "strokeWidth": 0.6}
-# The reader's own state.
-_HERE = {**_MARK, "shape": "diamond", "size": 75, "color": RED}
+# The reader's own state, which a key of its own names.
+_HERE = {**_MARK, "shape": "diamond", "color": RED}
+_LOOK = {"symbolType": "diamond", "symbolFillColor": RED, "symbolStrokeColor": "white", "symbolStrokeWidth": 0.6}
+_YOURS = {
+    "datum": "your case", "type": "nominal", "scale": {"type": "ordinal", "domain": ["your case"], "range": [75]},
+    "legend": {"orient": "bottom", "offset": 6, "symbolOpacity": 1, **_LOOK},
+}  # fmt: skip
 
 
 def axis(field, title, log=0, zero=False, tight=False):
@@ -126,7 +133,7 @@ def lines(x, y, series, band=None, here=None, measured=None, only=None, tails=No
             dots["encoding"] |= {"strokeWidth": {"condition": {**red, "value": 1.2}, "value": 0.6}}
         layers.append(dots)
     if here:
-        layers.append(_layer(_HERE, f"datum['{here}']", **place, tooltip=told[1:]))
+        layers.append(_layer(_HERE, f"datum['{here}']", **place, size=_YOURS, tooltip=told[1:]))
     return figure(*layers)
 
 
@@ -152,7 +159,7 @@ def stack(x, y, part, areas=False, here=None):
         mark = {"type": "area", "tooltip": {"expr": f"datum['{part['field']}']"}}
         layers = [_layer(mark, f"isValid(datum['{part['field']}'])", x=x, **parts)]
         if here:
-            layers.append(_layer(_HERE, f"datum['{here}']", x=x, y=y, tooltip=_told(part, x, y)[1:]))
+            layers.append(_layer(_HERE, f"datum['{here}']", x=x, y=y, size=_YOURS, tooltip=_told(part, x, y)[1:]))
         return figure(*layers, transform=transform)
     across = {"field": x["field"], "type": "ordinal", "axis": {**x["axis"], "grid": False, "labelAngle": 0}}
     bar = {"type": "bar", "width": {"band": 0.8}}
@@ -229,6 +236,27 @@ def points(x, y, kind, tell, beside=0.0):
         {"name": "explored", **_dots(place, kind)}, {"data": {"name": "selected"}, **ring},
         usermeta={"explorer": True, "tell": [list(pair) for pair in tell]},
     )  # fmt: skip
+
+
+def heads(spec, fields):
+    """Heads of the columns that are along an axis, as tables behind figures have them: field -> its name and unit.
+
+    >>> along, up = axis("batch", "batch: sequences decoded together"), axis("share", "share of the power (%)")
+    >>> heads(lines(along, up, kinds("part", ["weights"]), band=("low", "high")), ["batch", "share", "low"])["low"]
+    'share of the power (low) [1]'
+    """
+    found, named = {}, set()
+    # The ends of a band are told apart from its middle by their fields.
+    for encoding in sorted((layer["encoding"] for layer in spec["layer"]), key=lambda one: "y2" in one):
+        for name in "xy":
+            title = encoding.get(name, {}).get("axis", {}).get("title")
+            for field in (encoding.get(end, {}).get("field") for end in (name, f"{name}2") if title):
+                if field in fields and field not in found:
+                    words, unit = re.fullmatch(r"(.*?)(?: \((.*)\))?", title).groups()
+                    words += f" ({field.replace('_', ' ')})" if title in named else ""
+                    found[field] = words + (f" [{unit.replace('%', '1')}]" if unit else "")
+                    named.add(title)
+    return found
 
 
 def compiled(spec):

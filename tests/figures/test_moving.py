@@ -90,6 +90,28 @@ def test_series_differ_in_grey_too():
     assert len({tuple(dash) for dash in dashes}) == len(style.PARTS)
 
 
+@pytest.mark.parametrize("draw", (moving.lines, lambda *given, **more: moving.stack(*given, areas=True, **more)))
+def test_a_key_names_the_reader_s_own_case(draw):
+    vega = moving.compiled(draw(BATCH, ENERGY, PART, here="mine"))
+    assert [scale["domain"] for scale in vega["scales"] if scale["name"] == "size"] == [["your case"]]
+    (key,) = (one for one in vega["legends"] if one.get("size"))
+    assert key["symbolType"] == "diamond" and key["symbolFillColor"] == style.RED
+    assert not any(one.get("size") for one in moving.compiled(draw(BATCH, ENERGY, PART))["legends"])
+
+
+def test_heads_of_columns_have_their_units():
+    ends = {"least_j", "batch", "energy_j"}
+    spec = moving.lines(BATCH, ENERGY, PART, measured=FAMILY, tails=("low_b", "least_j"), band=("low_j", "high_j"))
+    assert moving.heads(spec, ends) == {
+        "batch": "batch: sequences decoded together",
+        "energy_j": "energy per output token [J]",
+        "least_j": "energy per output token (least j) [J]",
+    }
+    assert moving.heads(FIGURES["shares"], {"share", "case"}) == {"share": "share of the power of the board [1]"}
+    # What a figure works out itself is no column.
+    assert set(moving.heads(FIGURES["points"], FIELDS["points"])) == {"measured_j", "energy_j"}
+
+
 def test_points_say_what_a_reader_is_told():
     told = moving.compiled(FIGURES["points"])["usermeta"]
     assert told == {"explorer": True, "tell": [["network", "name"], ["measured (J)", "measured_j"]]}
