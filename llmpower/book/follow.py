@@ -35,7 +35,7 @@ _MARK = re.compile("\ue000(\\d+)\ue001")
 # A longer text than so many letters is no label; the name stands for it.
 _LABEL = 60
 # What the page is told even where no parameter is read.
-_ALWAYS = ("report.moving", "report.compare")
+_ALWAYS = ("report.moving", "report.compare", "report.alt")
 _CHANGING = {"append", "extend", "update", "setdefault", "insert", "add", "sort"}
 _DRAWING = re.compile(r"matplotlib|llmpower\.figures(?!\.moving)")
 
@@ -76,7 +76,7 @@ class Follower:
     def __init__(self, path, values):
         self.tape, self.names, self.cells, self.glue, self.figures, self.equations = Tape(), {}, [], {}, {}, {}
         self.taint, self.reads, self.inputs, self.current, self.why = {}, {}, {}, None, []
-        self.compared = {}
+        self.compared, self.alts = {}, {}
         self.kept, self.needed = set(), set()
         for one in parameters.parameters(path).values():
             value, options = values[one.name], _options(one)
@@ -250,14 +250,19 @@ class Follower:
         """An equation into which the page can put numbers."""
         self.equations[formula.__name__] = formula, given, formula(*given)
 
-    def figure(self, name, specification, rows):
-        """A figure that moves: rows of plain values and traced numbers."""
+    def alt(self, name, words):
+        """Alternative text of a figure: at first what the run has, then the same as it follows."""
+        self.alts.setdefault(name, []).append((words, self.needed))
+
+    def figure(self, name, specification, rows, heads):
+        """A figure that moves: rows of plain values and traced numbers; heads of columns, where they are not fields."""
         fields = list(dict.fromkeys(field for row in rows for field in row))
         rows = [[row.get(field) for field in fields] for row in rows]
         # What a row lacks at its end is not written.
         rows = [row[: 1 + max(at for at, cell in enumerate(row) if cell is not None)] for row in rows]
         self.current["drawn"] = self.needed
-        self.figures[name] = {"spec": specification, "fields": fields, "rows": rows}
+        heads = [heads.get(field, field) for field in fields]
+        self.figures[name] = {"spec": specification, "fields": fields, "heads": heads, "rows": rows}
 
     # What is known when the chapter is through.
 
@@ -268,7 +273,26 @@ class Follower:
         if told := os.environ.get("LIVING_WHY"):
             pathlib.Path(told).write_text("\n".join(self.why), encoding="utf-8")
 
+    def _moved(self, name):
+        """Marks of a control for the table of parameters: whether it has moved, and its value; nothing of lists."""
+        one, tape = self.inputs[name], self.tape
+        if "options" in one:
+            words = [word or "(none)" for word in one["options"]]
+            place, moved = (
+                tape.table({name: len(words)}, [*map(float, values)])
+                for values in (range(len(words)), [at != one["value"] for at in range(len(words))])
+            )
+            return tape.shown("case", moved, "", ""), tape.shown("words", place, words)
+        if "high" not in one:
+            return None
+        value, was = tape.input(name), one["value"]
+        # What may be left out is no number then.
+        given, left_out = (1, 0) if was is None else ((value - was) ** 2, 1)
+        moved = tape.put("positive", 1 + value**2, given, left_out)
+        return tape.shown("case", moved, "", ""), f"{value:.12g}"
+
     def _left(self):
+        moved = {name: self._moved(name) for name in self.inputs}
         self._outputs, self._sets = [what for _, *what in self.tape.outputs.values()], []
         equations = {name: [*given, result] for name, (_, given, result) in self.equations.items()}
         cells = [cell for one in self.figures.values() for row in one["rows"] for cell in row]
@@ -289,7 +313,10 @@ class Follower:
                     glue[name] = self._following(shown, kept)
                 elif kept:
                     glue[name] = {"waits": self._set(kept)}
-        everything = self._set(set(self.inputs))
+        used = {
+            name: [int(_MARK.search(one[0])[1]), self.spans(one[1])] if one else self._set({name})
+            for name, one in moved.items()
+        }
         marks = {name: shown for cell in self.cells for name, (shown, _) in cell["shown"].items()}
         page = {
             "inputs": self.inputs,
@@ -301,7 +328,8 @@ class Follower:
                 | {
                     "rows": [
                         [[cell] if isinstance(cell, str) else self._place(cell) for cell in row] for row in one["rows"]
-                    ]
+                    ],
+                    **self._alt(name),
                 }
                 for name, one in self.figures.items()
             },
@@ -313,7 +341,7 @@ class Follower:
         return {
             "glue": glue,
             "cells": pages,
-            "all": everything,
+            "used": used,
             "page": page,
             "program": self.tape.javascript("compute", wanted),
         }
@@ -323,6 +351,21 @@ class Follower:
         if isinstance(one, Number):
             return self._places[id(one)]
         return one if isinstance(one, (str, list)) else [one]
+
+    def _alt(self, name):
+        """What a page says of a figure that has moved, unless a list has; nothing if that does not follow."""
+        (told, _), *again = self.alts.get(name, [("", set())])
+        said = [(marked, kept) for marked, kept in again if self._agrees(marked, told)]
+        return {"alt": self._said(said[0][0]), "kept": sorted(said[0][1])} if said else {}
+
+    def _said(self, marked):
+        """A text as a page puts it together: texts, places of outputs, and branches by the place of what decides."""
+        parts = _MARK.split(marked)
+        for place, number in [*enumerate(parts)][1::2]:
+            how, *what = self._outputs[int(number)]
+            case = how == "case"
+            parts[place] = [self._place(what[0]), *map(self._said, what[1:])] if case else int(number)
+        return parts
 
     def _equation(self, formula, given, result):
         names = [*inspect.signature(formula).parameters, formula.__name__]

@@ -60,6 +60,20 @@ def stage(book, stage, folders, options):
     options["html_extra_path"] = ["later"]
 
 
+def _followed(row, used):
+    """A row of the table of parameters, in which the value and who set it follow the control."""
+    name, *cells = row.split(" | ")
+    one = used.get(name.strip("| `"))
+    if isinstance(one, int):
+        cells[0] = f"[{cells[0]}]{{.waits .w{one}}}"
+    elif one:
+        (case, now), (value, by) = one, cells[:2]
+        either = lambda no, yes: f"[{no}]{{.c{case}-0}}[{yes}]{{.c{case}-1 .off}}"  # noqa: E731
+        cells[0] = either(value, f"**{now}{''.join(value.strip('*').partition(' ')[1:])}**")
+        cells[1] = either(by, f"reader; default {value}") if by == "default" else by
+    return " | ".join([name, *cells])
+
+
 def dress(notebook, name, folder):
     """Let an executed chapter have places for numbers in its text, and its controls."""
     left = files.read_json(folder / follow.FILE)
@@ -92,8 +106,8 @@ def dress(notebook, name, folder):
             output.data["text/markdown"] = text
     for cell in notebook.cells:
         if cell.get("id") == "parameters-used" and left["page"]["inputs"]:
-            title, _, table = cell.source.partition("\n\n")
-            cell.source = f"{title}\n\n:::::{{div}} waits w{left['all']}\n{table}\n:::::"
+            rows = (_followed(row, left["used"]) for row in cell.source.split("\n"))
+            cell.source = "\n".join(rows)
     if left["page"]["inputs"]:
         notebook.cells.append(nbformat.v4.new_markdown_cell(_PANEL.format(name), id="living"))
     return notebook

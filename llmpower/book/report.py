@@ -158,7 +158,8 @@ def moving(figure, specification, rows):
     rows: what it draws, all with the same fields: values that follow from the chapter's parameters, or texts.
     """
     if _again:
-        _again.figure(figure, moves.compiled(specification), rows)
+        heads = moves.heads(specification, {field for row in rows for field in row})
+        _again.figure(figure, moves.compiled(specification), rows, heads)
 
 
 def alt(figure, text):
@@ -167,6 +168,8 @@ def alt(figure, text):
     figure: its name in the cell's metadata, such as ``"fig-shares"``.
     text: 20 to 250 characters that tell the finding.
     """
+    if _follower:
+        _follower.alt(figure, text)
     if _again:
         return
     if not 20 <= len(text) <= 250:

@@ -1,5 +1,6 @@
 """Figures that move, in the browser, from disk and without a network: they follow the rows and fill the picture."""
 
+import csv
 import io
 import json
 import pathlib
@@ -234,6 +235,25 @@ def test_what_is_told_of_a_point_is_text(figures):
     figures.page.keyboard.press("ArrowRight")
     assert "network: <img src=x" in figures.page.locator("#points output").text_content()
     assert figures.page.locator("#points img").count() == 1 and not figures.wrong
+
+
+def test_rows_become_a_table_that_any_software_reads(figures):
+    text = figures.page.evaluate(
+        """() => livingFigures.table([{ a: 'x, "y"', b: NaN }, { a: null, b: 0.1 }, { b: true }], ["a", "b"],
+                                    ["a, of a kind", "b [J]"])"""
+    )
+    assert list(csv.reader(io.StringIO(text, newline=""))) == [
+        ["a, of a kind", "b [J]"], ['x, "y"', ""], ["", "0.1"], ["", "true"]
+    ]  # fmt: skip
+
+
+def test_a_figure_says_what_it_is_told_and_what_its_picture_said_again(figures):
+    change(figures, "lines", 1)
+    update = "words => livingFigures.update(handles.lines, handles.lines.rows, words).then(() => null)"
+    for words, said in ("It fell.", "It fell."), ("", "What lines say."):
+        figures.page.evaluate(update, words)
+        label = figures.page.get_attribute("#lines .moving", "aria-label")
+        assert label == f"{said} Moves with the controls."
 
 
 def pixels(reader, name):

@@ -1,5 +1,6 @@
 """Pages that follow their controls, from disk and without a network: what moves is what a run would print."""
 
+import csv
 import pathlib
 import re
 import shlex
@@ -50,6 +51,10 @@ SEEN = """() => ({
   hash: location.hash, open: document.querySelector(".living").open,
 })"""
 BEGUN = "() => document.querySelector('.living-command')?.textContent"
+# What each figure that moves says, by its name, once all are drawn.
+LABELS = """() => Object.fromEntries([...document.querySelectorAll(".moving")].map(one =>
+  [one.closest("figure").id, one.getAttribute("aria-label")]))"""
+DRAWN = "count => document.querySelectorAll('.moving[aria-label]').length === count"
 # Values of the controls, by parameter, as they stand there.
 VALUES = """() => Object.fromEntries([...document.querySelectorAll(".living-controls [id]")].map(one =>
   [one.id.slice(7), one.matches("select") ? one.selectedOptions[0].textContent : one.value]))"""
@@ -256,6 +261,7 @@ def test_what_follows_is_what_a_run_prints(living, site, chapter, state, left):
     page, run = own["page"], read(chapter, **state)
     living.open(address(site, chapter) + hashed(state))
     living.page.wait_for_function(BEGUN)
+    living.page.wait_for_function(DRAWN, arg=len(page["figures"]))
     outputs = [how for how, *_ in page["outputs"]]
     found = living.page.evaluate(WRONG, [placed(page, state), outputs, page["waits"], [*state]])
     assert shlex.split(living.seen()["command"])[4::2] == [
@@ -286,6 +292,15 @@ def test_what_follows_is_what_a_run_prints(living, site, chapter, state, left):
         ):
             wrong.append(f"cell {number}: {shown}, a run: {prints}")
     assert compared > 0
+    labels, figures = living.page.evaluate(LABELS), page["figures"]
+    for name, said in labels.items():
+        if "alt" in figures[name] and not moved & set(figures[name]["kept"]):
+            wrong += (
+                [] if said.startswith(run.alts[name] + " Moves with") else [f"{name}: {said}, a run: {run.alts[name]}"]
+            )
+        elif not said.startswith("This figure has moved: "):
+            wrong.append(f"{name}: {said}, but nobody knows")
+    assert set(labels) == set(figures)
     # A link that is followed on the page does what one from outside does.
     words, seen = living.words(), living.seen()
     living.go("#~")
@@ -366,7 +381,7 @@ def test_states_are_kept_side_by_side(living, browser, site, left):
     for state in states:
         texts = living.page.evaluate("state => livingPage.texts(state)", placed(page, state))
         alone.append(tuple(tied(texts[place]) for _, place in page["compared"]))
-    keep = living.page.get_by_role("button", name="keep this state beside")
+    keep = living.page.get_by_role("button", name="keep", exact=True)
     for number, state in enumerate(states):
         # A control keeps what was kept; a link would bring its own, and reset drops it.
         before = {name: default(page, name) for name in states[number - 1]} if number else {}
@@ -380,7 +395,10 @@ def test_states_are_kept_side_by_side(living, browser, site, left):
         if number < 2:
             keep.click()
     table = living.page.evaluate(TABLE)
-    assert table[0] == ["", "queries_per_day = 2000000", "model = llama-3.1-8b", "now"]
+    known = page["inputs"]
+    # As people read them: what is meant, and the number with its unit.
+    day, net = f"{known['queries_per_day']['label']}: 2,000,000 1/day", f"{known['model']['label']}: llama-3.1-8b"
+    assert [tied(one) for one in table[0]] == ["", tied(day), tied(net), "now"]
     assert [row[0] for row in table[1:]] == [label for label, _ in page["compared"]]
     columns = list(zip(*([row[1:] for row in table[1:]])))
     assert columns == alone, "each column is what its state shows alone"
@@ -421,6 +439,65 @@ def test_equations_show_the_numbers_of_the_state(living, site, left):
                 assert result == "".join(printed.split()), (labels[place], words)
             else:
                 assert result, labels[place]
+    tell(clean(living, site))
+
+
+def test_open_controls_leave_the_page_its_half_and_keep_in_sight_what_can_be_done(living, site):
+    page = living.page
+    for width, height in ((1280, 900), (PHONE, 667)):
+        page.set_viewport_size({"width": width, "height": height})
+        living.begin(address(site, "what-if"))
+        living.go(hashed(STATES["what-if"]))
+        for end in (0, 1e6):
+            page.evaluate("end => document.querySelector('.living-controls').scrollTo(0, end)", end)
+            panel, told, buttons, command, controls = page.evaluate(IN_SIGHT)
+            order = height / 2 < panel < min(told, buttons) < max(told, buttons) < command < controls < height - 60
+            assert order, (width, end, panel, told, buttons, command, controls)
+    # By the keyboard what can be done comes first, then the controls in the order in which they stand.
+    page.locator(".living > summary").focus()
+    reached = []
+    for _ in range(7):
+        living.press("Tab")
+        reached.append(page.evaluate("document.activeElement.id || document.activeElement.textContent"))
+    command = living.seen()["command"]
+    assert reached == ["reset", "keep", "copy link", "copy command", command, "living-model", "living-accelerator"]
+    page.set_viewport_size({"width": DESKTOP, "height": 900})
+
+
+# From top to bottom: the panel, its status, its buttons, the command, and the list of controls.
+IN_SIGHT = """() => ["", " output", " button", "-command", "-controls"].map(one =>
+  document.querySelector(`.living${one}`).getBoundingClientRect().top)"""
+LINK = """name => { const { href, download, textContent, ariaLabel } =
+  document.querySelector(`#${name} .figure-data`); return { href, download, textContent, ariaLabel }; }"""
+
+
+def table_of(living, name):
+    """What a reader gets of the data behind a figure: the name of the file, and its rows."""
+    with living.page.expect_download() as waited:
+        living.page.locator(f"#{name} .figure-data").click()
+    file = waited.value
+    with open(file.path(), encoding="utf-8", newline="") as text:
+        return file.suggested_filename, list(csv.reader(text))
+
+
+def test_the_data_behind_a_figure_move_with_it(living, site, left):
+    name, figure = "fig-shares", left["decode-breakdown"]["page"]["figures"]["fig-shares"]
+    living.begin(address(site, "decode-breakdown"))
+    living.page.wait_for_function(DRAWN, arg=3)
+    before = living.page.evaluate(LINK, name)
+    assert before["href"].endswith(f"/downloads/decode-breakdown.{name}.csv") and before["textContent"] == "data (CSV)"
+    living.go(hashed({"batch": 64, "context_tokens": 4096}))
+    moved = living.page.evaluate(LINK, name)
+    assert moved["textContent"] == "data (CSV), as moved" and moved["ariaLabel"] == f"{before['ariaLabel']}, as moved"
+    file, (heads, *rows) = table_of(living, name)
+    assert file == f"decode-breakdown.{name}.moved.csv" and heads == figure["heads"]
+    assert heads[1:3] == ["batch: sequences decoded together", "share of dynamic energy that moves data [1]"]
+    assert len(rows) == len(figure["rows"]) and {len(row) for row in rows} == {len(heads)}
+    run = read("decode-breakdown", batch=64, context_tokens=4096)
+    (own,) = (row for row in rows if row[heads.index("mine")] == "true")
+    assert own[:2] == ["", "64"] and float(own[2]) == pytest.approx(run.numbers["share"], rel=1e-9)
+    living.page.get_by_role("button", name="reset").click()
+    assert living.page.evaluate(LINK, name) == before
     tell(clean(living, site))
 
 

@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from IPython.display import Markdown
 
-from llmpower.book import files, report
+from llmpower.book import files, records, report
 from llmpower.book.take_home import plain_markdown
 from llmpower.ranges import Range
 from tests.conftest import BOOK, run_cells
@@ -22,13 +22,14 @@ from tests.conftest import BOOK, run_cells
 class Reading:
     """What a chapter said with some parameters: what its cells said alone, raw values and texts of its numbers.
 
-    prints: what each code cell printed, by its number.
+    prints: what each code cell printed, by its number; alts: alternative texts of figures, by name.
     """
 
     said: str
     numbers: dict
     texts: dict
     prints: dict
+    alts: dict
     chapter: str
 
     @functools.cached_property
@@ -42,7 +43,7 @@ class Reading:
 
 def read(chapter, **parameters):
     """Execute a chapter's own code in this process; parameters take the place of its own."""
-    said, texts, numbers, prints = [], {}, {}, {}
+    said, texts, numbers, prints, alts = [], {}, {}, {}, {}
     show, say, backend = report.show, report.say, matplotlib.get_backend()
 
     def showing(name, value=None, unit="1", /, **several):
@@ -58,6 +59,7 @@ def read(chapter, **parameters):
 
     def displaying(shown, **more):
         prints[max(prints)] += [shown.data] if isinstance(shown, Markdown) else []
+        alts.update({} if isinstance(shown, Markdown) else shown.get(records.FIGURES, {}))
 
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()):
         patch.setattr(report, "show", showing)
@@ -68,4 +70,4 @@ def read(chapter, **parameters):
         run_cells(chapter, lambda number: prints.update({number: []}), **parameters)
     plt.close("all")
     matplotlib.use(backend)
-    return Reading(" ".join(said), numbers, texts, prints, chapter)
+    return Reading(" ".join(said), numbers, texts, prints, alts, chapter)

@@ -31,17 +31,17 @@ window.livingFigures = (() => {
     const picture = box.querySelector("img");
     const explored = spec.usermeta?.explorer;
     const ratio = picture.naturalHeight / picture.naturalWidth || spec.height / spec.width;
-    const description = `${picture.alt} Moves with the controls.${explored ? " Arrow keys go from point to point." : ""}`;
     const place = element("div", "moving", picture);
     // Who has reached the picture with the keyboard goes on in the figure.
     const held = document.activeElement === picture;
     picture.removeAttribute("tabindex");
     picture.parentNode.classList.add("moves");
-    const sized = { ...spec, height: Math.round(spec.width * ratio), description };
+    const sized = { ...spec, height: Math.round(spec.width * ratio) };
     const view = new vega.View(vega.parse(sized), { renderer: "svg", container: place });
     place.setAttribute("role", explored ? "application" : "img");
     place.querySelector("svg").setAttribute("aria-hidden", "true");
-    const handle = { place, view, spec };
+    const { href, textContent, ariaLabel } = box.querySelector(".figure-data") ?? {};
+    const handle = { place, view, spec, box, alt: picture.alt, printed: { href, textContent, ariaLabel, download: "" } };
     if (explored) explore(handle);
     if (held) {
       place.tabIndex = explored ? 0 : -1;
@@ -51,11 +51,23 @@ window.livingFigures = (() => {
     return handle;
   }
 
-  function update(handle, rows) {
+  // Draws other rows, says what they show, and offers them under the name of a file; without that, what was printed.
+  function update(handle, rows, words, file, text) {
+    const { box, place, printed, alt, spec } = handle, more = spec.usermeta?.explorer ? " Arrow keys go from point to point." : "";
+    const moved = { textContent: `${printed.textContent}, as moved`, ariaLabel: `${printed.ariaLabel}, as moved`, download: file };
+    const held = file ? { ...moved, href: `data:text/csv;charset=utf-8,${encodeURIComponent(text)}` } : printed;
+    Object.assign(box.querySelector(".figure-data") ?? {}, held);
+    place.setAttribute("aria-label", `${words || alt} Moves with the controls.${more}`);
     handle.rows = rows;
     handle.view.data("rows", copies(rows));
     if (handle.output) tell(handle, handle.chosen < rows.length ? handle.chosen : -1);
     return handle.view.runAsync();
+  }
+
+  // The rows of a figure as CSV.
+  function table(rows, fields, heads) {
+    const cell = value => (value == null || Number.isNaN(value) ? "" : /[",\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
+    return [heads, ...rows.map(row => fields.map(field => row[field]))].map(row => `${row.map(cell).join(",")}\n`).join("");
   }
 
   // Points on the screen: the place of each row, and its middle.
@@ -109,5 +121,5 @@ window.livingFigures = (() => {
     });
   }
 
-  return { ready, draw, update };
+  return { ready, draw, update, table };
 })();

@@ -20,7 +20,7 @@
     const begin = () =>
       (begun ??= (async () => {
         for (const name of ["numbers.js", "figures.js", "page.js", `${panel.dataset.page}.js`]) await load(name);
-        livingPage.begin(panel, load);
+        livingPage.begin(panel);
       })());
     const boxes = [panel, ...document.querySelectorAll(".tag_follows figure")];
     for (const box of boxes) {

@@ -15,8 +15,8 @@ const L = {
 };
 
 const livingPage = (() => {
-  let page, compute, panel, load, controls, told, results;
-  const state = {};
+  let page, compute, panel, controls, told, results;
+  const state = {}, printed = {};
   const query = (selector) => [...document.querySelectorAll(selector)];
   const make = (name, properties = {}, ...inside) => {
     const { data, ...plain } = properties, one = Object.assign(document.createElement(name), plain);
@@ -25,7 +25,15 @@ const livingPage = (() => {
     return one;
   };
   const tied = (text) => text.replace(/(?<=\d) (?=[^\d(])(?!to )/g, "\u00a0");
-  const changed = () => Object.keys(page.inputs).filter((name) => state[name] !== page.inputs[name].value);
+  const changed = () => Object.keys(page.inputs).filter((name) => state[name] !== printed[name]);
+  const moves = () => Object.fromEntries(changed().map((name) => [name, state[name]]));
+  // What holds in another state.
+  function elsewhere(values, asked) {
+    results = compute({ ...printed, ...values });
+    const found = asked();
+    results = compute(state);
+    return found;
+  }
   const valueOf = (place) => (Array.isArray(place) ? place[0] : results[place]);
 
   // Numbers as people read them.
@@ -38,6 +46,14 @@ const livingPage = (() => {
     const unit = what.at(-1), [central, low, high] = what.slice(0, -1).map(valueOf);
     if (Number.isNaN(central)) return "–";
     return livingNumbers.text(low === undefined ? central : { low, central, high }, unit);
+  }
+
+  // A value of a control, as people read it.
+  function read(name, value) {
+    const { options, high, unit } = page.inputs[name];
+    if (options) return options[value] || "not given";
+    if (value === null) return "not given";
+    return high === undefined ? value : `${livingNumbers.format(value, ",.12g")}${unit && ` ${unit}`}`;
   }
 
   // Controls.
@@ -57,7 +73,7 @@ const livingPage = (() => {
   function control(name, input) {
     const id = `living-${name}`, label = make("label", { htmlFor: id, title: input.help }, input.label);
     if (input.options) {
-      const options = input.options.map((one, place) => make("option", { value: place }, one || "not given"));
+      const options = input.options.map((_, place) => make("option", { value: place }, read(name, place)));
       const select = make("select", { id }, ...options);
       select.addEventListener("change", () => set({ [name]: Number(select.value) }));
       return { row: make("div", {}, label, select), show: () => (select.value = state[name]) };
@@ -92,7 +108,7 @@ const livingPage = (() => {
       field.setCustomValidity("");
       if (state[name] === null) range.value = 0;
       else if (at(Number(range.value)) !== state[name]) range.value = step(state[name]);
-      range.setAttribute("aria-valuetext", state[name] === null ? "not given" : `${livingNumbers.format(state[name], ",.12g")}${unit}`);
+      range.setAttribute("aria-valuetext", read(name, state[name]));
     };
     return { row: make("div", {}, label, make("span", {}, field, unit), range, allowed), show };
   }
@@ -104,13 +120,15 @@ const livingPage = (() => {
     let held;
     addEventListener("beforeprint", () => {
       held = { ...state };
-      set(Object.fromEntries(Object.entries(page.inputs).map(([name, one]) => [name, one.value])), false);
+      set(printed, false);
     });
     addEventListener("afterprint", () => set(held, false));
-    controls = Object.entries(page.inputs).map(([name, input]) => control(name, input));
+    // Choices first: they are low, and decide most.
+    const sorted = Object.entries(page.inputs).sort(([, one], [, other]) => (one.high !== undefined) - (other.high !== undefined));
+    controls = sorted.map(([name, input]) => control(name, input));
     told = make("output", { data: { "aria-live": "polite" } });
     const button = (words, act) => {
-      const one = make("button", { type: "button" }, words);
+      const one = make("button", { type: "button", title: words === "keep" ? "keep these numbers beside the next ones" : "" }, words);
       one.addEventListener("click", act);
       return one;
     };
@@ -120,12 +138,15 @@ const livingPage = (() => {
       setTimeout(() => (target.textContent = words), 1500);
     };
     const buttons = make("div", { className: "living-buttons" },
-      button("reset", () => ((kept = []), set(Object.fromEntries(Object.entries(page.inputs).map(([name, one]) => [name, one.value]))))),
-      ...(page.compared.length ? [button("keep this state beside", keep)] : []),
-      button("copy a link to these numbers", copied(() => location.href)),
-      button("copy the command", copied(command)));
-    const code = make("code", { className: "living-command" });
-    panel.append(make("div", { className: "living-controls" }, ...controls.map(({ row }) => row)), told, code, buttons);
+      button("reset", () => ((kept = []), set(printed))),
+      ...(page.compared.length ? [button("keep", keep)] : []),
+      button("copy link", copied(() => location.href)),
+      button("copy command", copied(command)));
+    const code = make("code", { className: "living-command", tabIndex: 0 });
+    // What was done, and what can be, stays in sight; the controls go by below it.
+    panel.append(make("div", { className: "living-body" },
+      make("div", { className: "living-head" }, told, buttons, code),
+      make("div", { className: "living-controls" }, ...controls.map(({ row }) => row))));
     controls.push({ show: () => (code.textContent = command()) });
     equations();
   }
@@ -165,8 +186,7 @@ const livingPage = (() => {
 
   function remember() {
     const written = (values) => String(new URLSearchParams(Object.entries(values).map(([name, one]) => [name, page.inputs[name].options?.[one] ?? one ?? ""])));
-    const now = Object.fromEntries(changed().map((name) => [name, state[name]]));
-    history.replaceState(null, "", changed().length || kept.length ? `#~${[now, ...kept].map(written).join("~")}` : "#");
+    history.replaceState(null, "", changed().length || kept.length ? `#~${[moves(), ...kept].map(written).join("~")}` : "#");
   }
 
   // Let everything follow.
@@ -195,7 +215,7 @@ const livingPage = (() => {
         one.classList.toggle("moved", text !== one.dataset.printed);
       }
     });
-    const seen = (selector) => query(selector).filter((one) => !one.closest(".off")).length;
+    const seen = (selector) => query(selector).filter((one) => !one.closest(".off, #parameters-used")).length;
     let stale = 0;
     page.waits.forEach((names, place) => {
       const waits = names.some((name) => moved.has(name));
@@ -205,11 +225,12 @@ const livingPage = (() => {
       }
     });
     for (const { show } of controls) show();
+    for (const one of panel.querySelectorAll("[id]")) one.closest("div").classList.toggle("changed", moved.has(one.id.slice(7)));
     const few = (count, one, many) => `${count} ${count === 1 ? one : many}`;
     const places = seen(".moved") + seen(".turned");
     const changes = places ? few(places, "place of the text", "places of the text") : Object.keys(page.figures).length ? "Figures alone" : "Nothing of the text";
-    const greyed = stale ? `; ${few(stale, "greyed part needs", "greyed parts need")} a run of:` : ". The same by a run:";
-    told.textContent = again ? "This choice needs a run of:" : moved.size
+    const greyed = stale ? `; ${few(stale, "greyed part needs", "greyed parts need")} a run.` : ".";
+    told.textContent = again ? "This choice needs a run of the command." : moved.size
       ? `${changes} changed${greyed}`
       : "These are the numbers as printed.";
     compare();
@@ -221,38 +242,41 @@ const livingPage = (() => {
   // States side by side: the present one, and up to two that were kept.
   let kept = [], table;
   function keep() {
-    kept = [...kept, Object.fromEntries(changed().map((name) => [name, state[name]]))].slice(-2);
+    kept = [...kept, moves()].slice(-2);
     set({});
   }
 
   function compare() {
     if (!page.compared.length) return;
     table ??= query(`.k${page.compared[0][1]}`)[0].closest(".cell").appendChild(make("div", { className: "living-compare", tabIndex: 0, data: { role: "region", "aria-label": "states side by side" } }));
-    const named = (values) => Object.entries(values).map(([name, one]) => `${name} = ${page.inputs[name].options?.[one] ?? one}`).join(", ") || "as printed";
-    const columns = [...kept, Object.fromEntries(changed().map((name) => [name, state[name]]))];
-    const printed = Object.fromEntries(Object.entries(page.inputs).map(([name, one]) => [name, one.value]));
-    const texts = columns.map((values) => {
-      results = compute({ ...printed, ...values });
-      return page.compared.map(([, place]) => tied(shown(page.outputs[place])));
-    });
-    results = compute(state);
-    const head = make("tr", {}, make("td"), ...columns.map((values, at) => make("th", { scope: "col" }, at < kept.length ? named(values) : "now")));
+    const named = (values) => Object.entries(values).map(([name, one]) => make("div", {}, `${page.inputs[name].label}: ${tied(read(name, one))}`));
+    const columns = [...kept, moves()];
+    const texts = columns.map((values) => elsewhere(values, () => page.compared.map(([, place]) => tied(shown(page.outputs[place])))));
+    const head = make("tr", {}, make("td"), ...columns.map((values, at) => make("th", { scope: "col" },
+      ...(at === kept.length ? ["now"] : Object.keys(values).length ? named(values) : ["as printed"]))));
     const rows = page.compared.map(([label], at) => make("tr", {}, make("th", { scope: "row" }, label), ...texts.map((one) => make("td", {}, one[at]))));
     table.replaceChildren(...(kept.length ? [make("table", { className: "table" }, make("thead", {}, head), make("tbody", {}, ...rows))] : []));
   }
 
   // Figures.
   const drawn = {};
+  const said = (parts) => parts.map((part) => (typeof part === "string" ? part : Array.isArray(part)
+    ? said(valueOf(part[0]) > 0 ? part[1] : part[2]) : shown(page.outputs[part]))).join("");
   async function draw() {
-    for (const [name, { spec, fields, rows }] of Object.entries(page.figures)) {
-      const filled = rows.map((row) => Object.fromEntries(fields.map((field, at) => [field, valueOf(row[at])])));
+    for (const [name, figure] of Object.entries(page.figures)) {
+      const { spec, fields, heads, rows, alt, kept } = figure, moved = changed();
+      const filled = () => rows.map((row) => Object.fromEntries(fields.map((field, at) => [field, valueOf(row[at])])));
       if (drawn[name] === undefined) {
         drawn[name] = null;
         await livingFigures.ready();
-        drawn[name] = livingFigures.draw(document.getElementById(name), spec, filled);
+        drawn[name] = livingFigures.draw(document.getElementById(name), spec, filled());
         return draw();
       }
-      if (drawn[name]) livingFigures.update(drawn[name], filled);
+      if (!drawn[name]) continue;
+      const now = filled(), table = livingFigures.table(now, fields, heads), stands = alt && !moved.some((one) => kept.includes(one));
+      const words = moved.length && (stands ? said(alt) : "This figure has moved: its data and the text have its numbers.");
+      figure.printed ??= elsewhere({}, () => livingFigures.table(filled(), fields, heads));
+      livingFigures.update(drawn[name], now, words, table !== figure.printed && `${page.name}.${name}.moved.csv`, table);
     }
   }
 
@@ -296,9 +320,9 @@ const livingPage = (() => {
       // What is not given is no number.
       compute = (values) => program(Object.fromEntries(Object.entries(values).map(([name, one]) => [name, one ?? NaN])));
     },
-    begin(where, loader) {
-      [panel, load] = [where, loader];
-      for (const [name, one] of Object.entries(page.inputs)) state[name] = one.value;
+    begin(where) {
+      panel = where;
+      for (const [name, one] of Object.entries(page.inputs)) printed[name] = state[name] = one.value;
       build();
       set({}, false);
     },
