@@ -16,7 +16,7 @@ from llmpower.step import case as cases
 from llmpower.step.cap import capped
 from llmpower.step.case import Case
 from llmpower.step.point import point
-from llmpower.step.work import fewest, fits, needed_bytes, net_of, stored_bytes
+from llmpower.step.work import attention_flop, fewest, fits, needed_bytes, net_of, positions, stored_bytes, work
 from llmpower.trace import Words, by_choice, either, traced
 
 BOUNDARIES = ("accelerators", "server", "facility")
@@ -197,6 +197,21 @@ class Estimate:
         weights = stored_bytes(net_of(self.case))
         caches = needed_bytes(self.case) - weights
         return {"weights": weights, "caches": caches, "left": -self.missing_bytes}
+
+    @property
+    def utilisation(self):
+        """Shares of what all accelerators could move and multiply, by their datasheets: bandwidth and arithmetic. [1]
+
+        Bytes are those that the step reads; operations those that the network needs, of tokens and prompts, which is
+        called model FLOP utilisation.
+        """
+        case, (_, net, unit, fitted, n, *_) = self.case, self.form
+        done, tokens = work(case), self.tokens_per_s
+        looking = attention_flop(net, positions(net, case.prefilled_tokens / 2))
+        read = done.linear_flop + looking
+        flop = tokens * (done.flop + case.prefilled_tokens / case.output_tokens * read)
+        moving = self.step.memory_time_s * fitted.reached_bandwidth_share / self.step_s
+        return {"bandwidth": moving, "arithmetic": flop / (n * unit.dense_bf16_flop_per_s)}
 
     @property
     def bound(self):

@@ -312,7 +312,8 @@ def _run_text(found):
     shown = ", ".join(f"{name} {three(1000 * time)}" for name, time in zip(names, times))
     took = f"a step takes {three(1000 * found.step_s)} ms, bound by {found.bound}: {shown} ms, in part at once"
     sizes = ", ".join(f"{name} {three(size / 1e9)}" for name, size in found.memory_bytes.items())
-    held = [took, f"memory of all together: {sizes} GB"]
+    used = " and ".join(f"{three(100 * share)} % of the {name}" for name, share in found.utilisation.items())
+    held = [took, f"of what the datasheet allows this uses {used}", f"memory of all together: {sizes} GB"]
     energy = ["where the energy goes, J/token", *_table(parts, 2)]
     return _page(found, [f"batch {found.batch:,.6g}, {_run(found)}"], _table(rows), energy, held)
 
@@ -398,7 +399,8 @@ _INPUTS = (*_COPY[:2], "n_accelerators", "batch", *_COPY[2:], "boundary")
 _FOUND = (
     "fits", "missing_bytes", "tokens_per_s", "tokens_per_s_per_user", "power_w", "j_per_token", "prefill_j_per_token",
     "step_s", "time_between_tokens_s", "first_token_s", "j_per_input_token", "j_per_total_token", "j_per_request",
-    "tokens_per_s_per_mw", "memory_bytes", "bound", "energy_by_part", "calibration", "notes", "low", "high",
+    "tokens_per_s_per_mw", "memory_bytes", "utilisation", "bound", "energy_by_part", "calibration", "notes", "low",
+    "high",
 )  # fmt: skip
 
 

@@ -57,6 +57,10 @@ def test_a_dense_step_on_one_accelerator_by_hand(paper):
     # 32 x 50 us + 8 x 40 us.
     assert step.overhead_time_s == pytest.approx(1.92e-3)
     assert step.expert_time_s == step.link_time_s == 0
+    # 15,009,849,344 and 1,048,576,000 B at 3.35 TB/s are 4.79356 ms; 8 x (2 x 7,504,924,672 + 4 x 32 x 32 x 128 x
+    # 1,000) = 124.273 GFLOP at 989 TFLOP/s are 0.125655 ms.
+    used = {"bandwidth": 4.79356 / 7.279968, "arithmetic": 0.125655 / 7.279968}
+    assert found.utilisation == pytest.approx(used, rel=1e-5)
     # 5.012181 + 0.347786 + 1.92 = 7.279968 ms.
     assert found.step_s == pytest.approx(7.279968e-3, rel=1e-6)
     assert found.tokens_per_s == pytest.approx(1098.906, rel=1e-6)

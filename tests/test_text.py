@@ -31,7 +31,7 @@ def test_estimate_tells_what_a_reader_needs(say):
     assert (code, err) == (0, "")
     found = estimate("llama-3.1-70b", "h100-sxm", 4, 64, 200, 400)
     assert out == str(found) + "\n"
-    assert len(out.splitlines()) <= 43
+    assert len(out.splitlines()) <= 44
     lines = readable(out)
     assert "Llama-3.1-70B-Instruct on 4 x NVIDIA H100 SXM5 80 GB" in lines
     assert "batch 64, prompt 200, output 400, mean context 400 tokens" in lines
@@ -117,6 +117,7 @@ def test_estimate_as_json(say):
         "j_per_request",
         "tokens_per_s_per_mw",
         "memory_bytes",
+        "utilisation",
         "bound",
         "energy_by_part",
         "calibration",
