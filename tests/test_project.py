@@ -110,13 +110,15 @@ def test_committed_chapters_hold_outputs_but_no_pictures_or_run_times():
             assert "execution" not in cell.metadata and "papermill" not in cell.metadata
             for output in cell.get("outputs", []):
                 assert not [kind for kind in output.get("data", {}) if kind.startswith("image/")]
+                # A cell prints through `report`; the value of its last line would be shown as well.
+                assert output.output_type != "execute_result", f"{path.name}, {cell.id}"
 
 
 def test_committed_notebooks_are_short_enough_to_be_read_as_a_difference():
     """A change detector: one record a cell, a line or two a number."""
     paths = [*(BOOK / "chapters").glob("*.ipynb"), BOOK / "index.ipynb"]
     assert len(paths) == 9
-    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in paths) <= 24_400
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in paths) <= 24_500
     for path in paths:
         for cell in files.read_notebook(path).cells:
             kinds = [kind for output in cell.get("outputs", []) for kind in output.get("data", {})]

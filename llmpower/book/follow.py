@@ -35,7 +35,7 @@ _MARK = re.compile("\ue000(\\d+)\ue001")
 # A longer text than so many letters is no label; the name stands for it.
 _LABEL = 60
 # What the page is told even where no parameter is read.
-_ALWAYS = ("report.moving", "report.compare", "report.alt")
+_ALWAYS = ("report.moving", "report.compare", "report.alt", "report.substitute")
 _CHANGING = {"append", "extend", "update", "setdefault", "insert", "add", "sort"}
 _DRAWING = re.compile(r"matplotlib|llmpower\.figures(?!\.moving)")
 
@@ -121,7 +121,7 @@ class Follower:
                 self.needed = needs & self.kept
                 self.current["lines"] |= dict.fromkeys(range(one.lineno, one.end_lineno + 1), needs)
                 again = needs or isinstance(one, ast.FunctionDef) or isinstance(getattr(one, "value", 0), ast.Lambda)
-                # A figure that no parameter moves can be explored.
+                # A figure that no parameter moves can be explored, and an equation filled in.
                 again = again or _called(getattr(one, "value", None)) in _ALWAYS
                 for part in self._parts(one) if again else ():
                     self._do(part)
@@ -246,9 +246,9 @@ class Follower:
         self.inputs[name] |= {"low": quantity.low, "high": quantity.high, "whole": quantity.type == "int"}
         self.names[name] = self.tape.input(name)
 
-    def substituted(self, formula, given):
-        """An equation into which the page can put numbers."""
-        self.equations[formula.__name__] = formula, given, formula(*given)
+    def substituted(self, *equation):
+        """An equation into which the page can put numbers: its formula, whose they are, they, and the result."""
+        self.equations[equation[0].__name__] = equation
 
     def alt(self, name, words):
         """Alternative text of a figure: at first what the run has, then the same as it follows."""
@@ -294,7 +294,7 @@ class Follower:
     def _left(self):
         moved = {name: self._moved(name) for name in self.inputs}
         self._outputs, self._sets = [what for _, *what in self.tape.outputs.values()], []
-        equations = {name: [*given, result] for name, (_, given, result) in self.equations.items()}
+        equations = {name: [*given, result] for name, (*_, given, result) in self.equations.items()}
         cells = [cell for one in self.figures.values() for row in one["rows"] for cell in row]
         parts = [one for _, *what in self._outputs for one in what] + cells + sum(equations.values(), [])
         wanted = list({id(one): one for one in parts if isinstance(one, Number)}.values())
@@ -333,10 +333,7 @@ class Follower:
                 }
                 for name, one in self.figures.items()
             },
-            "equations": {
-                f"eq-{name.replace('_', '-')}": self._equation(formula, given, result)
-                for name, (formula, given, result) in self.equations.items()
-            },
+            "equations": {f"eq-{name.replace('_', '-')}": self._equation(*one) for name, one in self.equations.items()},
         }
         return {
             "glue": glue,
@@ -367,11 +364,11 @@ class Follower:
             parts[place] = [self._place(what[0]), *map(self._said, what[1:])] if case else int(number)
         return parts
 
-    def _equation(self, formula, given, result):
+    def _equation(self, formula, of, given, result):
         names = [*inspect.signature(formula).parameters, formula.__name__]
         *terms, result = ([self._place(one), quantities()[name].unit] for one, name in zip([*given, result], names))
         marks = {name: f"@{place}@" for place, name in enumerate(names[:-1])}
-        return {"latex": symbolic.latex(formula, marks), "terms": terms, "result": result}
+        return {"latex": symbolic.latex(formula, marks), "of": of, "terms": terms, "result": result}
 
     def _set(self, needs):
         if needs not in self._sets:

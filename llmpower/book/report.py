@@ -138,10 +138,16 @@ def optional(name, value):
     return _again.optional(name) if _again else None if value == "" else value
 
 
-def substitute(formula, *values):
-    """Let a reader of the page see an equation of the chapter with these values, which follow its controls."""
+def substitute(formula, *values, of=""):
+    """Let a reader of the page see an equation of the chapter with these values, which follow its controls.
+
+    of: whose numbers they are, where that is not the case of the controls.
+    Returns what the formula gives, so no cell ends with this.
+    """
+    result = formula(*values)
     if _again:
-        _again.substituted(formula, values)
+        _again.substituted(formula, of, values, result)
+    return result
 
 
 def compare(numbers):

@@ -214,9 +214,9 @@ def contradicts(table, times=2):
 def worked(id):
     """One fitted run, taken apart with the constants as they stand.
 
-    A namespace: `net`, `unit` and `constants` as `served.step` takes them, its arguments `n`, `batch`, `context`,
-    `prompt` and `output`; `plain`, a `Step` that takes in no prompt, with its bytes and the times that they and its
-    operations would take alone; `whole`, the mean one; and the measured `time_s` and `energy_j` of a step.
+    A namespace: `net`, `unit`, `constants` and `point` as `served.step` takes them, its arguments `n`, `batch`,
+    `context`, `prompt` and `output`; `plain`, a `Step` that takes in no prompt, with its bytes and the times that they
+    and its operations would take alone; `whole`, the mean one; and the measured `time_s` and `energy_j` of a step.
     """
     runs = fit.Runs(keep=lambda c: np.array([one == id for one in c["id"]]))
     c, [(_, [software], net, unit, (*run, point))] = runs.columns, runs.parts()
@@ -237,7 +237,7 @@ def worked(id):
     counted |= {"ideal_time_s": ideal / serving.board_power_w(n, 1, unit.tdp_w)}
     measured = {"time_s": time, "energy_j": decode.energy_j(c["power_w"][0], time)}
     asked = {"n": n, "batch": batch, "context": context, "prompt": prompt, "output": output}
-    steps = {"net": net, "unit": unit, "constants": found, "plain": plain, "whole": whole}
+    steps = {"net": net, "unit": unit, "constants": found, "point": point, "plain": plain, "whole": whole}
     return SimpleNamespace(**steps, **asked, **counted, **measured)
 
 

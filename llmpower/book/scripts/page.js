@@ -282,17 +282,18 @@ const livingPage = (() => {
 
   // Equations with the reader's numbers.
   function equations() {
-    for (const [label, { latex, terms, result }] of Object.entries(page.equations)) {
+    for (const [label, { latex, of, terms, result }] of Object.entries(page.equations)) {
       const box = document.getElementById(`equation-${label}`);
       if (!box) continue;
       const shown = make("div", { className: "living-equation", data: { "aria-live": "polite" } });
       const number = ([place, unit]) => {
         const value = valueOf(place), size = Math.abs(value), scaled = livingNumbers.scales[unit];
-        if (!scaled && size > 0 && (size < 1e-3 || size >= 1e7)) {
+        const printed = scaled ? unit : unit.replace("2", "²").replace("3", "³").replace("usd", "USD");
+        if (!scaled && size > 0 && size < Infinity && (size < 1e-3 || size >= 1e7)) {
           const [digits, exponent] = value.toExponential(2).split("e");
-          return `${digits} \\times 10^{${Number(exponent)}}${unit === "1" ? "" : `\\,\\text{${unit}}`}`;
+          return `${digits} \\times 10^{${Number(exponent)}}${unit === "1" ? "" : `\\,\\text{${printed}}`}`;
         }
-        const text = Number.isNaN(value) ? "–" : livingNumbers.text(value, unit);
+        const text = Number.isNaN(value) ? "–" : livingNumbers.text(value, printed);
         return `\\text{${text.replaceAll("%", "\\%")}}`;
       };
       const write = () => {
@@ -301,7 +302,7 @@ const livingPage = (() => {
         shown.textContent = `\\[${filled} = ${number(result)}\\]`;
         MathJax.typesetPromise([shown]);
       };
-      const button = make("button", { type: "button", className: "living-with", data: { "aria-pressed": "false" } }, "with these numbers");
+      const button = make("button", { type: "button", className: "living-with", data: { "aria-pressed": "false" } }, of ? `with the numbers of ${of}` : "with these numbers");
       button.addEventListener("click", () => {
         const on = button.getAttribute("aria-pressed") === "false";
         button.setAttribute("aria-pressed", on);
