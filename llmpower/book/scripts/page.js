@@ -300,7 +300,8 @@ const livingPage = (() => {
         if (!button.getAttribute("aria-pressed").startsWith("t")) return;
         const filled = latex.replace(/@(\d+)@/g, (_, at) => `{${number(terms[at])}}`);
         shown.textContent = `\\[${filled} = ${number(result)}\\]`;
-        MathJax.typesetPromise([shown]);
+        // The keyboard scrolls what is wider than the page.
+        MathJax.typesetPromise([shown]).then(() => (shown.tabIndex = shown.scrollWidth > shown.clientWidth ? 0 : -1));
       };
       const button = make("button", { type: "button", className: "living-with", data: { "aria-pressed": "false" } }, of ? `with the numbers of ${of}` : "with these numbers");
       button.addEventListener("click", () => {
