@@ -13,7 +13,9 @@ from llmpower.facts import catalog
 from llmpower.facts.claims import claim
 from llmpower.facts.runs import measured
 from llmpower.formulas import dennard, escalator
+from llmpower.formulas.elementwise import floor
 from llmpower.ranges import Range
+from llmpower.trace import by_choice
 
 # The article's own series; the 80 GB version stands for the A100.
 ARTICLE_SERIES = ("v100-sxm2-32gb", "a100-sxm-80gb", "h100-sxm", "b200")
@@ -131,13 +133,20 @@ def w_per_mm2(record):
 
 @dataclass(frozen=True)
 class Budget:
-    """What a supply of power makes of one accelerator; all of them together, None where no source gives a peak."""
+    """What a supply of power makes of one accelerator; all of them together, not a number where no peak is known."""
 
     record: catalog.Record
     counted: str
-    whole: int
-    flop_per_s: float | None
+    whole: float
+    flop_per_s: float
     bytes_per_s: float
+
+
+@by_choice
+def _counted(record, metric):
+    """How the peak of an accelerator is counted, and the peak."""
+    peak = _peak(record, "bf16" if metric == "bandwidth" else metric)
+    return (_PEAKS[peak.quantity], peak.value) if peak else ("", math.nan)
 
 
 def budget(name, metric, power_budget_w):
@@ -146,15 +155,13 @@ def budget(name, metric, power_budget_w):
     metric: one of `GAIN_METRICS`; with "bandwidth", the 16-bit peak is counted.
 
     >>> budget("h100", "bf16", 1e6).whole
-    1428
+    1428.0
     """
     record = catalog.accelerator(name)
-    counted, flop_per_s = "", None
-    if peak := _peak(record, "bf16" if metric == "bandwidth" else metric):
-        counted = _PEAKS[peak.quantity]
-        flop_per_s = escalator.budget_flop_per_s(power_budget_w, escalator.peak_flop_per_j(peak.value, record.tdp_w))
+    counted, peak = _counted(record, metric)
+    flop_per_s = escalator.budget_flop_per_s(power_budget_w, escalator.peak_flop_per_j(peak, record.tdp_w))
     bytes_per_j = escalator.peak_bytes_per_j(record.memory_bandwidth_bytes_per_s, record.tdp_w)
-    whole = math.floor(escalator.budget_accelerators(power_budget_w, record.tdp_w))
+    whole = floor(escalator.budget_accelerators(power_budget_w, record.tdp_w))
     return Budget(record, counted, whole, flop_per_s, escalator.budget_bytes_per_s(power_budget_w, bytes_per_j))
 
 

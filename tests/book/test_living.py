@@ -24,7 +24,12 @@ STATES = {
     "datacenter-scale": {"queries_per_day": 3e9, "model": "llama-3.1-8b", "pue": 1.4, "batch": 48, "rack_kw": 60},
     "dennard-collapse": {"scale_factor": 1.3, "generations": 6, "temperature_k": 310, "cooling_ratio": 3},
     "model-against-measurement": {"accelerator": "h200-sxm", "batch": 8},
-    "tdp-escalator": {"power_budget_w": 5e6},
+    "tdp-escalator": {
+        "power_budget_w": 5e6,
+        "first_accelerator": "m2-ultra",
+        "last_accelerator": "mi300x",
+        "metric": "fp8",
+    },
     "three-layer-mitigations": {"batch": 32, "model": "qwen3-32b", "context_tokens": 4000, "quantized_format": "int4"},
     "tokens-per-watt": {"batch": 4, "context_tokens": 3000, "battery_wh": 80, "power_cap_w": 300, "idle_hours": 3},
     "what-if": {"model": "llama-3.1-8b", "queries_per_day": 3e7, "tokens_per_s_per_user": 40, "software": "vllm"},
