@@ -58,7 +58,7 @@ class Estimate:
     @property
     def notes(self):
         """What was assumed, and what is not known, in words."""
-        return (*self.case.assumed, *_left_out(self.case, self.calibration))
+        return (*self.case.model.get("assumed", ()), *self.case.assumed, *_left_out(self.case, self.calibration))
 
     @property
     def spans(self):
@@ -420,7 +420,8 @@ def estimate(
 ):
     """Predict speed, power and energy of a model on a machine, as an `Estimate`; counts of tokens may be arrays.
 
-    model, accelerator: names of the catalog, or what people type for them.
+    model, accelerator: names of the catalog, or what people type for them; a model may be a `config.json`: its path,
+    its folder, or what it holds.
     n_accelerators: accelerators that share the model. [1]
     batch: sequences decoded together, on average. [1]
     prompt_tokens: tokens of a prompt. [1]

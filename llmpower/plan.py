@@ -167,7 +167,7 @@ def plan(
     Parameters
     ----------
     model, accelerator : str
-        Names of the catalog, or what people type for them.
+        Names of the catalog, or what people type for them; a model may be a `config.json`, as for `estimate`.
     queries_per_day : float
         Queries the service answers, mean over the year. [1/day]
     weight_format, kv_format, parallelism, software : str

@@ -6,8 +6,10 @@ to the SI unit of the quantity; formulas never see a pJ/bit.
 
 import difflib
 import functools
+import json
 from dataclasses import dataclass, field
 
+from llmpower.facts import configuration
 from llmpower.facts.quantities import quantities
 from llmpower.facts.tables import TABLES, TIDY, FactError, Named, UnknownAttribute, UnknownName, rows
 from llmpower.facts.units import UNITS
@@ -217,11 +219,35 @@ def find(kind, name):
     raise UnknownName(f"no {kind} is called {name!r}{where}; {hint}")
 
 
+@functools.lru_cache(32)
+def _configured(text, name):
+    """`Model` of a configuration; the same one is the same object."""
+    name = f"{name}/config.json" if name in models() else name
+    try:
+        net, assumed = configuration.network(json.loads(text))
+    except UnknownName as error:
+        raise UnknownName(f"{name}: {error}") from None
+    own = {"entity": name, "name": name, "params_published": None, "assumed": assumed}
+    return Model(name, Named(name, dict.fromkeys(_MODEL_TEXT, "") | net | own))
+
+
+def _own_model(name):
+    """`Model` of a configuration, its file or its folder; None where a name is meant."""
+    if isinstance(name, dict):
+        return _configured(*configuration.plain(name))
+    path = None if _plain(str(name)) in spellings("model") else configuration.located(name)
+    return path and _configured(*configuration.load(path))
+
+
 @by_choice
 def look_up(kind, name):
-    """Record of what somebody typed; a record is handed back as it is, unless a model was given for a machine."""
-    fitting = isinstance(name, Record) and isinstance(name, Model) == (kind == "model")
-    return name if fitting else NAMED[kind]()[find(kind, str(name))]
+    """Record of what somebody typed; a record is handed back as it is, unless a model was given for a machine.
+
+    A model may be the `config.json` of a network too: its path, its folder, or what it holds.
+    """
+    if isinstance(name, Record) and isinstance(name, Model) == (kind == "model"):
+        return name
+    return kind == "model" and _own_model(name) or NAMED[kind]()[find(kind, str(name))]
 
 
 def accelerator(name):
