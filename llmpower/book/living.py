@@ -82,14 +82,17 @@ def dress(notebook, name, folder):
     def glued(found):
         key = found[1]
         one = left["glue"].get(key)
+        if key not in shown and one is None:
+            return found[0]
         if isinstance(one, str):
             return one
-        plain = escaped(records.tied(shown[key]))
+        # A branch that the run did not take may name what it did not show.
+        plain = escaped(records.tied(shown.get(key, "–")))
         return f"[{plain}]{{.waits .w{one['waits']}}}" if one else plain
 
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = _GLUE.sub(lambda found: glued(found) if found[1] in shown else found[0], cell.source)
+            cell.source = _GLUE.sub(glued, cell.source)
             continue
         page = left["cells"].get(str(cell.execution_count), {"prints": {}, "waits": None})
         figure = cell.metadata.get("mystnb", {}).get("figure")
@@ -101,7 +104,7 @@ def dress(notebook, name, folder):
         for place, output in enumerate(prints):
             text = page["prints"].get(str(place), output.data["text/markdown"])
             # Texts that a choice of words holds may name numbers, too.
-            while (once := _GLUE.sub(lambda found: glued(found) if found[1] in shown else found[0], text)) != text:
+            while (once := _GLUE.sub(glued, text)) != text:
                 text = once
             output.data["text/markdown"] = text
     for cell in notebook.cells:

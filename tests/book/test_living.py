@@ -1,6 +1,7 @@
 """Pages that follow their controls, from disk and without a network: what moves is what a run would print."""
 
 import csv
+import json
 import math
 import pathlib
 import re
@@ -8,9 +9,11 @@ import shlex
 import urllib.parse
 
 import axe_playwright_python
+import nbformat
 import pytest
 
 from llmpower.book import files, follow
+from llmpower.book import living as pages
 from llmpower.book.records import tied
 from tests.book.browser import DESKTOP, NEEDS_CHROMIUM, PHONE, SMALL_PHONE, Reader, tell
 from tests.chapters.reading import read
@@ -576,3 +579,16 @@ def test_without_scripts_a_page_is_whole(browser, living, site, left):
         plain, moving = ([one for one in some if "\\(" not in one] for some in texts)
         assert len(plain) > 5 and set(plain) <= set(texts[1]), chapter
     bare.context.close()
+
+
+def test_a_branch_that_the_run_did_not_take_may_name_what_it_did_not_show(tmp_path):
+    told = "[with {glue:text}`there`]{.c1-1 .off}[without {glue:text}`later`, {glue:text}`nowhere`]{.c1-0}"
+    cells = {"1": {"prints": {"0": told}, "waits": None}}
+    left = {"glue": {"there": "[5]{.k0}", "later": {"waits": 0}}, "cells": cells, "used": {}}
+    files.replace({tmp_path / follow.FILE: json.dumps(left | {"page": {"inputs": {}, "figures": {}}})})
+    printed = nbformat.v4.new_output("display_data", {"text/markdown": "without"})
+    cell = nbformat.v4.new_code_cell("", execution_count=1, outputs=[printed])
+    pages.dress(nbformat.v4.new_notebook(cells=[cell]), "any", tmp_path)
+    # A key that nobody has stays for the check of the site.
+    wanted = "[with [5]{.k0}]{.c1-1 .off}[without [–]{.waits .w0}, {glue:text}`nowhere`]{.c1-0}"
+    assert printed.data["text/markdown"] == wanted
