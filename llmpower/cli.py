@@ -34,6 +34,8 @@ def _estimate(json, sensitivity, **given):
       llmpower estimate llama-3.1-70b h100-sxm --n-accelerators 4 --batch 64 --prompt-tokens 200 --output-tokens 400
       llmpower estimate qwen3-30b-a3b b200 --batch 1,8,64,512 --output-tokens 500 --boundary facility
       llmpower estimate path/to/config.json h100-sxm --batch 8 --prompt-tokens 1000 --output-tokens 300
+      llmpower estimate qwen3-8b 'rtx-4090,memory_bytes=48 GB,tdp_w=350' --batch 8 --output-tokens 300
+      llmpower estimate qwen3-8b my.yml    # with lines such as memory_bytes: 96 GB
     """
     from llmpower import ranges, text
 
@@ -244,7 +246,10 @@ _OPTIONS = {
     "old": ("old", "a commit, a tag or a folder with a book", _FOLDER | {"metavar": "OLD"}),
     "new": ("new", "the same (default: the book as it lies here)", _FOLDER | {"metavar": "NEW", "nargs": "?"}),
 }  # fmt: skip
-_SUCH_AS = {"model": "llama-3.1-70b, Qwen3-32B or path/to/config.json", "accelerator": "h100-sxm, H100 or b200"}
+_SUCH_AS = {
+    "model": "llama-3.1-70b, Qwen3-32B or path/to/config.json",
+    "accelerator": "h100-sxm, B200, h100-sxm,tdp_w=350 or my.yml",
+}
 # What counts where nothing is given and the signature has no value for it.
 _UNLESS_GIVEN = {
     "output_tokens": "none, prompts count as read already",

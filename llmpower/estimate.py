@@ -58,7 +58,8 @@ class Estimate:
     @property
     def notes(self):
         """What was assumed, and what is not known, in words."""
-        return (*self.case.model.get("assumed", ()), *self.case.assumed, *_left_out(self.case, self.calibration))
+        own = (*self.case.model.get("assumed", ()), *self.case.accelerator.get("assumed", ()))
+        return (*own, *self.case.assumed, *_left_out(self.case, self.calibration))
 
     @property
     def spans(self):

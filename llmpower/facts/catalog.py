@@ -7,9 +7,10 @@ to the SI unit of the quantity; formulas never see a pJ/bit.
 import difflib
 import functools
 import json
+import statistics
 from dataclasses import dataclass, field
 
-from llmpower.facts import configuration
+from llmpower.facts import configuration, machine
 from llmpower.facts.quantities import quantities
 from llmpower.facts.tables import TABLES, TIDY, FactError, Named, UnknownAttribute, UnknownName, rows
 from llmpower.facts.units import UNITS
@@ -239,15 +240,62 @@ def _own_model(name):
     return path and _configured(*configuration.load(path))
 
 
+@functools.cache
+def _flop_per_byte():
+    """Dense operations in 16 bit for each byte of memory bandwidth, over single accelerators: least, middle, most."""
+    peak, rate = "dense_bf16_flop_per_s", "memory_bandwidth_bytes_per_s"
+    single = (one for one in records("accelerators.csv").values() if one.category != "system")
+    ratios = sorted(one.value(peak) / one.value(rate) for one in single if one.get(peak) and one.get(rate))
+    return ratios[0], statistics.median_low(ratios), ratios[-1]
+
+
+@functools.lru_cache(32)
+def _typed(title, given):
+    """Machine of values that somebody typed; the same ones are the same object."""
+    values = dict(given)
+    like, name = (values.pop(key, None) for key in ("like", "name"))
+    facts, typed = dict(accelerator(like).facts) if like else {}, machine.read(values)
+    for quantity in typed:
+        facts.pop(machine.REACHED.get(quantity), None)
+    if missing := [one for one in machine.NEEDED if one not in facts and one not in typed]:
+        raise UnknownName(f"{title}: give {', '.join(f'{one} [{quantities()[one].unit}]' for one in missing)} too")
+
+    def fact(quantity, value, unit="text", low=None, high=None):
+        return Fact(title, quantity, value, low, high, unit, "convention", "", "", "", "as typed", str(value))
+
+    said = ", ".join(f"{quantity} {value}" for quantity, value in values.items())
+    told = [f"machine as typed: {said}" + (f"; the rest as {like}" if like else "")]
+    facts |= {quantity: fact(quantity, value, quantities()[quantity].unit) for quantity, value in typed.items()}
+    if (peak := "dense_bf16_flop_per_s") not in facts:
+        low, middle, high = _flop_per_byte()
+        facts[peak] = fact(peak, middle * facts["memory_bandwidth_bytes_per_s"].value, "FLOP/s")
+        told.append(
+            f"no 16-bit rate given: taken as {middle:.0f} operations a byte of bandwidth, the middle of the catalog,"
+            f" {low:.0f} to {high:.0f}; prompts and large batches hang on it, and the range leaves that out"
+        )
+    name = name or (f"{facts['name'].value}, changed" if like else title)
+    facts |= {"name": fact("name", name), "assumed": fact("assumed", tuple(told))}
+    return Record(title, Named(title, {"category": fact("category", "own")} | facts))
+
+
+def _own_machine(name):
+    """Record of values that were typed, or of a file with such; None where a name is meant."""
+    if found := machine.typed(name):
+        values, title = found
+        return _typed(title, tuple(sorted((key, str(value)) for key, value in values.items())))
+
+
 @by_choice
 def look_up(kind, name):
     """Record of what somebody typed; a record is handed back as it is, unless a model was given for a machine.
 
-    A model may be the `config.json` of a network too: its path, its folder, or what it holds.
+    A model may be the `config.json` of a network too: its path, its folder, or what it holds. An accelerator may be a
+    file in YAML, a dictionary, or a name with values behind it, as `facts.machine.typed` reads them.
     """
     if isinstance(name, Record) and isinstance(name, Model) == (kind == "model"):
         return name
-    return kind == "model" and _own_model(name) or NAMED[kind]()[find(kind, str(name))]
+    own = {"model": _own_model, "accelerator": _own_machine}.get(kind, lambda _: None)(name)
+    return own or NAMED[kind]()[find(kind, str(name))]
 
 
 def accelerator(name):

@@ -1,0 +1,88 @@
+"""A machine of one's own: values that somebody typed, alone or over those of a name of the catalog."""
+
+import os
+import re
+import reprlib
+
+from llmpower.facts.quantities import quantities
+from llmpower.facts.tables import UnknownName
+from llmpower.facts.units import UNITS
+
+# What a machine may have, and what it must have.
+_KNOWN = (
+    "memory_bytes", "memory_bandwidth_bytes_per_s", "tdp_w", "idle_w", "dense_bf16_flop_per_s", "dense_fp8_flop_per_s",
+    "dense_int8_flop_per_s", "dense_fp4_flop_per_s", "link_bytes_per_s", "bus_bytes_per_s", "network_bytes_per_s",
+    "accelerators_per_server", "reached_bf16_flop_per_s", "reached_bytes_per_s",
+)  # fmt: skip
+NEEDED = _KNOWN[:3]
+_MOST_BYTES = 100_000
+_VALUE = re.compile(r"\s*([-+.\d_,]+(?:[eE][-+]?\d+)?)\s*([A-Za-z]\S*)?\s*")
+# What was measured of a machine is no longer true where its rating is another.
+REACHED = {"dense_bf16_flop_per_s": "reached_bf16_flop_per_s", "memory_bandwidth_bytes_per_s": "reached_bytes_per_s"}
+
+
+def typed(name):
+    """Values by key that a text, a file in YAML or a dictionary gives of a machine, and its title; None for a name.
+
+    A text is a name with values behind it, such as ``"h100-sxm,tdp_w=350,memory_bytes=96 GB"``.
+    """
+    if isinstance(name, dict):
+        return dict(name), str(name.get("name") or name.get("like") or "own machine")
+    text = os.fspath(name) if isinstance(name, os.PathLike) else name
+    if not isinstance(text, str):
+        return None
+    if text.endswith((".yml", ".yaml")):
+        return _loaded(text), os.path.splitext(os.path.basename(text))[0]
+    if "=" not in text:
+        return None
+    like, *pairs = (part.strip() for part in re.split(r",(?=[^,]*=)", text))
+    values = {key.strip(): value.strip() for key, _, value in (pair.partition("=") for pair in pairs)}
+    return values | {"like": like}, text
+
+
+def _loaded(path):
+    import yaml
+
+    try:
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise OSError(None, "not a file")
+        with open(path, "rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+        if len(data) > _MOST_BYTES:
+            raise OSError(None, f"more than {_MOST_BYTES:,} bytes, which no machine has")
+        found = yaml.safe_load(data)
+    except OSError as error:
+        raise UnknownName(f"{path} cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, ValueError, RecursionError):
+        found = None
+    plain = isinstance(found, dict) and all(
+        isinstance(one, str | int | float) for pair in found.items() for one in pair
+    )
+    if not plain:
+        raise UnknownName(f"{path} is no machine: expected lines such as `memory_bytes: 96 GB` or `like: h100-sxm`")
+    return {str(key): value for key, value in found.items()}
+
+
+def read(values):
+    """Numbers by quantity in SI units, of values as they were typed; an `UnknownName` tells all that is wrong."""
+    found, problems = {}, []
+    for name, given in values.items():
+        if name not in _KNOWN:
+            problems.append(f"{name}: not a value of a machine; those are {', '.join(_KNOWN)}")
+            continue
+        quantity = quantities()[name]
+        parts = None if isinstance(given, bool) else _VALUE.fullmatch(str(given))
+        unit, factor = UNITS.get(parts[2], ("", 1)) if parts and parts[2] else (quantity.unit, 1)
+        try:
+            number = float(parts[1].replace(",", "").replace("_", "")) * factor
+        except (TypeError, ValueError):
+            number = None
+        if number is None or unit != quantity.unit or not quantity.low <= number <= quantity.high:
+            units = [one for one, (base, _) in UNITS.items() if base == quantity.unit]
+            allowed = f"{quantity.low:,.12g} to {quantity.high:,.12g} {quantity.unit}, or a number with one of"
+            problems.append(f"{name}: got {reprlib.repr(given)}; allowed is {allowed} {', '.join(units)}")
+            continue
+        found[name] = number
+    if problems:
+        raise UnknownName("; ".join(problems))
+    return found
