@@ -34,6 +34,10 @@ def __getattr__(name):
     raise AttributeError(f"llmpower has no {name!r}")
 
 
+def __dir__():
+    return [*__all__, "__version__"]
+
+
 class _Package(types.ModuleType):
     """Keeps the functions `estimate` and `plan` in sight when the modules of their names are loaded."""
 

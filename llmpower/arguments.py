@@ -86,7 +86,7 @@ class Check:
             # The same word is the same object, by which answers are found again.
             return next(one for one in allowed if one == given.lower())
         near = hint(str(given).lower(), allowed)
-        self.wrong(argument, f"got {given!r}; {near}allowed is {', '.join(allowed)}")
+        self.wrong(argument, f"got {reprlib.repr(given)}; {near}allowed is {', '.join(allowed)}")
 
     def number(self, argument, given, whole=False, arrays=False):
         """A number within the range of the quantity with this name, or an array of such where arrays are allowed."""

@@ -295,10 +295,24 @@ class Estimate:
         value = getattr(self.case, name)
         return getattr(value, "entity", value)
 
+    def __dir__(self):
+        return [*super().__dir__(), *_ASKED]
+
     def __str__(self):
         from llmpower.text import estimate_text
 
         return estimate_text(self)
+
+    def _repr_html_(self):
+        from llmpower.text import html
+
+        return html(self)
+
+    def to_frame(self):
+        """A pandas data frame with a row for each run: inputs, results, ends; units in the names."""
+        from llmpower.text import frame
+
+        return frame(self)
 
 
 # A cap is met to better than this.

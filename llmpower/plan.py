@@ -116,10 +116,24 @@ class Plan:
             raise AttributeError(name)
         return self.results[name].range
 
+    def __dir__(self):
+        return [*super().__dir__(), *RESULTS]
+
     def __str__(self):
         from llmpower.text import plan_text
 
         return plan_text(self)
+
+    def _repr_html_(self):
+        from llmpower.text import html
+
+        return html(self)
+
+    def to_frame(self):
+        """A pandas data frame with a row for each result and its range."""
+        from llmpower.text import frame
+
+        return frame(self)
 
 
 _FEWEST = "more accelerators in a copy may give the same speed for less money: try a larger n_accelerators"
@@ -289,7 +303,8 @@ def _checked(given, used):
     if ("batch" in given) == ("tokens_per_s_per_user" in given) and not traced(given.get("batch")):
         which = "give one of them, how many sequences run together or how quick each must be"
         check.wrong("batch, tokens_per_s_per_user", which)
-    found = read(check, **{name: used[name] for name in _OF_A_COPY if name in used and name not in wrong})
+    copy = {name: used[name] for name in _OF_A_COPY if name in used and name not in wrong}
+    found = read(check, **{"model": None, "accelerator": None} | copy)
     check.done()
     return found
 

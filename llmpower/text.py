@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import textwrap
+from html import escape
 
 from tabulate import tabulate
 
@@ -200,12 +201,19 @@ _OF_ERRORS = ("median", "mean", "9 in 10 within", "")
 
 
 def _copy(found):
-    return f"{found.case.model.name} on {found.n_accelerators:,.0f} x {found.case.accelerator.name}"
+    n = found.n_accelerators
+    several = f"{n.min():,.0f} to {n.max():,.0f}" if hasattr(n, "shape") else f"{n:,.0f}"
+    return f"{found.case.model.name} on {several} x {found.case.accelerator.name}"
 
 
 def _run(found):
-    prompt = f"prompt {found.prompt_tokens:,.6g}, output {found.output_tokens:,.6g}, "
-    return f"{'' if math.isinf(found.output_tokens) else prompt}mean context {found.context_tokens:,.6g} tokens"
+    """A line with the lengths of a run, those that are one number; none where all vary."""
+    told = {"batch": "batch", "prompt_tokens": "prompt", "output_tokens": "output", "context_tokens": "mean context"}
+    if not hasattr(found.output_tokens, "shape") and math.isinf(found.output_tokens):
+        del told["prompt_tokens"], told["output_tokens"]
+    same = {words: getattr(found, name) for name, words in told.items() if not hasattr(getattr(found, name), "shape")}
+    line = ", ".join(f"{words} {one:,.6g}" for words, one in same.items())
+    return [f"{line} tokens" if "mean context" in same else line] if same else []
 
 
 _UNKNOWN = {
@@ -234,9 +242,8 @@ def _operating(found):
         "draft_tokens": lambda one: f"drafts: {three(one)} a step, {three(found.accepted_tokens)} accepted",
         "power_cap_w": lambda one: f"at most {three(one)} W each",
     }
-    shown = [
-        words(getattr(found, name)) for name, words in told.items() if 0 < largest(getattr(found, name)) < math.inf
-    ]
+    plain = {name: getattr(found, name) for name in told if not hasattr(getattr(found, name), "shape")}
+    shown = [told[name](one) for name, one in plain.items() if 0 < one < math.inf]
     return [", ".join(shown)] if shown else []
 
 
@@ -274,16 +281,25 @@ def _page(found, run, *blocks):
 
 
 def estimate_text(found):
-    """An estimate for a reader: of one run, or a line for each of several batches."""
-    if isinstance(found.fits, bool):
-        return _run_text(found)
-    several = getattr(found.batch, "ndim", 0) == 1 and found.batch.shape == found.fits.shape
-    return _batches_text(found) if several else repr(found)
+    """An estimate for a reader: of one run in some forty lines, of arrays a line for each run."""
+    if _varied(found):
+        return _page(found, _run(found), _table(_several_rows(found)))
+    step = found.step
+    parts = [[_PARTS[name], one, 100 * one / found.j_per_token, "%"] for name, one in found.energy_by_part.items()]
+    times = (step.memory_time_s, step.compute_time_s, step.link_time_s, step.overhead_time_s)
+    names = ("memory", "arithmetic", "links", "overhead")
+    shown = ", ".join(f"{name} {three(1000 * time)}" for name, time in zip(names, times))
+    took = f"a step takes {three(1000 * found.step_s)} ms, bound by {found.bound}: {shown} ms, in part at once"
+    sizes = ", ".join(f"{name} {three(size / 1e9)}" for name, size in found.memory_bytes.items())
+    used = " and ".join(f"{three(100 * share)} % of the {name}" for name, share in found.utilisation.items())
+    held = [took, f"of what the datasheet allows this uses {used}", f"memory of all together: {sizes} GB"]
+    energy = ["where the energy goes, J/token", *_table(parts, 2)]
+    return _page(found, _run(found), _table(_run_rows(found)), energy, held)
 
 
-def _run_text(found):
-    """An estimate of one run for a reader, about thirty lines."""
-    ends, step = (found.low, found, found.high), found.step
+def _run_rows(found):
+    """Results of one run with their ranges."""
+    ends = found.low, found, found.high
     speeds, energies = [one.tokens_per_s for one in ends], [one.j_per_token for one in ends]
     rated = found.n_accelerators * found.case.accelerator.tdp_w
     rows = [
@@ -305,33 +321,42 @@ def _run_text(found):
             ["  of any token", *(one / tokens for one in requests), "J, those of prompts counted too"],
             ["  of a prompt's token", "", found.j_per_input_token, "", "J"],
         ]
-    rows += [["rate of a megawatt", *(1 / energy for energy in energies[::-1]), "million tokens/s"]]
-    parts = [[_PARTS[name], one, 100 * one / found.j_per_token, "%"] for name, one in found.energy_by_part.items()]
-    times = (step.memory_time_s, step.compute_time_s, step.link_time_s, step.overhead_time_s)
-    names = ("memory", "arithmetic", "links", "overhead")
-    shown = ", ".join(f"{name} {three(1000 * time)}" for name, time in zip(names, times))
-    took = f"a step takes {three(1000 * found.step_s)} ms, bound by {found.bound}: {shown} ms, in part at once"
-    sizes = ", ".join(f"{name} {three(size / 1e9)}" for name, size in found.memory_bytes.items())
-    used = " and ".join(f"{three(100 * share)} % of the {name}" for name, share in found.utilisation.items())
-    held = [took, f"of what the datasheet allows this uses {used}", f"memory of all together: {sizes} GB"]
-    energy = ["where the energy goes, J/token", *_table(parts, 2)]
-    return _page(found, [f"batch {found.batch:,.6g}, {_run(found)}"], _table(rows), energy, held)
+    return [*rows, ["rate of a megawatt", *(1 / energy for energy in energies[::-1]), "million tokens/s"]]
 
 
-def _batches_text(found):
-    """An estimate with an array as its batch: a line for each."""
+# Inputs that may be arrays, as heads of columns.
+_COLUMNS = {
+    "n_accelerators": "accelerators", "batch": "batch", "prompt_tokens": "prompt", "output_tokens": "output",
+    "context_tokens": "context", "cached_prompt_share": "cached", "draft_tokens": "drafts",
+    "accepted_tokens": "accepted",
+}  # fmt: skip
+
+
+def _varied(found):
+    """Inputs that are arrays."""
+    return [name for name in _COLUMNS if hasattr(getattr(found, name), "shape")]
+
+
+def _several_rows(found):
+    """A line for each run of an estimate of arrays, below their heads."""
     import numpy as np
 
+    varied = _varied(found)
     numbers = (found.tokens_per_s, found.tokens_per_s_per_user, found.power_w, found.j_per_token)
-    words = (found.batch, found.fits, found.missing_bytes, found.bound)
-    columns = np.broadcast_arrays(*words, *numbers, found.low.j_per_token, found.high.j_per_token)
-    rows = [["batch", "tokens/s", "of one user", "W", "J/token", "low", "high", "bound by"]]
-    for batch, fits, missing, bound, *values in zip(*columns):
+    words = (found.fits, found.missing_bytes, found.bound)
+    given = [getattr(found, name) for name in varied]
+    columns = np.broadcast_arrays(*given, *words, *numbers, found.low.j_per_token, found.high.j_per_token)
+    heads = [_COLUMNS[name] for name in varied]
+    rows = [[*heads, "tokens/s", "of one user", "W", "J/token", "low", "high", "bound by"]]
+    for values in zip(*map(np.ravel, columns)):
+        run, (fits, missing, bound), values = (
+            values[: len(varied)],
+            values[len(varied) :][:3],
+            values[len(varied) + 3 :],
+        )
         what = str(bound) if fits else f"does not fit: {three(missing / 1e9)} GB are missing"
-        rows.append([f"{batch:,.6g}", *map(float, values), what])
-    # What every batch has in common is told once, if it is a number.
-    common = all(isinstance(one, float) for one in (found.prompt_tokens, found.output_tokens, found.context_tokens))
-    return _page(found, [_run(found)] if common else [], _table(rows))
+        rows.append([*(f"{one:,.6g}" for one in run), *map(float, values), what])
+    return rows
 
 
 def sensitivity_text(elastic):
@@ -358,15 +383,21 @@ def accuracy_text(table):
 _A_THOUSANDTH = {"MW": "kW", "GWh a year": "MWh a year"}
 
 
-def plan_text(found):
-    """A plan for a reader, about forty lines."""
-    run, rows, assumed = found.estimate, [["", "low", "central", "high", ""]], []
+def _plan_rows(found):
+    """Results of a plan with their ranges."""
+    rows = [["", "low", "central", "high", ""]]
     for words, unit, one in found.results.values():
         # A small service is told in kilowatts and megawatt-hours.
         factor, unit = (1000, _A_THOUSANDTH[unit]) if unit in _A_THOUSANDTH and one.central < 0.1 else (1, unit)
         # What nobody gave a price for is left out.
         if not math.isnan(one.central):
             rows.append([words, *(factor * end for end in (one.low, one.central, one.high)), unit])
+    return rows
+
+
+def plan_text(found):
+    """A plan for a reader, about forty lines."""
+    run, assumed = found.estimate, []
     for one in found.assumptions:
         ends = "" if one.low is None else f"{three(one.low)} to {three(one.high)}"
         unit = "" if one.unit in ("1", "text") else one.unit
@@ -375,7 +406,39 @@ def plan_text(found):
     case = [f"{found.queries_per_day:,.12g} queries a day, each with {query}"]
     case.append(f"a copy of {_copy(run)}, {run.weight_format} weights: batch {found.batch:,.6g}")
     assumed = ["not given, so assumed", *_table(assumed, 2)]
-    return _joined(case, _table(rows), assumed, _notes(found.notes))
+    return _joined(case, _table(_plan_rows(found)), assumed, _notes(found.notes))
+
+
+def html(found):
+    """An estimate or a plan in a notebook: its results as a table, all the rest folded away behind it."""
+    if hasattr(found, "bill"):
+        case, rows = str(found).partition("\n\n")[0], _plan_rows(found)
+    else:
+        case = str(found).partition("\n\n")[0]
+        rows = _several_rows(found) if _varied(found) else _run_rows(found)
+    shown = [[one if isinstance(one, str) else three(one) for one in row] for row in rows]
+    sides = ["left", *["right"] * (len(shown[0]) - 2), "left"]
+    table = tabulate(shown[1:], shown[0], tablefmt="html", disable_numparse=True, colalign=sides)
+    rest = f"<details><summary>all of it</summary><pre>{escape(str(found))}</pre></details>"
+    return f"<p>{'<br>'.join(map(escape, case.splitlines()))}</p>{table}{rest}"
+
+
+def frame(found):
+    """An estimate as a pandas data frame, a row for each run, or a plan, a row for each result; units in the names."""
+    import pandas
+
+    if hasattr(found, "bill"):
+        rows = {name: vars(one.range) | {"unit": one.unit} for name, one in found.results.items()}
+        return pandas.DataFrame.from_dict(rows, "index").rename_axis("result").reset_index()
+    import numpy as np
+
+    columns = {name: getattr(found, name) for name in (*_INPUTS, *_FOUND)}
+    plain = {name: one for name, one in columns.items() if not isinstance(one, (dict, tuple)) and name not in _ENDS}
+    for end in _ENDS:
+        plain |= {f"{name}_{end}": one for name, one in vars(columns[end]).items()}
+    for name, head in (("energy_by_part", "j_per_token"), ("memory_bytes",) * 2, ("utilisation",) * 2):
+        plain |= {f"{head}_{part}": one for part, one in columns[name].items()}
+    return pandas.DataFrame(dict(zip(plain, map(np.ravel, np.broadcast_arrays(*plain.values())))))
 
 
 def _json(value):
@@ -396,6 +459,7 @@ _COPY = (
     "parallelism", "software", *NUMBERS[5:],
 )  # fmt: skip
 _INPUTS = (*_COPY[:2], "n_accelerators", "batch", *_COPY[2:], "boundary")
+_ENDS = ("low", "high")
 _FOUND = (
     "fits", "missing_bytes", "tokens_per_s", "tokens_per_s_per_user", "power_w", "j_per_token", "prefill_j_per_token",
     "step_s", "time_between_tokens_s", "first_token_s", "j_per_input_token", "j_per_total_token", "j_per_request",

@@ -1,11 +1,16 @@
 """How numbers, estimates and plans are printed, as text and as JSON."""
 
+import html
 import json
+import math
 import re
 
+import numpy
 import pytest
 
+import llmpower
 from llmpower import estimate, plan, text
+from llmpower.arguments import ParameterError
 from llmpower.ranges import Range
 from llmpower.step import constants
 
@@ -293,3 +298,61 @@ def test_numbers(value, unit, printed):
 
 def test_a_range_is_printed_on_one_scale():
     assert text.text(Range(0.5e9, 2e9, 4e12), "B") == "2.00 GB (0.500 to 4,000 GB)"
+
+
+ARRAYS = [
+    {"batch": 64, "output_tokens": numpy.array([100, 200]), "prompt_tokens": 50},
+    {"batch": numpy.array([1, 8]), "n_accelerators": numpy.array([1, 2])},
+    {"batch": numpy.array([[1, 8], [2, 100_000]]), "output_tokens": 100},
+    {"context_tokens": numpy.array([0, 1000, 2000]), "draft_tokens": 3, "accepted_tokens": numpy.array([0, 1, 2])},
+]
+
+
+@pytest.mark.parametrize("given", ARRAYS)
+def test_arrays_of_any_argument_are_told_run_by_run(given):
+    found = estimate("llama-3.1-8b", "h100-sxm", **given)
+    table, alone = found.to_frame(), {name: one for name, one in given.items() if not hasattr(one, "shape")}
+    runs = numpy.broadcast_arrays(*(one for one in given.values() if hasattr(one, "shape")))
+    assert len(table) == runs[0].size
+    lines = str(found).partition("\n\n")[2].splitlines()[1 : 1 + len(table)]
+    names = [name for name, one in given.items() if hasattr(one, "shape")]
+    for row, line, *values in zip(table.to_dict("records"), lines, *map(numpy.ravel, runs)):
+        run = alone | dict(zip(names, map(int, values)))
+        assert {name: row[name] for name in run} == pytest.approx(run)
+        if not row["fits"]:
+            assert "does not fit: " in line and math.isnan(row["j_per_token"])
+            continue
+        one = estimate("llama-3.1-8b", "h100-sxm", **run)
+        assert row["j_per_token"] == pytest.approx(one.j_per_token) and printed(one.tokens_per_s) in line.split()
+        assert row["j_per_token_high"] == pytest.approx(one.high.j_per_token)
+        parts = [value for name, value in row.items() if name in {f"j_per_token_{part}" for part in one.energy_by_part}]
+        assert sum(parts) == pytest.approx(one.j_per_token)
+    assert "<table>" in found._repr_html_() and html.escape(str(found)) in found._repr_html_()
+
+
+def test_answers_in_a_notebook_are_tables_and_names_complete_themselves():
+    found, service = estimate("llama-3.1-8b", "h100-sxm", batch=8), plan("llama-3.1-8b", "h100-sxm", 1e6, batch=8)
+    assert f">{printed(found.j_per_token)}<" in found._repr_html_().replace(" ", "")
+    assert f">{printed(service.wh_per_query.central)}<" in service._repr_html_().replace(" ", "")
+    rows = service.to_frame().set_index("result")
+    assert rows.loc["wh_per_query", "high"] == service.wh_per_query.high and rows.loc["mean_mw", "unit"] == "MW"
+    own = llmpower.accelerator({"like": "h100-sxm", "name": "<img src=x onerror=alert(1)>"})
+    assert "<img" not in estimate("llama-3.1-8b", own)._repr_html_()
+    for one, names in (
+        (llmpower, {"estimate", "plan", "model", "decode"}),
+        (llmpower.model("qwen3-8b"), {"n_layers", "params_total"}),
+        (llmpower.accelerator("h100"), {"tdp_w", "memory_bytes"}),
+        (found, {"batch", "software", "j_per_token"}),
+        (service, {"wh_per_query", "bill"}),
+    ):
+        assert names <= set(dir(one)) and all(hasattr(one, name) for name in names)
+
+
+def test_messages_do_not_echo_what_is_long_and_name_what_is_missing():
+    for wrong in ("model", "accelerator", "parallelism", "software", "weight_format"):
+        given = {"model": "llama-3.1-8b", "accelerator": "h100-sxm"} | {wrong: "x" * 10_000}
+        with pytest.raises(ParameterError) as found:
+            estimate(**given)
+        assert len(str(found.value)) < 1500
+    with pytest.raises(ParameterError, match="model: no model is called 'None'"):
+        plan(None, "h100-sxm", 1e6, batch=1)

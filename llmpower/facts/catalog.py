@@ -7,6 +7,7 @@ to the SI unit of the quantity; formulas never see a pJ/bit.
 import difflib
 import functools
 import json
+import reprlib
 import statistics
 from dataclasses import dataclass, field
 
@@ -100,6 +101,9 @@ class Record:
             return self.value(quantity)
         except KeyError as error:
             raise UnknownAttribute(*error.args) from None
+
+    def __dir__(self):
+        return [*super().__dir__(), *self.facts]
 
     def value(self, quantity):
         """Value of a quantity that it has."""
@@ -217,7 +221,7 @@ def find(kind, name):
     hint = f"did you mean {' or '.join(nearest)}?" if nearest else f"there are {', '.join(names(kind))}"
     # Readers type names of the first three; the code asks for the others, so whoever renamed one is told where.
     where = f" in {NAMED[kind]().place}" if kind not in list(NAMED)[:3] else ""
-    raise UnknownName(f"no {kind} is called {name!r}{where}; {hint}")
+    raise UnknownName(f"no {kind} is called {reprlib.repr(name)}{where}; {hint}")
 
 
 @functools.lru_cache(32)

@@ -185,10 +185,11 @@ def _check_layout(check, model, n, parallelism):
 def _check_point(check, numbers, software, parallelism):
     """Whether drafts, limits and layout go together, and with the software."""
     draft, accepted, most = (numbers[name] for name in ("draft_tokens", "accepted_tokens", "max_step_tokens"))
-    if None not in (draft, accepted) and largest(accepted - draft) > 0:
+    # What is wrong already is None, and an array has no truth.
+    if not (draft is None or accepted is None) and largest(accepted - draft) > 0:
         shown = f"got {largest(accepted):g}; allowed is up to the draft_tokens, {largest(draft):g} [count]"
         check.wrong("accepted_tokens", shown)
-    if None not in (draft, most) and largest(draft + 1 - most) > 0:
+    if not (draft is None or most is None) and largest(draft + 1 - most) > 0:
         shown = f"got {most:g}; a sequence sends {largest(draft) + 1:g}, allowed is from that up [count]"
         check.wrong("max_step_tokens", shown)
     if software == "bare":
