@@ -239,7 +239,8 @@ def _operating(found):
     """What else was asked for: prompts in caches, drafts, limits, links; nothing where it is as usual."""
     told = {
         "cached_prompt_share": lambda one: f"{three(100 * one)} % of prompts from a cache",
-        "draft_tokens": lambda one: f"drafts: {three(one)} a step, {three(found.accepted_tokens)} accepted",
+        "draft_tokens": lambda one: f"drafts: {three(one)} a step",
+        "accepted_tokens": lambda one: f"{three(one)} of them accepted",
         "power_cap_w": lambda one: f"at most {three(one)} W each",
     }
     plain = {name: getattr(found, name) for name in told if not hasattr(getattr(found, name), "shape")}
