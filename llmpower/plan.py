@@ -20,7 +20,7 @@ from llmpower.ranges import Range
 from llmpower.service import count
 from llmpower.step import served
 from llmpower.step.cap import capped
-from llmpower.step.case import case
+from llmpower.step.case import admitted, case
 from llmpower.step.point import point
 from llmpower.step.work import cache_bytes, fits, needed_bytes, net_of, positions, stored_bytes
 from llmpower.trace import by_choice, shared, traced
@@ -251,6 +251,9 @@ def plan(
     for name, (_, _, result) in _SERVICE.items():
         ranges[name] = _independent(result(bill), [[result(end) for end in pair] for pair in moved])
     ranges |= _whole_servers(ranges["n_servers"], bill)
+    # What is built is never less than what is drawn, so neither are its ends.
+    build, drawn = ranges["site_mw"], ranges["mean_mw"]
+    ranges["site_mw"] = Range(maximum(build.low, drawn.low), build.central, maximum(build.high, drawn.high))
     named = {**_COPY, **_SERVICE}
     results = {name: Result(*named[name][:2], ranges[name]) for name in RESULTS}
     fewest = [_FEWEST] if "n_accelerators" not in given and "tokens_per_s_per_user" in given else []
@@ -304,6 +307,8 @@ def _checked(given, used):
         which = "give one of them, how many sequences run together or how quick each must be"
         check.wrong("batch, tokens_per_s_per_user", which)
     copy = {name: used[name] for name in _OF_A_COPY if name in used and name not in wrong}
+    if "tokens_per_s_per_user" not in given and "batch" in given and "batch" not in wrong:
+        copy["batch"] = given["batch"]
     found = read(check, **{"model": None, "accelerator": None} | copy)
     check.done()
     return found
@@ -312,10 +317,8 @@ def _checked(given, used):
 def _sized(case, used):
     """The case with the accelerators of a copy, and its batch."""
     target, per_server = used.get("tokens_per_s_per_user"), count(used["accelerators_per_server"])
-    case = case if target is not None else replace(case, batch=used["batch"])
     if traced(target, needed_bytes(case), case.accelerator.memory_bytes, per_server):
         return case if target is None and "n_accelerators" in used else _sized_traced(case, used)
-    case = replace(case, batch=float(used.get("batch", 1)))
     asked = [replace(case, n_accelerators=float(used.get("n_accelerators", 1)))]
     cases = asked if "n_accelerators" in used else service.copies(case, per_server)
     fitting = [one for one in cases if fits(one)]
@@ -329,10 +332,12 @@ def _sized(case, used):
     def speed(one, batch):
         return expect(replace(one, batch=float(batch))).tokens_per_s_per_user
 
+    most = _admitted(case, used)
     batches = range(1, int(quantities()["batch"].high) + 1)
     for one in cases:
         # Where it does not fit the speed is no number, which no comparison finds large enough.
-        batch = bisect.bisect_left(batches, True, key=lambda batch, one=one: not speed(one, batch) >= target)
+        slow = functools.partial(lambda one, batch: batch > most or not speed(one, batch) >= target, one)
+        batch = bisect.bisect_left(batches, True, key=slow)
         if batch:
             return replace(one, batch=float(batch))
     best, n = max((speed(one, 1), one.n_accelerators) for one in cases)
@@ -345,7 +350,8 @@ def _sized_traced(case, used):
 
     A batch and a number of accelerators that are given win. Nothing where none are: not a number.
     """
-    n_asked, batch_asked = (coalesce(used.get(name), math.nan) for name in ("n_accelerators", "batch"))
+    n_asked, most = coalesce(used.get("n_accelerators"), math.nan), _admitted(case, used)
+    batch_asked = minimum(coalesce(used.get("batch"), math.nan), most)
     target, per_server, memory = (
         used.get("tokens_per_s_per_user"),
         used["accelerators_per_server"],
@@ -372,7 +378,7 @@ def _sized_traced(case, used):
         batch = batch_asked
         if target is not None:
             where = SimpleNamespace(**run, n_accelerators=n)
-            (largest,) = _largest_batch(net_of(one), unit, fitted, where, memory, target)
+            (largest,) = _largest_batch(net_of(one), unit, fitted, where, memory, target, most)
             batch = positive(batch_asked, batch_asked, largest)
         within = positive(n - per_server, 0.0, holds)
         # Beyond a server only the first number that holds a copy counts, and only if none inside does.
@@ -389,6 +395,12 @@ def _sized_traced(case, used):
     return found
 
 
+def _admitted(case, used):
+    """Sequences that a limit of a step leaves room for, where one was given. [1]"""
+    numbers = vars(case) | {"max_step_tokens": coalesce(used.get("max_step_tokens"), math.inf)}
+    return admitted(numbers, case.output_tokens)
+
+
 _OF_A_RUN = (
     "context_tokens", "prefilled_tokens", "output_tokens", "parallelism", "draft_tokens", "accepted_tokens",
     "max_step_tokens", "power_cap_w", "accelerators_per_server", "network_bytes_per_s",
@@ -401,8 +413,8 @@ def _divides(n, whole):
 
 
 @shared
-def _largest_batch(net, unit, fitted, run, memory_bytes, tokens_per_s_per_user):
-    """The largest batch that fits and gives every user so many tokens a second; nothing if none does. [1]"""
+def _largest_batch(net, unit, fitted, run, memory_bytes, tokens_per_s_per_user, most):
+    """The largest batch up to `most` that fits and gives every user so many tokens a second; else nothing. [1]"""
     step = served.step if none(1 / run.power_cap_w) else functools.partial(capped, served.step, run.power_cap_w)
     kept = cache_bytes(net, run.n_accelerators, positions(net, run.context_tokens))
     batch = 0.0
@@ -413,7 +425,7 @@ def _largest_batch(net, unit, fitted, run, memory_bytes, tokens_per_s_per_user):
         time = step(net, unit, fitted, run.n_accelerators, *lengths, where).time_s
         speed = decode.tokens_per_s(serving.tokens_written(tried, run.accepted_tokens), time) / tried
         need = decode.memory_needed_bytes(stored_bytes(net), kept, tried)
-        quick = positive(tokens_per_s_per_user - speed, 0.0, 1.0)
+        quick = positive(maximum(tokens_per_s_per_user - speed, tried - most), 0.0, 1.0)
         batch = positive(positive(need - run.n_accelerators * memory_bytes, 0.0, quick), tried, batch)
     return (batch,)
 
@@ -509,7 +521,11 @@ def _independent(central, ends):
 
 def _whole_servers(n_servers, bill):
     """Ranges of whole servers, and of the accelerators in them."""
-    each, least, most = bill.accelerators_per_server, maximum(1.0, floor(n_servers.low)), ceil(n_servers.high)
-    least, most = count(least), count(most)
+    # A copy that needs several servers takes all of them.
+    each = bill.accelerators_per_server
+    unit = maximum(1.0, ceil(bill.n_together / each))
+    least, most = (
+        count(unit * whole) for whole in (maximum(1.0, floor(n_servers.low / unit)), ceil(n_servers.high / unit))
+    )
     boards = Range(least * each, bill.n_accelerators, most * each)
     return {"n_servers": Range(least, n_servers.central, most), "n_accelerators": boards}

@@ -83,7 +83,9 @@ def _scale(value, unit):
     scales = _SCALES.get(unit, ((1, unit),))
     if _STAYS.get(unit, 1) <= abs(value) < 1:
         return 1, unit
-    return next((one for one in scales if abs(value) >= one[0]), scales[-1] if value else (1, unit))
+    if not value:
+        return next((one for one in scales if one[0] == 1), (1, unit))
+    return next((one for one in scales if abs(value) >= one[0]), scales[-1])
 
 
 def text(value, unit):

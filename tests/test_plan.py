@@ -9,7 +9,7 @@ import re
 import numpy as np
 import pytest
 
-from llmpower import plan
+from llmpower import estimate, plan
 from llmpower.arguments import ParameterError
 from llmpower.plan import RESULTS, default
 from llmpower.step import constants, served
@@ -134,6 +134,35 @@ def test_ranges_are_ordered(case):
         one = getattr(found, name)
         assert 0 < one.low <= one.central <= one.high < math.inf, name
     assert found.mean_mw.low < found.mean_mw.central < found.mean_mw.high
+
+
+@pytest.mark.parametrize(("batch", "target"), [(64, None), (None, 20)])
+def test_a_limit_of_a_step_leaves_room_for_fewer_sequences(batch, target):
+    given = {"batch": batch, "tokens_per_s_per_user": target, "max_step_tokens": 16}
+    found = plan("llama-3.1-70b", "h100-sxm", 1e6, **given)
+    # Each sequence sends its token and, once in 500 steps, a prompt of 500: 16 / (1 + 500 / 500).
+    assert found.batch == 8
+    alone = estimate("llama-3.1-70b", "h100-sxm", 2, 64, 500, 500, max_step_tokens=16)
+    assert found.tokens_per_s.central == pytest.approx(alone.tokens_per_s) and alone.batch == 8
+    assert any("leaves room for fewer" in note for note in found.notes) is (target is None)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"accelerators_per_server": 10, "tokens_per_s_per_user": 20},
+        {"parallelism": "pp", "n_accelerators": 4, "tokens_per_s_per_user": 10},
+        {"power_cap_w": 400, "tokens_per_s_per_user": 20},
+        {"accelerators_per_server": 1, "n_accelerators": 8, "batch": 64},
+        {"accelerators_per_server": 1, "tokens_per_s_per_user": 20},
+    ],
+)
+def test_ends_are_sites_that_can_be(given):
+    found = plan("llama-3.1-70b", "h100-sxm", 1e6, **given)
+    # A site is built for what it draws at least, and holds whole copies.
+    assert found.mean_mw.low <= found.site_mw.low and found.mean_mw.high <= found.site_mw.high
+    for end in (found.n_accelerators.low, found.n_accelerators.central, found.n_accelerators.high):
+        assert end % found.n_together == 0
 
 
 @pytest.mark.parametrize("case", CASES)

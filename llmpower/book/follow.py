@@ -33,7 +33,7 @@ ASKED = "LLMPOWER_LIVING"
 FILE = "living.json"
 _MARK = re.compile("\ue000(\\d+)\ue001")
 # A longer text than so many letters is no label; the name stands for it.
-_LABEL = 60
+_LABEL = 70
 # What the page is told even where no parameter is read.
 _ALWAYS = ("report.moving", "report.compare", "report.alt", "report.substitute")
 _CHANGING = {"append", "extend", "update", "setdefault", "insert", "add", "sort"}
@@ -82,7 +82,8 @@ class Follower:
             value, options = values[one.name], _options(one)
             self.taint[one.name] = {one.name}
             quantity = one.quantity
-            short = quantity.help if len(quantity.help) < _LABEL else one.name.replace("_", " ")
+            short = quantity.help.partition(",")[0]
+            short = short if len(short) < _LABEL and quantity.type != "choice" else one.name.replace("_", " ")
             label = {
                 "label": short,
                 "help": quantity.help,
@@ -248,7 +249,7 @@ class Follower:
 
     def substituted(self, *equation):
         """An equation into which the page can put numbers: its formula, whose they are, they, and the result."""
-        self.equations[equation[0].__name__] = equation
+        self.equations[equation[0].__name__] = *equation, self.needed & self.kept
 
     def alt(self, name, words):
         """Alternative text of a figure: at first what the run has, then the same as it follows."""
@@ -294,7 +295,7 @@ class Follower:
     def _left(self):
         moved = {name: self._moved(name) for name in self.inputs}
         self._outputs, self._sets = [what for _, *what in self.tape.outputs.values()], []
-        equations = {name: [*given, result] for name, (*_, given, result) in self.equations.items()}
+        equations = {name: [*given, result] for name, (*_, given, result, _) in self.equations.items()}
         cells = [cell for one in self.figures.values() for row in one["rows"] for cell in row]
         parts = [one for _, *what in self._outputs for one in what] + cells + sum(equations.values(), [])
         wanted = list({id(one): one for one in parts if isinstance(one, Number)}.values())
@@ -318,6 +319,7 @@ class Follower:
             for name, one in moved.items()
         }
         marks = {name: shown for cell in self.cells for name, (shown, _) in cell["shown"].items()}
+        equations = {f"eq-{name.replace('_', '-')}": self._equation(*one) for name, one in self.equations.items()}
         page = {
             "inputs": self.inputs,
             "outputs": [[how, *map(self._place, what[:1] if how == "case" else what)] for how, *what in self._outputs],
@@ -333,7 +335,7 @@ class Follower:
                 }
                 for name, one in self.figures.items()
             },
-            "equations": {f"eq-{name.replace('_', '-')}": self._equation(*one) for name, one in self.equations.items()},
+            "equations": equations,
         }
         return {
             "glue": glue,
@@ -364,11 +366,13 @@ class Follower:
             parts[place] = [self._place(what[0]), *map(self._said, what[1:])] if case else int(number)
         return parts
 
-    def _equation(self, formula, of, given, result):
+    def _equation(self, formula, of, given, result, kept):
         names = [*inspect.signature(formula).parameters, formula.__name__]
         *terms, result = ([self._place(one), quantities()[name].unit] for one, name in zip([*given, result], names))
         marks = {name: f"@{place}@" for place, name in enumerate(names[:-1])}
-        return {"latex": symbolic.latex(formula, marks), "of": of, "terms": terms, "result": result}
+        found = {"latex": symbolic.latex(formula, marks), "of": of, "terms": terms, "result": result}
+        # Lists that it was made from are not followed.
+        return found | {"kept": f"w{self._set(kept)}" if kept else ""}
 
     def _set(self, needs):
         if needs not in self._sets:

@@ -22,7 +22,7 @@ _CONFIG = {
     "font": "Roboto, Avenir Next, Segoe UI, Helvetica Neue, Noto Sans, Liberation Sans, sans-serif",
     "background": None, "view": {"stroke": None}, "text": {"fontSize": 9.5, "color": INK},
     "axis": {**_WORDS, "labelColor": GREY, "titleLimit": 0, "ticks": False, "labelPadding": 5},
-    "axisX": {"domainColor": GREY},
+    "axisX": {"domainColor": GREY, "labelOverlap": "greedy"},
     # The name of the vertical axis stands level, above it, and the key above that.
     "axisY": {"domain": False, "titleAngle": 0, "titleAlign": "left", "titleX": 0, "titleY": -9},
     "legend": {**_WORDS, "labelColor": INK, "title": None, "orient": "top", "offset": 24, "symbolStrokeWidth": 2,

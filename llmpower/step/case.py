@@ -116,19 +116,23 @@ def _layout(software):
     return "pp" if software == "llama.cpp" else "tp"
 
 
+def admitted(numbers, output):
+    """Sequences for which a limit of tokens a step leaves room, one at least; numbers of a case by name."""
+    computed = meter.computed_prompt_tokens(numbers["prompt_tokens"], numbers["cached_prompt_share"])
+    point = (numbers[name] for name in ("max_step_tokens", "draft_tokens", "accepted_tokens"))
+    return maximum(serving.admitted_batch(*point, computed, output), 1.0)
+
+
 def _admitted(numbers, output, assumed):
     """The batch, or as many sequences as a limit of tokens a step that was given leaves room for, which is told."""
-    batch, prompt = numbers["batch"], numbers["prompt_tokens"]
-    computed = meter.computed_prompt_tokens(prompt, numbers["cached_prompt_share"])
-    point = (numbers[name] for name in ("max_step_tokens", "draft_tokens", "accepted_tokens"))
-    most = serving.admitted_batch(*point, computed, output)
+    batch, most = numbers["batch"], admitted(numbers, output)
     if not traced(batch, most):
         if largest(batch - most) <= 0:
             return batch
         assumed.append(
             "the limit of tokens a step leaves room for fewer sequences than were asked for, with their prompts"
         )
-    return maximum(minimum(batch, most), 1.0)
+    return minimum(batch, most)
 
 
 def _number(check, name, given):

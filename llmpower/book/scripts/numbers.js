@@ -73,7 +73,7 @@ globalThis.livingNumbers = (() => {
   function scale(value, unit) {
     const size = Math.abs(value), scales = livingNumbers.scales[unit] ?? [[1, unit]];
     if ((livingNumbers.stays[unit] ?? 1) <= size && size < 1) return [1, unit];
-    return scales.find(([factor]) => size >= factor) ?? (value ? scales.at(-1) : [1, unit]);
+    return scales.find(([factor]) => size >= factor) ?? (value ? scales.at(-1) : scales.find(([factor]) => factor === 1) ?? [1, unit]);
   }
 
   // A number, or {low, central, high}, with its unit.

@@ -220,7 +220,7 @@ const livingPage = (() => {
     page.waits.forEach((names, place) => {
       const waits = names.some((name) => moved.has(name));
       for (const one of query(`.w${place}, .tag_w${place}`)) {
-        stale += one.classList.toggle("stale", waits);
+        stale += one.classList.toggle("stale", waits) && one.textContent !== "";
         one.title = waits ? "needs a run: the command stands at the controls" : "";
       }
     });
@@ -282,10 +282,10 @@ const livingPage = (() => {
 
   // Equations with the reader's numbers.
   function equations() {
-    for (const [label, { latex, of, terms, result }] of Object.entries(page.equations)) {
+    for (const [label, { latex, of, terms, result, kept: list }] of Object.entries(page.equations)) {
       const box = document.getElementById(`equation-${label}`);
       if (!box) continue;
-      const shown = make("div", { className: "living-equation", data: { "aria-live": "polite" } });
+      const shown = make("div", { className: `living-equation ${list}`, data: { "aria-live": "polite" } });
       const number = ([place, unit]) => {
         const value = valueOf(place), size = Math.abs(value), scaled = livingNumbers.scales[unit];
         const printed = scaled ? unit : unit.replace("2", "²").replace("3", "³").replace("usd", "USD");
