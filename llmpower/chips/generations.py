@@ -304,10 +304,11 @@ def short(name):
 
 
 def power_history():
-    """Rated power of every data-centre accelerator whose year and power are known, by year, then power."""
+    """Rated power of every data-centre accelerator with stacked memory, year and power known, by year, then power."""
     cooling, found = {name: one.get("cooling", "") for name, one in catalog.records("escalator.csv").items()}, []
     for name, record in catalog.records("accelerators.csv").items():
-        if record.category == "datacenter" and record.get("tdp_w") and record.get("year"):
+        stacked = record.category == "datacenter" and record.get("memory_type", "").startswith("HBM")
+        if stacked and record.get("tdp_w") and record.get("year"):
             fact, vendor = record["tdp_w"], has_vendor_power(record)
             # Limits that can be set on a board are no uncertainty of its rating.
             ends = (None, None) if vendor else (fact.low, fact.high)

@@ -422,7 +422,7 @@ def test_the_evidence_with_a_case_of_ones_own():
     # 76 rows of Argonne and 3 of the MI300X in data/validation.csv and measurements.csv.
     assert (found.numbers["n_foreign"], found.numbers["n_argonne"], found.numbers["n_user"]) == (79, 76, 3)
     says(
-        read("model-against-measurement", accelerator="mi355x"),
+        read("model-against-measurement", accelerator="mi350x"),
         "The case asked for cannot be estimated",
         unlike=["your case:", "No power run of ours is on"],
     )

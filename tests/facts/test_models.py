@@ -10,19 +10,38 @@ HYBRIDS = {
     "nemotron-nano-9b-v2": "M-M-M-MM-M-M-M*-M-M-M*-M-M-M-M*-M-M-M-M*-M-MM-M-M-M-M-M-",
     "nemotron-nano-12b-v2": "M-M-M-M*-M-M-M-M*-M-M-M-M*-M-M-M-M*-M-M-M-M*-M-M-M-M*-M-M-M-M-",
 }
+# Value heads of a gated DeltaNet layer, from the configurations; all have 16 key heads of 128 and a convolution of 4.
+DELTA = {
+    "qwen3-next-80b-a3b": 32,
+    "qwen3.5-27b": 48,
+    "qwen3.5-35b-a3b": 32,
+    "qwen3.5-122b-a10b": 64,
+    "qwen3.5-397b-a17b": 64,
+}
+# Heads and width of the indexer of a sparse attention.
+INDEXER = {"deepseek-v3.2": (64, 128)}
 
 
-def attention(net, qkv_bias=False, out_bias=False, qk_norm=False):
+def attention(net, qkv_bias=False, out_bias=False, qk_norm=0, gate=False):
     queries, keys = net.n_heads * net.head_dim, net.n_kv_heads * net.head_dim
-    count = net.d_model * (queries + 2 * keys) + queries * net.d_model
-    return count + qkv_bias * (queries + 2 * keys) + out_bias * net.d_model + qk_norm * 2 * net.head_dim
+    count = net.d_model * ((1 + gate) * queries + 2 * keys) + queries * net.d_model
+    return count + qkv_bias * (queries + 2 * keys) + out_bias * net.d_model + qk_norm
 
 
 def latent_attention(net):
     key_value = net.d_model * (net.mla_latent + net.mla_rope) + net.mla_latent
     key_value += net.mla_latent * net.n_heads * (net.mla_nope + net.mla_v)
     query = net.d_model * net.mla_q_rank + net.mla_q_rank + net.mla_q_rank * net.n_heads * (net.mla_nope + net.mla_rope)
-    return key_value + query + net.n_heads * net.mla_v * net.d_model
+    heads, width = INDEXER.get(net.entity, (0, 0))
+    indexer = heads * (net.mla_q_rank * width + net.d_model) + width * (net.d_model + 2)
+    return key_value + query + net.n_heads * net.mla_v * net.d_model + indexer
+
+
+def delta(net):
+    key_heads, heads, width, convolution = 16, DELTA[net.entity], 128, 4
+    inner, mixed = heads * width, (2 * key_heads + heads) * width
+    count = net.d_model * (mixed + inner + 2 * heads) + mixed * convolution + 2 * heads + width + inner * net.d_model
+    return count, heads * width * width + mixed * convolution
 
 
 def mamba(net):
@@ -54,13 +73,22 @@ def recount(net):
     elif net.mla_latent:
         mixer, router = latent_attention(net), router + net.n_experts
     else:
-        with_norm = net.entity.startswith(("qwen3", "gemma-3"))
-        mixer = attention(net, qkv_bias=net.entity.startswith("qwen2.5"), qk_norm=with_norm)
+        each = net.head_dim * net.entity.startswith(("qwen3", "gemma-3", "glm-4.5")) * (net.entity != "glm-4.5-air")
+        qk_norm = (net.n_heads + net.n_kv_heads) * net.head_dim if net.entity == "minimax-m2" else 2 * each
+        biased, gated = net.entity.startswith(("qwen2.5", "glm-4.5")), net.entity in DELTA
+        mixer = attention(net, qkv_bias=biased, qk_norm=qk_norm, gate=gated)
         norms = 4 * net.d_model if net.entity.startswith("gemma-3") else norms
+        # Correction bias of the router, or the gate of the shared expert.
+        router += net.n_experts * net.entity.startswith(("glm-4.5", "minimax")) + net.d_model * gated
     routed = net.n_moe_layers * net.n_experts * expert
     dense = (net.n_layers - net.n_moe_layers) * 3 * net.d_model * net.d_ff
     mixture = net.n_moe_layers * (net.n_shared_experts * expert + router)
-    return embeddings + net.n_layers * (mixer + norms) + dense + mixture + routed + net.d_model, routed
+    mixers = net.n_layers * mixer
+    if net.entity in DELTA:
+        (one, state), stateful = delta(net), net.n_layers - net.n_full_layers
+        assert stateful * state == net.state_values
+        mixers = net.n_full_layers * mixer + stateful * one
+    return embeddings + mixers + net.n_layers * norms + dense + mixture + routed + net.d_model, routed
 
 
 @pytest.mark.parametrize("net", MODELS, ids=lambda net: net.entity)
@@ -87,7 +115,7 @@ def test_layers_and_experts_are_consistent(net):
 @pytest.mark.parametrize(
     ("name", "active"),
     # Publishers' own figures, in billions: model cards of Qwen3, gpt-oss (input embedding left out), Mixtral,
-    # DeepSeek-V3.
+    # DeepSeek-V3; README of Kimi K2; SGLang's page on Qwen3.5.
     [
         ("qwen3-30b-a3b", 3.3),
         ("qwen3-235b-a22b", 22),
@@ -95,6 +123,8 @@ def test_layers_and_experts_are_consistent(net):
         ("gpt-oss-120b", 5.1),
         ("mixtral-8x7b", 12.9),
         ("deepseek-v3", 37),
+        ("kimi-k2", 32),
+        ("qwen3.5-397b-a17b", 17),
     ],
 )
 def test_active_parameters_are_what_the_publisher_says(name, active):
