@@ -66,6 +66,26 @@ def _plan(json, **given):
     _say(found)
 
 
+def _models(json):
+    """List the networks that can be named: parameters, active ones, layers, cache of a token, state, window.
+
+    Their published names do as well, such as meta-llama/Llama-3.1-70B-Instruct; case and punctuation do not matter.
+    """
+    from llmpower import text
+
+    _say_json(text.models_record()) if json else _say(text.models_text())
+
+
+def _accelerators(json):
+    """List the accelerators that can be named: memory, bandwidth, rating, dense rates, link; stars for second-hand.
+
+    Names as shops and drivers print them do as well, such as "NVIDIA H100 80GB HBM3"; case does not matter.
+    """
+    from llmpower import text
+
+    _say_json(text.accelerators_record()) if json else _say(text.accelerators_text())
+
+
 def _calibrate(book):
     """Fit the estimator's constants to data/measurements.csv again, and its errors; takes minutes."""
     from llmpower import text
@@ -224,7 +244,20 @@ def _numbers(text):
     return parts if len(parts) > 1 else parts[0]
 
 
-_COMMANDS = (_estimate, _plan, _calibrate, _chapters, _run, _build, _serve, _renew, _changes, _check)
+_COMMANDS = (
+    _estimate,
+    _plan,
+    _models,
+    _accelerators,
+    _calibrate,
+    _chapters,
+    _run,
+    _build,
+    _serve,
+    _renew,
+    _changes,
+    _check,
+)
 _FLAG, _FOLDER = {"action": "store_true"}, {"metavar": "DIR", "type": _path}
 # Argument of a command -> how it is typed, what is told of it, and how it is read.
 _OPTIONS = {

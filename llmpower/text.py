@@ -9,9 +9,11 @@ from html import escape
 from tabulate import tabulate
 
 from llmpower.arguments import NUMBERS, largest
+from llmpower.facts import catalog
 from llmpower.facts.power import power
 from llmpower.facts.quantities import quantities
 from llmpower.facts.units import in_unit
+from llmpower.formulas import decode
 from llmpower.ranges import Range
 from llmpower.trace import by_choice, traced
 
@@ -487,3 +489,67 @@ def plan_record(found):
     results = {name: one.range for name, one in found.results.items()}
     assumed = [one._asdict() for one in found.assumptions]
     return _json({"inputs": inputs, **results, "assumptions": assumed, "notes": found.notes})
+
+
+# What the lists of accelerators and models show, and what tells it: of several quantities the first that is known.
+_SHOWN = {
+    "memory": ("memory_bytes",), "bandwidth": ("memory_bandwidth_bytes_per_s",), "rating": ("tdp_w",),
+    "16 bit": ("dense_bf16_flop_per_s",), "8 bit": ("dense_fp8_flop_per_s", "dense_int8_flop_per_s"),
+    "4 bit": ("dense_fp4_flop_per_s",), "link": ("link_bytes_per_s", "bus_bytes_per_s"),
+}  # fmt: skip
+
+
+def accelerators_text():
+    """What is known of each accelerator, one a line."""
+    rows = [["", *_SHOWN]]
+    for name, machine in catalog.records("accelerators.csv").items():
+        known = [next((machine[one] for one in names if one in machine.facts), None) for names in _SHOWN.values()]
+        rows.append([name, *(one and f"{text(one.value, one.unit)}{' *'[one.second_hand]}" or "- " for one in known)])
+    told = (
+        "*: second-hand, read in a work that repeats others, or not seen in its source; -: not known; rates are dense "
+    )
+    told += "peaks, 8 bit is INT8 where FP8 is missing; a link is one direction, that of PCIe where there is no other"
+    return _joined(_table(rows), _wrapped(told, 0))
+
+
+def accelerators_record():
+    """All that is known of each accelerator, in SI units, with what is second-hand, for JSON."""
+    return [
+        {"entity": one.entity, **{name: fact.value for name, fact in one.facts.items()}}
+        | {"second_hand": [name for name, fact in one.facts.items() if fact.second_hand]}
+        for one in catalog.records("accelerators.csv").values()
+    ]
+
+
+_OF_MODELS = {
+    "parameters": ("params_total", "count"), "active": ("params_active", "count"), "layers": ("n_layers", "1"),
+    "cache a token": ("cache_bytes_per_token", "B"), "state": ("state_bytes", "B"), "window": ("window_tokens", "1"),
+}  # fmt: skip
+
+
+def models_text():
+    """What is known of each network, one a line."""
+    rows = [["", *_OF_MODELS]]
+    for net in models_record():
+        cells = (text(net[name], unit) if net[name] else "-" for name, unit in _OF_MODELS.values())
+        rows.append([net["entity"], *cells])
+    told = "active: what a token is multiplied with; cache: in 16 bits, of all layers; state: of a sequence, in layers "
+    told += "without a cache; window: so many tokens at most are kept in some of the layers"
+    return _joined(_table(rows), _wrapped(told, 0))
+
+
+def models_record():
+    """All that is known of each network, with what a token touches and what it leaves behind, for JSON."""
+    return [{**net.facts, **_derived(net)} for net in catalog.models().values()]
+
+
+def _derived(net):
+    """Parameters that one token is multiplied with, its cache in 16 bits, and the state of a sequence. [1], [B]"""
+    share, width = net.n_experts_per_token / max(1, net.n_experts), catalog.number_format("bf16").bytes_per_value
+    latent, grouped = decode.kv_values_mla(net.mla_latent, net.mla_rope), (net.n_kv_heads, net.head_dim)
+    layers = decode.kv_positions(1, net.n_full_layers, net.n_window_layers, net.window_tokens)
+    return {
+        "params_active": decode.params_touched(net.params_shared, net.params_routed, share),
+        "cache_bytes_per_token": decode.kv_cache_bytes(latent or decode.kv_values_gqa(*grouped), layers, width, 0, 0),
+        "state_bytes": net.state_values * net.state_bytes_per_value,
+    }

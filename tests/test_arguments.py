@@ -24,7 +24,8 @@ def test_every_kind_of_problem_is_told_in_one_message():
     assert str(caught.value).splitlines() == caught.value.problems
     # Each line: name, value, what is allowed, unit.
     assert caught.value.problems == [
-        "model: no model is called 'lama-3.1-8b'; did you mean llama-3.1-8b or llama-3-8b or llama-3.1-70b?",
+        "model: no model is called 'lama-3.1-8b'; did you mean llama-3.1-8b or llama-3.2-1b or llama-3-8b?"
+        "; any other may be given by its config.json",
         "boundary: got 'sever'; did you mean server? allowed is accelerators, server",
         "parallelism: got 3; allowed is tp, ep",
         "host_power_w: got -5; allowed is a number from 0 to 1,000,000 [W]",

@@ -11,6 +11,7 @@ import pytest
 import llmpower
 from llmpower import estimate, plan, text
 from llmpower.arguments import ParameterError
+from llmpower.facts import catalog
 from llmpower.ranges import Range
 from llmpower.step import constants
 
@@ -356,3 +357,29 @@ def test_messages_do_not_echo_what_is_long_and_name_what_is_missing():
         assert len(str(found.value)) < 1500
     with pytest.raises(ParameterError, match="model: no model is called 'None'"):
         plan(None, "h100-sxm", 1e6, batch=1)
+
+
+def test_the_list_of_accelerators_has_all_of_them_and_marks_what_is_second_hand(say):
+    code, out, err = say("accelerators")
+    assert (code, err) == (0, "")
+    lines = {line.split()[0]: line.split() for line in readable(out).splitlines() if line}
+    assert set(catalog.names("accelerator")) <= set(lines)
+    assert lines["l4"][1:5] == ["24.0", "GB", "300", "GB/s"] and lines["l4"][-2:] == ["31.0", "GB/s*"]
+    assert lines["m1"][5:] == ["-"] * 5 and "GB/s*" in lines["m1"]
+    (found,) = (one for one in json.loads(say("accelerators --json")[1]) if one["entity"] == "gb200")
+    assert (found["accelerators_per_server"], found["link_bytes_per_s"]) == (72, 900e9)
+    assert "link_bytes_per_s" in found["second_hand"] and "tdp_w" not in found["second_hand"]
+
+
+def test_the_list_of_models_has_all_of_them(say):
+    code, out, err = say("models")
+    assert (code, err) == (0, "")
+    lines = {line.split()[0]: line.split() for line in readable(out).splitlines() if line}
+    assert set(catalog.names("model")) <= set(lines)
+    found = {one["entity"]: one for one in json.loads(say("models --json")[1])}
+    # 80 layers x 2 x 8 heads x 128 values x 2 B; 61 layers x (512 + 64) values x 2 B.
+    assert found["llama-3.1-70b"]["cache_bytes_per_token"] == 327_680
+    assert found["kimi-k2"]["cache_bytes_per_token"] == 70_272
+    assert found["qwen3-30b-a3b"]["params_active"] / 1e9 == pytest.approx(3.04, abs=0.01)
+    # 30 layers x (32 heads x 128 x 128 + 4 x 8,192) values x 4 B.
+    assert found["qwen3.5-35b-a3b"]["state_bytes"] == 30 * (32 * 128 * 128 + 4 * 8192) * 4

@@ -3,7 +3,6 @@
 import collections
 import importlib.metadata
 import platform
-import re
 
 from llmpower.book import coverage as where
 from llmpower.book.files import chapters, filled, read_json, read_notebook, read_yaml
@@ -42,26 +41,14 @@ def sources(book, runs):
     found = {name: [one for one in facts if (one.unit, one.kind) != chosen] for name, facts in found.items()}
     unseen = [fact for facts in found.values() for fact in facts if not fact.verified]
     groups = {**found, "models.csv": list(catalog.models().values()), "claims.csv": list(article.claims().values())}
-    # A work whose note says so repeats what others found; the first key is the document in which a value was seen.
-    entries = re.findall(r"^@\w+\{([^,\s]+),(.*?)^\}", (book / LIBRARY).read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    secondary = {key for key, entry in entries if "Secondary" in entry}
-    counts = []
+    counts, secondary = [], catalog.secondary()
     for name, group in groups.items():
-        repeated = sum(first(one.source) in secondary for one in group)
+        repeated = sum(catalog.first(one.source) in secondary for one in group)
         counts.append((name, len(group), sum(bool(one.verified) for one in group), repeated))
     groups.pop("claims.csv")
     keys = sorted({key for group in groups.values() for one in group for key in one.source.split(";") if key})
-    marks = {"secondary": secondary, "first": first}
+    marks = {"secondary": secondary, "first": catalog.first}
     return {"counts": counts, "unseen": unseen, "tables": found, "models": groups["models.csv"], "keys": keys} | marks
-
-
-def first(source):
-    """The first of the keys of a source.
-
-    >>> first("notes2030;paper2029")
-    'notes2030'
-    """
-    return source.split(";")[0]
 
 
 def _ranged(fact):

@@ -7,11 +7,12 @@ to the SI unit of the quantity; formulas never see a pJ/bit.
 import difflib
 import functools
 import json
+import re
 import reprlib
 import statistics
 from dataclasses import dataclass, field
 
-from llmpower.facts import configuration, machine
+from llmpower.facts import configuration, machine, tables
 from llmpower.facts.quantities import quantities
 from llmpower.facts.tables import TABLES, TIDY, FactError, Named, UnknownAttribute, UnknownName, rows
 from llmpower.facts.units import UNITS
@@ -42,6 +43,28 @@ class Fact:
     def ends(self):
         """Low, value and high; where no end is known the value stands for it."""
         return [self.value if end is None else end for end in (self.low, self.value, self.high)]
+
+    @property
+    def second_hand(self):
+        """Whether nobody saw it in its source, or that repeats what others found; what we chose ourselves is ours."""
+        return self.kind != "convention" and (not self.verified or first(self.source) in secondary())
+
+
+def first(source):
+    """The first of the keys of a source: the document in which a value was seen.
+
+    >>> first("notes2030;paper2029")
+    'notes2030'
+    """
+    return source.split(";")[0]
+
+
+@functools.cache
+def secondary():
+    """Works of ``data/references.bib`` that repeat what others found, as their notes say."""
+    library = (tables.DATA / "references.bib").read_text("utf-8")
+    entries = re.findall(r"^@\w+\{([^,\s]+),(.*?)^\}", library, re.MULTILINE | re.DOTALL)
+    return {key for key, entry in entries if "Secondary" in entry}
 
 
 def _fact(cells):
@@ -208,7 +231,7 @@ def spellings(kind):
 def find(kind, name):
     """Canonical name of what somebody typed; case and punctuation do not matter.
 
-    A name that nothing has is an `UnknownName`, whose message lists the nearest.
+    A name that nothing has is an `UnknownName`, whose message lists the nearest of its family, else of like spelling.
 
     >>> find("accelerator", "H100")
     'h100-sxm'
@@ -216,9 +239,11 @@ def find(kind, name):
     known, plain = spellings(kind), _plain(name)
     if plain in known:
         return known[plain]
-    near = difflib.get_close_matches(plain, known, n=9, cutoff=0.5)
-    nearest = list(dict.fromkeys(known[spelling] for spelling in near))[:3]
-    hint = f"did you mean {' or '.join(nearest)}?" if nearest else f"there are {', '.join(names(kind))}"
+    nearest = list(dict.fromkeys(known[spelling] for spelling in _near(known, name)))[:3]
+    listed = kind in ("accelerator", "model")
+    others = f"`llmpower {kind}s` lists all {len(names(kind))}" if listed else f"there are {', '.join(names(kind))}"
+    hint = f"did you mean {' or '.join(nearest)}?" if nearest else others
+    hint += "; any other may be given by its config.json" * (kind == "model")
     # Readers type names of the first three; the code asks for the others, so whoever renamed one is told where.
     where = f" in {NAMED[kind]().place}" if kind not in list(NAMED)[:3] else ""
     raise UnknownName(f"no {kind} is called {reprlib.repr(name)}{where}; {hint}")
@@ -287,6 +312,16 @@ def _own_machine(name):
     if found := machine.typed(name):
         values, title = found
         return _typed(title, tuple(sorted((key, str(value)) for key, value in values.items())))
+
+
+def _near(known, name):
+    """Spellings near a name: of its series, "h" of an h900; else of its maker; else those that a slip would explain."""
+    for part in reversed(name.split("/")):
+        letters = re.match("[a-z]*", _plain(part))[0]
+        kin = [spelling for spelling in known if letters and spelling.startswith(letters)]
+        if kin:
+            return difflib.get_close_matches(_plain(part), kin, n=9, cutoff=0.5) or kin
+    return difflib.get_close_matches(_plain(name), known, n=9, cutoff=0.7)
 
 
 @by_choice

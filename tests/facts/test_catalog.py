@@ -104,8 +104,65 @@ def test_a_miss_lists_the_nearest_names():
         catalog.model("llama-3.1-7b")
     with pytest.raises(catalog.UnknownName, match=r"did you mean h100-sxm"):
         catalog.accelerator("h100-sxmm")
-    with pytest.raises(catalog.UnknownName, match=r"there are .*h100-sxm"):
+    with pytest.raises(catalog.UnknownName, match=r"`llmpower accelerators` lists all \d+"):
         catalog.accelerator("zzzzzz")
+    with pytest.raises(catalog.UnknownName, match="there are bf16, .*q4_k_m"):
+        catalog.number_format("zzzzzz")
+
+
+@pytest.mark.parametrize(
+    ("kind", "typed", "entity"),
+    [
+        # What people typed in public and the catalog did not have: the threads stand in public questions about speed.
+        ("accelerator", "rtx-pro-6000", "rtx-pro-6000"),
+        ("accelerator", "l40s", "l40s"),
+        ("accelerator", "l4", "l4"),
+        ("accelerator", "a10", "a10"),
+        ("accelerator", "a6000", "rtx-a6000"),
+        ("accelerator", "h20", "h20-sxm"),
+        ("accelerator", "h800", "h800-sxm"),
+        ("accelerator", "A800", "a800-sxm-80gb"),
+        ("accelerator", "jetson-orin", "jetson-agx-orin"),
+        ("accelerator", "strix-halo", "strix-halo"),
+        ("model", "moonshotai/Kimi-K2-Instruct", "kimi-k2"),
+        ("model", "glm-4.5-air", "glm-4.5-air"),
+        ("model", "GLM-4.6", "glm-4.5"),
+        ("model", "mistral-large-2", "mistral-large-2"),
+        ("model", "Qwen/Qwen3.5-397B-A17B", "qwen3.5-397b-a17b"),
+    ],
+)
+def test_names_of_public_questions_are_known(kind, typed, entity):
+    assert catalog.find(kind, typed) == entity
+
+
+@pytest.mark.parametrize(
+    ("kind", "typed", "hint"),
+    [
+        ("accelerator", "h900", "did you mean h800-sxm or h200-sxm or h100-sxm?"),
+        ("accelerator", "a30", "did you mean a10 or "),
+        ("accelerator", "rtx 5080", "did you mean rtx-5090 or "),
+        ("accelerator", "m5 max", "did you mean m4-max or "),
+        ("accelerator", "v100s", "did you mean v100-sxm2-32gb or "),
+        ("accelerator", "groq", "`llmpower accelerators` lists all"),
+        ("model", "moonshotai/Kimi-K3", "did you mean kimi-k2?"),
+        ("model", "moonshotai/Moonlight-16B-A3B", "did you mean kimi-k2?"),
+        ("model", "Qwen/Qwen3.6-27B", "did you mean qwen3.5-27b or "),
+        ("model", "zai-org/GLM-5", "did you mean glm-4.5 or glm-4.5-air?"),
+        ("model", "command-r", "`llmpower models` lists all"),
+    ],
+)
+def test_a_miss_is_answered_with_its_family(kind, typed, hint):
+    with pytest.raises(catalog.UnknownName) as caught:
+        catalog.find(kind, typed)
+    assert f"is called {typed!r}; {hint}" in str(caught.value)
+    assert str(caught.value).endswith("config.json") == (kind == "model")
+
+
+def test_second_hand_is_what_nobody_saw_or_a_secondary_work_repeats():
+    boards = catalog.records("accelerators.csv")
+    assert not boards["h100-sxm"]["tdp_w"].second_hand and boards["h100-sxm"]["dense_fp8_flop_per_s"].second_hand
+    assert boards["h100-nvl"]["dense_bf16_flop_per_s"].second_hand  # not opened
+    assert not boards["dgx-spark"]["accelerators_per_server"].second_hand  # our own convention
 
 
 @pytest.mark.parametrize("name", catalog.names("accelerator"))
