@@ -39,6 +39,14 @@ SPEEDS = {
         ("gpt-oss-20b", "dgx-spark", 1, 1, 2048, 2048), {"weight_format": "mxfp4"}, 49.7,
     ),
     "70B on a Spark": (("llama-3.1-70b", "dgx-spark", 1, 1, 2048, 2048), {"weight_format": "fp8"}, 2.7),
+    # https://github.com/NVIDIA/TensorRT-Edge-LLM/issues/60 and https://github.com/geerlingguy/ai-benchmarks/issues/21,
+    # one user each, lengths not given.
+    "4B on a Jetson Orin": (("qwen3-4b", "jetson-orin", 1, 1, 512, 512), {}, 20.2),
+    "gpt-oss on Strix Halo": (("gpt-oss-20b", "strix-halo", 1, 1, 512, 512), {"weight_format": "mxfp4"}, 45.0),
+    # https://github.com/vllm-project/vllm/pull/29240: GLM-4.5-Air in FP8 on two RTX PRO 6000, one user.
+    "GLM-4.5-Air on two cards": (
+        ("glm-4.5-air", "rtx-pro-6000", 2, 1, 512, 512), {"weight_format": "fp8", "software": "vllm"}, 95,
+    ),
     # https://aiposthub.cc/5152: 73,700 tokens/s read by a server of eight H800, 56.3 % of them from a cache: 32,200
     # computed, which is 7.9 prompts of 4,096 tokens a second.
     "prompts of DeepSeek-V3": (
