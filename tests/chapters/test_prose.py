@@ -325,8 +325,13 @@ def test_a_cap_and_ties_are_told_by_the_estimator():
     assert usual.numbers["laptop_j"] == pytest.approx(1.625) and 0.2 < usual.numbers["off_least"] < 0.23
     says(usual, "3 of 5 lie above", "does not decide who is ahead", unlike=["probably ahead", "that is a floor"])
     says(read("tokens-per-watt", weight_format="bf16"), unlike=["so they do not say how far"])
-    alone = read("tokens-per-watt", devices="m4", power_cap_w=500.0)
-    says(alone, "no machine of the list both holds", "For Apple M4", unlike=["so it slows the step", "costs no speed"])
+    alone = read("tokens-per-watt", devices="rtx-4060", power_cap_w=500.0)
+    says(
+        alone,
+        "no machine of the list both holds",
+        "For NVIDIA GeForce RTX 4060",
+        unlike=["so it slows the step", "costs no speed"],
+    )
     # A cap on clocks costs less than prices at full clocks would have it, and all cards keep to it.
     capped = llmpower.estimate("qwen3-4b", "rtx-4060-laptop", power_cap_w=35, **run)
     assert usual.numbers["capped_speed"] < usual.numbers["clocked_speed"] == pytest.approx(capped.tokens_per_s)

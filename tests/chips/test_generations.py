@@ -181,10 +181,10 @@ def test_every_pair_and_metric_has_an_answer():
 
 def test_a_missing_peak_falls_back_and_says_so():
     # The V100 knows no 4-bit numbers: its 16-bit peak counts.
-    # The M4 has no peak in the facts: bandwidth counts for both.
+    # The RTX 4060 has no peak in the facts: bandwidth counts for both.
     mixed = generations.gains("v100-sxm2-32gb", "b200", "fp4")
     assert mixed.words == ("16-bit peak", "4-bit peak") and mixed.fallback and not mixed.same_definition
-    bare = generations.gains("m4", "b200", "bf16")
+    bare = generations.gains("rtx-4060", "b200", "bf16")
     assert bare.words == ("memory bandwidth", "memory bandwidth") and bare.fallback
     assert not generations.gains("h100-sxm", "b200", "fp8").fallback
     assert generations.gains("h100-sxm", "h100-sxm", "bf16").direction == "none"

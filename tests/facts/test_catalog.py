@@ -173,7 +173,8 @@ def test_an_accelerator_is_possible(name):
     bandwidth, peak, tdp = (machine.get(q) for q in ("memory_bandwidth_bytes_per_s", "dense_bf16_flop_per_s", "tdp_w"))
     if peak and bandwidth:
         assert 10 < peak / bandwidth < 2000, "ridge point in FLOP per byte"
-    if peak and tdp:
+    # What stands as the rating of an M4 is the power of its whole computer.
+    if peak and tdp and tdp != machine.get("system_max_w"):
         # The top is a desktop part of 2021 whose 32-bit accumulation runs at half rate.
         assert 0.1e-12 < tdp / peak < 7e-12, "rated power over peak in J per FLOP"
     for narrow, wide in (

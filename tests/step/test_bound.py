@@ -76,7 +76,7 @@ def test_what_does_not_fit():
 
 
 def test_an_accelerator_without_a_peak_is_bound_by_bandwidth():
-    bound = step_bound(counts("qwen3-4b", 1, 0), 1, "m4", 1)
+    bound = step_bound(counts("qwen3-4b", 1, 0), 1, "m1", 1)
     assert bound.bound == "bandwidth" and bound.compute_time_s == 0
 
 
