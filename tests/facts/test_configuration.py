@@ -1,8 +1,8 @@
 """Networks from published configurations, against published counts; and configurations that are wrong or unknown.
 
 Each file of `configurations/` has the keys that are read, as published, and in keys that begin with an underline: where
-they were read (`_source`); the same network of data/models.csv (`_catalog`) or the published parameters and where they
-stand; and bytes of cache for each token in 16 bits, in layers that see the whole context, with their sum or source.
+they were read (`_source`); the same network of data/models.csv (`_catalog`), the published parameters and where they
+stand, or both; and bytes of cache for each token in 16 bits, in layers that see the whole context, with their sum or source.
 """
 
 import json
@@ -77,7 +77,7 @@ def test_caches_take_the_bytes_that_were_published_or_summed_up_by_hand(name):
 
 
 def test_there_are_twenty_published_counts():
-    assert len(COUNTED) >= 20 and len(SAME) >= 10
+    assert len(COUNTED) >= 20 and len(SAME) >= 15
 
 
 def test_windows_and_states():
@@ -130,7 +130,7 @@ def test_a_name_comes_from_the_configuration_its_folder_or_its_file(tmp_path):
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps(LLAMA))
     assert catalog.model(str(folder)).name == catalog.model(folder / "config.json").name == "my-net"
-    assert catalog.model(path_of("phi-4")).name == "phi-4"
+    assert catalog.model(path_of("phi-3.5-moe")).name == "phi-3.5-moe"
     assert catalog.model(LLAMA).name == "llama configuration"
     # A place where somebody trained is no name, and no name hides one of the catalog.
     assert catalog.model(path_of("smollm-1.7b")).name == "smollm-1.7b"
