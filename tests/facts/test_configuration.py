@@ -2,7 +2,8 @@
 
 Each file of `configurations/` has the keys that are read, as published, and in keys that begin with an underline: where
 they were read (`_source`); the same network of data/models.csv (`_catalog`), the published parameters and where they
-stand, or both; and bytes of cache for each token in 16 bits, in layers that see the whole context, with their sum or source.
+stand, or both; and bytes of cache for each token in 16 bits, in layers that see the whole context, with their sum or
+source.
 """
 
 import json
