@@ -43,6 +43,7 @@ _NOT_VARIED = ("prompt_tokens", "output_tokens", "accelerators_per_server")
 _OWN_RUNS = "llmpower2026power"
 # Zero, where its logarithm is taken.
 _LEAST = 1e-300
+_ROUNDING = 1e-12
 _WHOLE = ("n_accelerators", "accelerators_per_server")
 _OF_A_COPY = inspect.signature(case).parameters.keys() - {"batch", "check"}
 
@@ -521,11 +522,10 @@ def _independent(central, ends):
 
 def _whole_servers(n_servers, bill):
     """Ranges of whole servers, and of the accelerators in them."""
-    # A copy that needs several servers takes all of them.
+    # A copy that needs several servers takes all of them; what is whole but for rounding is whole.
     each = bill.accelerators_per_server
     unit = maximum(1.0, ceil(bill.n_together / each))
-    least, most = (
-        count(unit * whole) for whole in (maximum(1.0, floor(n_servers.low / unit)), ceil(n_servers.high / unit))
-    )
+    low, high = n_servers.low / unit * (1 + _ROUNDING), n_servers.high / unit * (1 - _ROUNDING)
+    least, most = (count(unit * whole) for whole in (maximum(1.0, floor(low)), ceil(high)))
     boards = Range(least * each, bill.n_accelerators, most * each)
     return {"n_servers": Range(least, n_servers.central, most), "n_accelerators": boards}

@@ -13,7 +13,6 @@ from llmpower.facts import catalog
 from llmpower.facts.power import power
 from llmpower.facts.quantities import quantities
 from llmpower.facts.units import in_unit
-from llmpower.formulas import decode
 from llmpower.ranges import Range
 from llmpower.trace import by_choice, traced
 
@@ -545,6 +544,9 @@ def models_record():
 
 def _derived(net):
     """Parameters that one token is multiplied with, its cache in 16 bits, and the state of a sequence. [1], [B]"""
+    # Here, since a chapter prints without all formulas.
+    from llmpower.formulas import decode
+
     share, width = net.n_experts_per_token / max(1, net.n_experts), catalog.number_format("bf16").bytes_per_value
     latent, grouped = decode.kv_values_mla(net.mla_latent, net.mla_rope), (net.n_kv_heads, net.head_dim)
     layers = decode.kv_positions(1, net.n_full_layers, net.n_window_layers, net.window_tokens)
