@@ -285,7 +285,8 @@ _SUCH_AS = {
 }
 # What counts where nothing is given and the signature has no value for it.
 _UNLESS_GIVEN = {
-    "output_tokens": "none, prompts count as read already",
+    "prompt_tokens": "500 where no length is given, else none",
+    "output_tokens": "500 where no length is given, else none, and prompts count as read already",
     "context_tokens": "prompt + output / 2",
     "kv_format": "bf16",
     "parallelism": "tp, under llama.cpp pp",

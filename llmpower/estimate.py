@@ -19,6 +19,11 @@ from llmpower.step.point import point
 from llmpower.step.work import attention_flop, fewest, fits, needed_bytes, net_of, positions, stored_bytes, work
 from llmpower.trace import Words, by_choice, either, traced
 
+# Lengths where none are given -> where they stand in data/datacenter.csv.
+USUAL_LENGTHS = {
+    "prompt_tokens": ("planning", "prompt_tokens_per_query"),
+    "output_tokens": ("gpt-4o-query", "tokens_per_query"),
+}
 BOUNDARIES = ("accelerators", "server", "facility")
 
 
@@ -379,8 +384,16 @@ _RATES = {"fp8": "dense_fp8_flop_per_s", "int8": "dense_int8_flop_per_s"}
 
 
 def _known_for(quantity):
+    """For which accelerators a quantity is known: the first few, and where the others are listed."""
     single = (one for one in records("accelerators.csv").values() if one.category != "system")
-    return f"known for {', '.join(one.entity for one in single if one.get(quantity))}"
+    known = [one.entity for one in single if one.get(quantity)]
+    return f"known for {', '.join(known[:6])} and {len(known) - 6} more, which `llmpower accelerators` lists"
+
+
+def _type(machine, quantity, example):
+    """How a reader gives what no source does."""
+    typed = f"'{machine.entity},{quantity}={example}'"
+    return f"if you know it, type it behind the name: {typed}; it is {_known_for(quantity)}"
 
 
 @functools.cache
@@ -396,7 +409,8 @@ def lacks(machine, weight_format, several):
 def _lacks(machine, weight_format, several):
     name, format_ = machine.entity, weight_format.entity
     if not machine.get("dense_bf16_flop_per_s"):
-        yield ("accelerator", f"no rate of {name} for 16-bit products is in data/", _known_for("dense_bf16_flop_per_s"))
+        instead = _type(machine, "dense_bf16_flop_per_s", "30 TFLOP/s")
+        yield ("accelerator", f"no rate of {name} for 16-bit products is in data/", instead)
     elif format_ in _RATES and not machine.get(_RATES[format_]):
         known = ", ".join(rate for rate in ("bf16", *_RATES) if machine.get(f"dense_{rate}_flop_per_s"))
         also = "formats that are only stored, such as int4 and q4_k_m, run at its 16-bit rate"
@@ -405,7 +419,7 @@ def _lacks(machine, weight_format, several):
         instead = "name one of its accelerators and how many, such as h100-sxm and 8"
         yield ("accelerator", f"{name} is a whole system", instead)
     if not machine.get("tdp_w"):
-        yield ("accelerator", f"no rated power of {name} is in data/", _known_for("tdp_w"))
+        yield ("accelerator", f"no rated power of {name} is in data/", _type(machine, "tdp_w", "150"))
     if several:
         known = f"give link_bytes_per_s [B/s]; it is {_known_for('link_bytes_per_s')}"
         yield ("n_accelerators", f"no bandwidth between accelerators of {name} is in data/", known)
@@ -416,7 +430,7 @@ def estimate(
     accelerator,
     n_accelerators=1,
     batch=1,
-    prompt_tokens=0,
+    prompt_tokens=None,
     output_tokens=None,
     context_tokens=None,
     weight_format="bf16",
@@ -439,10 +453,10 @@ def estimate(
     its folder, or what it holds.
     n_accelerators: accelerators that share the model. [1]
     batch: sequences decoded together, on average. [1]
-    prompt_tokens: tokens of a prompt. [1]
+    prompt_tokens: tokens of a prompt; none where another length is given alone. [1]
     output_tokens: tokens written per prompt; without it prompts count as read already, their energy is left out. [1]
     context_tokens: mean context of a running request, which sets the reads of the cache; without it prompt +
-    output / 2, right for fixed lengths. [1]
+    output / 2, right for fixed lengths. Where no length is given, prompt and answer are those of a usual plan. [1]
     weight_format, kv_format: number formats; caches are in 16 bit unless told otherwise.
     parallelism: ``tp`` cuts every matrix over the accelerators, ``ep`` spreads whole experts and cuts the rest, ``dp``
     spreads experts and gives each accelerator its own sequences and all other weights, ``pp`` gives each its layers.
@@ -473,8 +487,16 @@ def estimate(
     given = dict(locals())
     check = Check()
     boundary = check.choice("boundary", given.pop("boundary"), BOUNDARIES)
+    usual = None is prompt_tokens is output_tokens is context_tokens
+    lengths = {name: fact("datacenter.csv", *place).value for name, place in USUAL_LENGTHS.items()}
+    given |= lengths if usual else {"prompt_tokens": 0 if prompt_tokens is None else prompt_tokens}
     found = read(check, **given)
     check.done()
+    if usual:
+        told = (
+            f"a prompt of {found.prompt_tokens:.0f} and an answer of {found.output_tokens:.0f} tokens, as plans assume"
+        )
+        found = replace(found, assumed=(f"no lengths given: {told}", *found.assumed))
     result = expect(found, boundary)
     if result.fits is False:
         check_fits(found)

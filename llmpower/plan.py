@@ -10,7 +10,18 @@ from typing import NamedTuple
 
 from llmpower import service
 from llmpower.arguments import Check, ParameterError
-from llmpower.estimate import Estimate, check_cap, check_fits, expect, forms, lacking, over_cap_w, read, servers
+from llmpower.estimate import (
+    USUAL_LENGTHS,
+    Estimate,
+    check_cap,
+    check_fits,
+    expect,
+    forms,
+    lacking,
+    over_cap_w,
+    read,
+    servers,
+)
 from llmpower.facts.catalog import fact, models
 from llmpower.facts.quantities import quantities
 from llmpower.facts.units import in_unit
@@ -27,8 +38,7 @@ from llmpower.trace import by_choice, shared, traced
 
 # Argument -> where its default stands in data/datacenter.csv.
 DEFAULTS = {
-    "prompt_tokens": ("planning", "prompt_tokens_per_query"),
-    "output_tokens": ("gpt-4o-query", "tokens_per_query"),
+    **USUAL_LENGTHS,
     "peak_to_average": ("planning", "peak_to_average"),
     "max_load": ("planning", "max_load"),
     "accelerators_per_server": ("dgx-h100", "n_accelerators"),

@@ -544,7 +544,6 @@ def test_wrong_numbers(name, kind):
         ("n_accelerators", 1.5),
         ("n_accelerators", [1, 2.5]),
         ("batch", None),
-        ("prompt_tokens", None),
     ],
 )
 def test_numbers_out_of_range(name, value):
@@ -577,6 +576,26 @@ def test_a_record_of_another_kind_is_told():
     network, machine = catalog.model("llama-3.1-8b"), catalog.accelerator("h100-sxm")
     lines = problem(machine, network)
     assert lines[0].startswith("model: no model is called") and lines[1].startswith("accelerator: no accelerator")
+
+
+def test_without_lengths_the_usual_ones_count_and_are_told():
+    alone, usual = estimate("llama-3.1-8b", "h100-sxm"), estimate("llama-3.1-8b", "h100-sxm", 1, 1, 500, 500)
+    assert alone.j_per_token == usual.j_per_token and alone.context_tokens == 750
+    assert any("no lengths given: a prompt of 500 and an answer of 500 tokens" in note for note in alone.notes)
+    # One length that is given is the only one.
+    for length in ({"context_tokens": 1000}, {"prompt_tokens": 0}, {"prompt_tokens": 1000}):
+        found = estimate("llama-3.1-8b", "h100-sxm", **length)
+        assert math.isinf(found.output_tokens) and found.context_tokens == sum(length.values())
+    assert estimate("llama-3.1-8b", "h100-sxm", output_tokens=100).prompt_tokens == 0
+
+
+def test_what_no_source_gives_can_be_typed():
+    (told,) = problem("llama-3.1-8b", "m3-ultra")
+    assert "no rated power of m3-ultra" in told and "type it behind the name: 'm3-ultra,tdp_w=150'" in told
+    # A Mac Studio wrote 14.4 tokens/s of Llama-3.3-70B in Q4_K_M (geerlingguy/beowulf-ai-cluster, issue 17).
+    run = {"weight_format": "q4_k_m", "software": "llama.cpp", "context_tokens": 500}
+    found = estimate("llama-3.3-70b", "m3-ultra,tdp_w=270", **run)
+    assert found.low.tokens_per_s < 14.4 < found.high.tokens_per_s
 
 
 def test_rates_that_are_not_known():
