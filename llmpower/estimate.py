@@ -9,7 +9,8 @@ from types import SimpleNamespace
 from llmpower.arguments import NUMBERS, Check, ParameterError, largest
 from llmpower.facts.catalog import fact, records
 from llmpower.facts.runs import SERVERS
-from llmpower.formulas import datacenter, decode, serving
+from llmpower.facts.units import to_si
+from llmpower.formulas import datacenter, decode, efficiency, meter, serving
 from llmpower.formulas.elementwise import exp, log, maximum, minimum, none, positive, sqrt
 from llmpower.step import bare, constants, served
 from llmpower.step import case as cases
@@ -177,13 +178,16 @@ class Estimate:
         doc="Mean time from a token of a sequence to its next, while prompts of others are read. [s]",
     )
     tokens_per_s_per_mw = property(
-        lambda self: 1e6 / self.j_per_token, doc="Output tokens a second for a megawatt inside the boundary. [1/s/MW]"
+        lambda self: to_si(efficiency.tokens_per_j(self.tokens_per_s, self.power_w), "MW"),
+        doc="Output tokens a second for a megawatt inside the boundary. [1/s/MW]",
     )
+    # The energy of a token has its share of the prompt.
     j_per_request = property(
-        lambda self: self.j_per_token * self._length, doc="Energy of a prompt and its answer inside the boundary. [J]"
+        lambda self: meter.request_energy_j(0, self._length, self.j_per_token),
+        doc="Energy of a prompt and its answer inside the boundary. [J]",
     )
     j_per_total_token = property(
-        lambda self: self.j_per_request / (self.prompt_tokens + self._length),
+        lambda self: decode.energy_per_token_j(self.j_per_request, self.prompt_tokens + self._length),
         doc="The same, divided among tokens read and written, those from a cache too. [J]",
     )
 
@@ -192,7 +196,8 @@ class Estimate:
         """Energy that prompts cause, divided among their tokens, those from a cache too. [J]"""
         # Without a prompt there is no such token.
         tokens = positive(self.prompt_tokens, self.prompt_tokens, math.nan)
-        return self.prefill_j_per_token * self._length / tokens
+        prompt_j = meter.request_energy_j(0, self._length, self.prefill_j_per_token)
+        return decode.energy_per_token_j(prompt_j, tokens)
 
     # Answers without an end make no request.
     _length = property(lambda self: math.nan if self.output_tokens is math.inf else self.output_tokens)
@@ -212,12 +217,14 @@ class Estimate:
         called model FLOP utilisation.
         """
         case, (_, net, unit, fitted, n, *_) = self.case, self.form
-        done, tokens = work(case), self.tokens_per_s
-        looking = attention_flop(net, positions(net, case.prefilled_tokens / 2))
-        read = done.linear_flop + looking
-        flop = tokens * (done.flop + case.prefilled_tokens / case.output_tokens * read)
-        moving = self.step.memory_time_s * fitted.reached_bandwidth_share / self.step_s
-        return {"bandwidth": moving, "arithmetic": flop / (n * unit.dense_bf16_flop_per_s)}
+        done, prompts = work(case), case.prefilled_tokens / case.output_tokens
+        read = done.linear_flop + attention_flop(net, positions(net, case.prefilled_tokens / 2))
+        flop = decode.step_flop(self._written, done.flop, prompts * read)
+        least_s = {
+            "bandwidth": self.step.memory_time_s * fitted.reached_bandwidth_share,
+            "arithmetic": decode.compute_time_s(flop, n, unit.dense_bf16_flop_per_s),
+        }
+        return {name: time_s / self.step_s for name, time_s in least_s.items()}
 
     @property
     def bound(self):

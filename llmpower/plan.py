@@ -24,8 +24,8 @@ from llmpower.estimate import (
 )
 from llmpower.facts.catalog import fact, models
 from llmpower.facts.quantities import quantities
-from llmpower.facts.units import in_unit
-from llmpower.formulas import decode, serving
+from llmpower.facts.units import in_unit, to_si
+from llmpower.formulas import decode, efficiency, serving
 from llmpower.formulas.elementwise import ceil, coalesce, exp, floor, log, maximum, minimum, none, positive, sqrt
 from llmpower.ranges import Range
 from llmpower.service import count
@@ -96,7 +96,10 @@ _SERVICE = {
     "electricity_usd_per_year": ("electricity", "USD a year", lambda bill: bill.cost_usd),
     "electricity_usd_per_million_tokens": ("  of a million tokens", "USD", lambda bill: bill.tokens_usd(10**6)),
     "usd_per_million_tokens": ("  with its machines", "USD", lambda bill: bill.usd_per_million_tokens),
-    "tokens_per_s_per_mw": ("rate of a megawatt", "tokens/s", lambda bill: 1e6 / bill.token_j),
+    "tokens_per_s_per_mw": (
+        "rate of a megawatt", "tokens/s",
+        lambda bill: to_si(efficiency.tokens_per_j(bill.output_tokens_per_s, bill.site_mean_w), "MW"),
+    ),
     "carbon_t_per_year": ("carbon dioxide", "t a year", lambda bill: in_unit(bill.carbon_kg, "t")),
     "carbon_g_per_query": ("  of a query", "g", lambda bill: in_unit(bill.query_carbon_kg, "g")),
     "water_m3_per_year": ("water", "m3 a year", lambda bill: bill.water_m3),

@@ -216,10 +216,13 @@ class Bill:
     query_water_m3 = property(lambda bill: bill.water_m3 / (YEAR_S * bill.queries_per_s))
 
     accelerator_cost_usd_per_s = _si("accelerator_usd_per_hour")
-    machines_usd = of(datacenter.rented_usd, time_s="year_s")
-    usd_per_million_tokens = property(
-        lambda bill: 1e6 * (bill.machines_usd + bill.cost_usd) / (YEAR_S * bill.output_tokens_per_s)
-    )
+
+    @property
+    def usd_per_million_tokens(self):
+        """Cost of a million output tokens: electricity, and machines while they are written. [usd]"""
+        time_s = 1e6 / self.output_tokens_per_s
+        machines = datacenter.rented_usd(self.n_accelerators, self.accelerator_cost_usd_per_s, time_s)
+        return self.tokens_usd(10**6) + machines
 
     def tokens_usd(self, tokens_priced):
         """Electricity cost of a number of output tokens. [usd]"""

@@ -148,6 +148,11 @@ def test_defaults_are_the_sourced_facts(name, entity, quantity, unit):
         assert quantities()[name].unit == unit
 
 
+def test_the_price_of_an_accelerator_is_the_sourced_one():
+    own = parameters(BOOK / "chapters" / "what-if.ipynb")["accelerator_usd_per_hour"].default
+    assert in_unit(fact("deepseek-v3-r1-service", "accelerator_cost_usd_per_s").value, "usd/h") == pytest.approx(own)
+
+
 def test_what_a_per_cent_of_an_input_moves():
     bill = service.Bill(**INPUTS)
     found = service.elasticities(bill, ["pue", "electricity_usd_per_kwh", "busy_w", "host_power_w"])

@@ -283,7 +283,9 @@ def _typed(title, given):
     """Machine of values that somebody typed; the same ones are the same object."""
     values = dict(given)
     like, name = (values.pop(key, None) for key in ("like", "name"))
-    facts, typed = dict(accelerator(like).facts) if like else {}, machine.read(values)
+    # A name of the catalog alone: what is typed over a machine is none.
+    facts = dict(records("accelerators.csv")[find("accelerator", like)].facts) if like else {}
+    typed = machine.read(values)
     for quantity in typed:
         facts.pop(machine.REACHED.get(quantity), None)
     if missing := [one for one in machine.NEEDED if one not in facts and one not in typed]:

@@ -7,7 +7,7 @@ import reprlib
 
 from llmpower.facts.layouts import Reader
 from llmpower.facts.quantities import quantities
-from llmpower.facts.tables import TABLES, UnknownName
+from llmpower.facts.tables import TABLES, UnknownName, contents
 
 _MOST_BYTES = 2_000_000
 # What a block is, by its name in lists of layers, or by its letter in patterns.
@@ -251,15 +251,7 @@ def located(name):
 def load(path):
     """A configuration as a text in one form, and what it calls itself or is called by its folder or file."""
     try:
-        if os.path.exists(path) and not os.path.isfile(path):
-            raise OSError(None, "not a file")
-        with open(path, "rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-        if len(data) > _MOST_BYTES:
-            raise OSError(None, f"more than {_MOST_BYTES:,} bytes, which no configuration has")
-        config = json.loads(data)
-    except OSError as error:
-        raise UnknownName(f"{path} cannot be read: {error.strerror}") from None
+        config = json.loads(contents(path, _MOST_BYTES, "configuration"))
     except (ValueError, RecursionError):
         raise UnknownName(f"{path} is no configuration: expected JSON") from None
     folder, file = os.path.split(os.path.abspath(path))

@@ -5,7 +5,7 @@ import re
 import reprlib
 
 from llmpower.facts.quantities import quantities
-from llmpower.facts.tables import UnknownName
+from llmpower.facts.tables import UnknownName, contents
 from llmpower.facts.units import UNITS
 
 # What a machine may have, and what it must have.
@@ -37,6 +37,8 @@ def typed(name):
         return None
     like, *pairs = (part.strip() for part in re.split(r",(?=[^,]*=)", text))
     values = {key.strip(): value.strip() for key, _, value in (pair.partition("=") for pair in pairs)}
+    if len(values) < len(pairs):
+        raise UnknownName(f"{reprlib.repr(text)}: one of its values is given twice")
     return values | {"like": like}, text
 
 
@@ -44,15 +46,7 @@ def _loaded(path):
     import yaml
 
     try:
-        if os.path.exists(path) and not os.path.isfile(path):
-            raise OSError(None, "not a file")
-        with open(path, "rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-        if len(data) > _MOST_BYTES:
-            raise OSError(None, f"more than {_MOST_BYTES:,} bytes, which no machine has")
-        found = yaml.safe_load(data)
-    except OSError as error:
-        raise UnknownName(f"{path} cannot be read: {error.strerror}") from None
+        found = yaml.safe_load(contents(path, _MOST_BYTES, "machine"))
     except (yaml.YAMLError, ValueError, RecursionError):
         found = None
     plain = isinstance(found, dict) and all(
@@ -68,7 +62,7 @@ def read(values):
     found, problems = {}, []
     for name, given in values.items():
         if name not in _KNOWN:
-            problems.append(f"{name}: not a value of a machine; those are {', '.join(_KNOWN)}")
+            problems.append(f"{reprlib.repr(name)}: not a value of a machine; those are {', '.join(_KNOWN)}")
             continue
         quantity = quantities()[name]
         parts = None if isinstance(given, bool) else _VALUE.fullmatch(str(given))

@@ -2,6 +2,7 @@
 
 import csv
 import datetime
+import os
 import pathlib
 import re
 
@@ -67,6 +68,20 @@ class UnknownName(KeyError):
 
     def __str__(self):
         return self.args[0]
+
+
+def contents(path, most_bytes, what):
+    """Bytes of a file that somebody named for what it holds; `UnknownName` where it cannot be that."""
+    try:
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise OSError(None, "not a file")
+        with open(path, "rb") as file:
+            data = file.read(most_bytes + 1)
+        if len(data) > most_bytes:
+            raise OSError(None, f"more than {most_bytes:,} bytes, which no {what} has")
+    except OSError as error:
+        raise UnknownName(f"{path} cannot be read: {error.strerror}") from None
+    return data
 
 
 class UnknownAttribute(UnknownName, AttributeError):

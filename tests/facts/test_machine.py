@@ -52,12 +52,15 @@ def test_a_machine_of_a_file_answers_as_measured(file):
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("h100,tpd_w=350", "tpd_w: not a value of a machine; those are memory_bytes"),
+        ("h100,tpd_w=350", "'tpd_w': not a value of a machine; those are memory_bytes"),
         ("h100,tdp_w=many", "tdp_w: got 'many'; allowed is 0.1 to 200,000 W"),
         ("h100,tdp_w=350 GB", "tdp_w: got '350 GB'; allowed is"),
         ("h100,tdp_w=nan", "tdp_w: got 'nan'"),
         ("h100,tdp_w=-5", "tdp_w: got '-5'"),
         ("h100,tdp_w=", "tdp_w: got ''"),
+        ("h100:tdp_w=350", "no accelerator is called 'h100:tdp_w=350'"),
+        ("h100,tdp_w=350,tdp_w=400", "one of its values is given twice"),
+        ({"like": "h100,tdp_w=350", "tdp_w": 300}, "no accelerator is called 'h100,tdp_w=350'"),
         ("nothing,tdp_w=350", "no accelerator is called 'nothing'"),
         ({"memory_bytes": 1e9}, "give memory_bandwidth_bytes_per_s [B/s], tdp_w [W] too"),
         ({"like": "h100", "tdp_w": True}, "tdp_w: got 'True'"),
