@@ -8,9 +8,12 @@ from dataclasses import dataclass
 
 from llmpower.arguments import Check, hint, number, span_in_words, unit_in_words
 from llmpower.book.files import ChapterError, filled, read_notebook
+from llmpower.facts import catalog
 from llmpower.facts.quantities import quantities
 
 _NAMED = ("model", "accelerator", "format")
+# What a parameter of this name, and no list, takes besides names.
+_OWN = {"model": ", or path/to/config.json", "accelerator": ", values over one (h100-sxm,tdp_w=350), or a YAML file"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Parameter:
         """What may be given, in words."""
         kind, listed = _kind(self)
         if kind in _NAMED:
-            one = f"{'an' if kind[0] in 'aeio' else 'a'} {kind} of the catalog"
+            one = f"{'an' if kind[0] in 'aeio' else 'a'} {kind} of the catalog{_OWN.get(self.name, '')}"
         elif kind == "choice":
             one = "one of " + ", ".join(self.quantity.choices)
         else:
@@ -92,14 +95,25 @@ def used(path, values):
 
 def used_table(path, values):
     """Markdown table of a chapter's parameters: the value each runs with, its unit and who set it."""
-    return filled("templates/parameters.md.j2", parameters=parameters(path).values(), used=used(path, values)).strip()
+    known, values = parameters(path), used(path, values)
+    shown = {name: _title(known[name], value) for name, value in values.items()}
+    return filled("templates/parameters.md.j2", parameters=known.values(), used=shown).strip()
+
+
+def _title(parameter, value):
+    """A value as a table shows it: of a configuration its name."""
+    return catalog.model(value).entity if parameter.name == "model" and value.startswith("{") else value
 
 
 def _one(check, parameter, kind, given):
     """One value to run with; if it is none, the check knows why."""
     if kind in _NAMED:
         found = check.record(parameter.name, kind, given)
-        return found and found.entity
+        own = found and found.get("as_text")
+        if own and parameter.name not in _OWN:
+            check.wrong(parameter.name, f"got {reprlib.repr(given)}; here allowed are names of the catalog alone")
+        # What is no name of the catalog goes along whole, so that a run stands alone.
+        return found and (own or found.entity)
     if kind == "choice":
         value = given if given in parameter.quantity.choices else None
     else:

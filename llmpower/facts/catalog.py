@@ -258,11 +258,14 @@ def _configured(text, name):
     except UnknownName as error:
         raise UnknownName(f"{name}: {error}") from None
     own = {"entity": name, "name": name, "params_published": None, "assumed": assumed}
+    own["as_text"] = json.dumps({"name": name} | json.loads(text))
     return Model(name, Named(name, dict.fromkeys(_MODEL_TEXT, "") | net | own))
 
 
 def _own_model(name):
-    """`Model` of a configuration, its file or its folder; None where a name is meant."""
+    """`Model` of a configuration, as a text or a dictionary, its file or its folder; None where a name is meant."""
+    if isinstance(name, str) and name.startswith("{"):
+        return _configured(*configuration.read(name, "the configuration"))
     if isinstance(name, dict):
         return _configured(*configuration.plain(name))
     path = None if _plain(str(name)) in spellings("model") else configuration.located(name)
@@ -305,8 +308,10 @@ def _typed(title, given):
             f" {low:.0f} to {high:.0f}; prompts and large batches hang on it, and the range leaves that out"
         )
     name = name or (f"{facts['name'].value}, changed" if like else title)
-    facts |= {"name": fact("name", name), "assumed": fact("assumed", tuple(told))}
-    return Record(title, Named(title, {"category": fact("category", "own")} | facts))
+    text = ",".join([like or f"name={name}", *(f"{quantity}={value}" for quantity, value in values.items())])
+    facts |= {"name": fact("name", name), "assumed": fact("assumed", tuple(told)), "as_text": fact("as_text", text)}
+    own = {name: fact(name, "own") for name in ("category", "vendor")}
+    return Record(title, Named(title, own | facts))
 
 
 def _own_machine(name):

@@ -250,13 +250,20 @@ def located(name):
 
 def load(path):
     """A configuration as a text in one form, and what it calls itself or is called by its folder or file."""
-    try:
-        config = json.loads(contents(path, _MOST_BYTES, "configuration"))
-    except (ValueError, RecursionError):
-        raise UnknownName(f"{path} is no configuration: expected JSON") from None
     folder, file = os.path.split(os.path.abspath(path))
     stem = file.removesuffix(".json")
-    return plain(config, os.path.basename(folder) if stem == "config" else stem)
+    return read(
+        contents(path, _MOST_BYTES, "configuration"), path, os.path.basename(folder) if stem == "config" else stem
+    )
+
+
+def read(text, place, name=None):
+    """The same of a text in JSON; `place` says in messages what is wrong."""
+    try:
+        config = json.loads(text)
+    except (ValueError, RecursionError):
+        raise UnknownName(f"{place} is no configuration: expected JSON") from None
+    return plain(config, name)
 
 
 def plain(config, name=None):
@@ -270,5 +277,6 @@ def plain(config, name=None):
     own = config.get("_name_or_path")
     # A place where somebody trained is no name.
     called = own.partition("/")[2] if isinstance(own, str) and re.fullmatch(r"[\w.-]+/[\w.-]+", own) else name
-    called = called or f"{config.get('model_type')} configuration"
+    # A text that stands for a configuration, as a chapter's parameter does, says what it was called.
+    called = str(config.get("name") or called or "") or f"{config.get('model_type')} configuration"
     return text, "".join(letter if letter.isprintable() else "?" for letter in called)[:80]

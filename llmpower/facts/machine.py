@@ -24,7 +24,7 @@ REACHED = {"dense_bf16_flop_per_s": "reached_bf16_flop_per_s", "memory_bandwidth
 def typed(name):
     """Values by key that a text, a file in YAML or a dictionary gives of a machine, and its title; None for a name.
 
-    A text is a name with values behind it, such as ``"h100-sxm,tdp_w=350,memory_bytes=96 GB"``.
+    A text is values with commas between them, behind a name where most is known: ``"h100-sxm,tdp_w=350"``.
     """
     if isinstance(name, dict):
         return dict(name), str(name.get("name") or name.get("like") or "own machine")
@@ -36,10 +36,13 @@ def typed(name):
     if "=" not in text:
         return None
     like, *pairs = (part.strip() for part in re.split(r",(?=[^,]*=)", text))
+    if like.partition("=")[0].strip() in (*_KNOWN, "name"):
+        # No name before the values.
+        like, pairs = None, [like, *pairs]
     values = {key.strip(): value.strip() for key, _, value in (pair.partition("=") for pair in pairs)}
     if len(values) < len(pairs):
         raise UnknownName(f"{reprlib.repr(text)}: one of its values is given twice")
-    return values | {"like": like}, text
+    return values | ({"like": like} if like else {}), values.get("name", text)
 
 
 def _loaded(path):

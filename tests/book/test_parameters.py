@@ -5,6 +5,7 @@ import pytest
 from llmpower.arguments import ParameterError
 from llmpower.book import parameters
 from llmpower.book.files import chapters
+from llmpower.facts import catalog
 from tests.conftest import BOOK
 
 CHAPTER = BOOK / "chapters" / "decode-breakdown.ipynb"
@@ -38,6 +39,29 @@ def test_whole_numbers_stay_whole_where_a_chapter_writes_them_so():
     assert [
         str(parameters.chosen(CHAPTER, {"prompt_tokens": one})["prompt_tokens"]) for one in (300, "300", 300.5)
     ] == ["300", "300", "300.5"]
+
+
+def test_a_network_and_a_machine_of_ones_own_go_along_whole(tmp_path):
+    """A run stands alone: what it reads its own network and machine from may change or go afterwards."""
+    machine = tmp_path / "box.yml"
+    machine.write_text("name: My box\nmemory_bytes: 96 GB\nmemory_bandwidth_bytes_per_s: 1.79 TB/s\ntdp_w: 600\n")
+    config = BOOK / "tests/facts/configurations/qwen3-4b.json"
+    found = parameters.chosen(CHAPTER, {"model": str(config), "accelerator": str(machine)})
+    machine.unlink()
+    own, box = catalog.model(found["model"]), catalog.accelerator(found["accelerator"])
+    assert (own.n_layers, own.d_model, own.entity) == (36, 2560, "qwen3-4b/config.json")
+    assert (box.name, box.memory_bytes, box.memory_bandwidth_bytes_per_s, box.tdp_w) == ("My box", 96e9, 1.79e12, 600)
+    assert parameters.chosen(CHAPTER, found) == found
+    table = parameters.used_table(CHAPTER, found)
+    assert "qwen3-4b/config.json" in table and "model_type" not in table
+
+
+def test_lists_and_histories_take_names_alone():
+    chapter = chapters(BOOK)["tokens-per-watt"]
+    with pytest.raises(ParameterError, match="models: got .*qwen3-4b.json'; here allowed are names"):
+        parameters.chosen(chapter, {"models": str(BOOK / "tests/facts/configurations/qwen3-4b.json")})
+    with pytest.raises(ParameterError, match="last_accelerator: got 'h100,tdp_w=350'; here allowed are names"):
+        parameters.chosen(chapters(BOOK)["tdp-escalator"], {"last_accelerator": "h100,tdp_w=350"})
 
 
 def test_what_equals_the_default_changes_nothing():
