@@ -286,7 +286,7 @@ _SUCH_AS = {
 # What counts where nothing is given and the signature has no value for it.
 _UNLESS_GIVEN = {
     "prompt_tokens": "500 where no length is given, else none",
-    "output_tokens": "500 where no length is given, else none, and prompts count as read already",
+    "output_tokens": "500 where no length is given, else none, and prompts count as read already; 0 reads them alone",
     "context_tokens": "prompt + output / 2",
     "kv_format": "bf16",
     "parallelism": "tp, under llama.cpp pp",

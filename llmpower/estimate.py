@@ -192,6 +192,11 @@ class Estimate:
     )
 
     @property
+    def input_tokens_per_s(self):
+        """Tokens of prompts that are read, those from a cache too; none where prompts count as read. [1/s]"""
+        return self.tokens_per_s * self.prompt_tokens / self.output_tokens
+
+    @property
     def j_per_input_token(self):
         """Energy that prompts cause, divided among their tokens, those from a cache too. [J]"""
         # Without a prompt there is no such token.
@@ -225,6 +230,16 @@ class Estimate:
             "arithmetic": decode.compute_time_s(flop, n, unit.dense_bf16_flop_per_s),
         }
         return {name: time_s / self.step_s for name, time_s in least_s.items()}
+
+    @property
+    def fitted_shares(self):
+        """Shares of time and energy that rest on constants fitted to runs, or set by hand near them. [1]
+
+        The others rest on datasheets, on counts of bytes and operations, and on what our own power runs measured.
+        """
+        plain = self.vary(**{name: constants.NEUTRAL[name] for name in constants.NEUTRAL.keys() & self.inputs.keys()})
+        rest = {"time": plain.step.time_s / self.step.time_s, "energy": plain.step.energy_j / self.step.energy_j}
+        return {name: maximum(0.0, 1 - share) for name, share in rest.items()}
 
     @property
     def bound(self):
@@ -461,7 +476,8 @@ def estimate(
     n_accelerators: accelerators that share the model. [1]
     batch: sequences decoded together, on average. [1]
     prompt_tokens: tokens of a prompt; none where another length is given alone. [1]
-    output_tokens: tokens written per prompt; without it prompts count as read already, their energy is left out. [1]
+    output_tokens: tokens written per prompt; 0 reads prompts alone, each to its first token; without it prompts count
+    as read already, their energy is left out. [1]
     context_tokens: mean context of a running request, which sets the reads of the cache; without it prompt +
     output / 2, right for fixed lengths. Where no length is given, prompt and answer are those of a usual plan. [1]
     weight_format, kv_format: number formats; caches are in 16 bit unless told otherwise.

@@ -296,7 +296,9 @@ def estimate_text(found):
     took = f"a step takes {three(1000 * found.step_s)} ms, bound by {found.bound}: {shown} ms, in part at once"
     sizes = ", ".join(f"{name} {three(size / 1e9)}" for name, size in found.memory_bytes.items())
     used = " and ".join(f"{three(100 * share)} % of the {name}" for name, share in found.utilisation.items())
+    fitted = " and ".join(f"{three(100 * share)} % of the {name}" for name, share in found.fitted_shares.items())
     held = [took, f"of what the datasheet allows this uses {used}", f"memory of all together: {sizes} GB"]
+    held.append(f"{fitted} rest on constants that were fitted to runs, or set near them")
     energy = ["where the energy goes, J/token", *_table(parts, 2)]
     return _page(found, _run(found), _table(_run_rows(found)), energy, held)
 
@@ -306,6 +308,7 @@ def _run_rows(found):
     ends = found.low, found, found.high
     speeds, energies = [one.tokens_per_s for one in ends], [one.j_per_token for one in ends]
     rated = found.n_accelerators * found.case.accelerator.tdp_w
+    read = "" if math.isnan(found.j_per_input_token) else f"; {three(found.j_per_input_token)} J a token of a prompt"
     rows = [
         ["", "low", "central", "high", ""],
         ["speed", *speeds, "tokens/s"],
@@ -313,17 +316,17 @@ def _run_rows(found):
         ["power", *(one.power_w for one in ends), f"W; the accelerators are rated at {three(rated)} W"],
         ["energy", *energies, "J/token"],
         ["  of 1,000 tokens", *(in_unit(1000 * energy, "Wh") for energy in energies), "Wh"],
-        ["  for reading prompts", "", found.prefill_j_per_token, "", "J/token, part of the energy"],
+        ["  for reading prompts", "", found.prefill_j_per_token, "", f"J/token, part of the energy{read}"],
         ["between tokens", *(1000 * found.batch / speed for speed in speeds[::-1]), "ms"],
     ]
     if not math.isinf(found.output_tokens):
         requests = [found.output_tokens * energy for energy in energies]
         tokens = found.prompt_tokens + found.output_tokens
         rows += [
+            ["prompts read", *(speed * found.prompt_tokens / found.output_tokens for speed in speeds), "tokens/s"],
             ["first token", "", 1000 * found.first_token_s, "", "ms from the start of its prompt, without waiting"],
             ["energy of a request", *requests, "J, prompt and answer"],
             ["  of any token", *(one / tokens for one in requests), "J, those of prompts counted too"],
-            ["  of a prompt's token", "", found.j_per_input_token, "", "J"],
         ]
     return [*rows, ["rate of a megawatt", *(1 / energy for energy in energies[::-1]), "million tokens/s"]]
 
@@ -440,7 +443,10 @@ def frame(found):
     plain = {name: one for name, one in columns.items() if not isinstance(one, (dict, tuple)) and name not in _ENDS}
     for end in _ENDS:
         plain |= {f"{name}_{end}": one for name, one in vars(columns[end]).items()}
-    for name, head in (("energy_by_part", "j_per_token"), ("memory_bytes",) * 2, ("utilisation",) * 2):
+    heads = {"energy_by_part": "j_per_token"} | {
+        name: name for name in ("memory_bytes", "utilisation", "fitted_shares")
+    }
+    for name, head in heads.items():
         plain |= {f"{head}_{part}": one for part, one in columns[name].items()}
     return pandas.DataFrame(dict(zip(plain, map(np.ravel, np.broadcast_arrays(*plain.values())))))
 
@@ -466,9 +472,9 @@ _INPUTS = (*_COPY[:2], "n_accelerators", "batch", *_COPY[2:], "boundary")
 _ENDS = ("low", "high")
 _FOUND = (
     "fits", "missing_bytes", "tokens_per_s", "tokens_per_s_per_user", "power_w", "j_per_token", "prefill_j_per_token",
-    "step_s", "time_between_tokens_s", "first_token_s", "j_per_input_token", "j_per_total_token", "j_per_request",
-    "tokens_per_s_per_mw", "memory_bytes", "utilisation", "bound", "energy_by_part", "calibration", "notes", "low",
-    "high",
+    "step_s", "time_between_tokens_s", "first_token_s", "input_tokens_per_s", "j_per_input_token", "j_per_total_token",
+    "j_per_request", "tokens_per_s_per_mw", "memory_bytes", "utilisation", "fitted_shares", "bound", "energy_by_part",
+    "calibration", "notes", "low", "high",
 )  # fmt: skip
 
 

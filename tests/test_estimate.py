@@ -73,6 +73,10 @@ def test_a_dense_step_on_one_accelerator_by_hand(paper):
     # 3.060882 J over 8 tokens; over 7.279968 ms.
     assert found.j_per_token == pytest.approx(0.38261026, rel=1e-6)
     assert found.power_w == pytest.approx(420.4527, rel=1e-6)
+    # Without what is fitted 5.012181 + 0.347786 = 5.359967 ms are left, and 0.25 x 700 W x that + 1.500985 + 0.157286 =
+    # 2.596265 J.
+    rests = {"time": 1 - 5.359967 / 7.279968, "energy": 1 - 2.596265 / 3.060882}
+    assert found.fitted_shares == pytest.approx(rests, rel=1e-5)
     assert found.bound == "bandwidth" and found.prefill_j_per_token == 0
     assert any("left out" in note for note in found.notes)
 
@@ -375,8 +379,22 @@ def test_times_and_energies_of_a_request_by_hand(monkeypatch):
     # 141.1 GB of weights; 64 x 400 tokens x 2 x 8 heads x 128 x 80 layers x 2 B = 8.39 GB; 320 GB in all.
     held = {"weights": 141.1e9, "caches": 8.389e9, "left": 320e9 - 149.5e9}
     assert found.memory_bytes == pytest.approx(held, rel=1e-3)
+    # 2,000 tokens a second, and 200 / 400 of a prompt for each.
+    assert found.input_tokens_per_s == pytest.approx(1000)
     alone = estimate("llama-3.1-8b", "h100-sxm", context_tokens=100)
+    assert alone.input_tokens_per_s == 0
     assert all(math.isnan(one) for one in (alone.first_token_s, alone.j_per_request, alone.j_per_input_token))
+
+
+def test_prompts_alone():
+    """An answer of nothing is one of one token, which a prompt's own pass gives."""
+    run = {"n_accelerators": 8, "batch": 8, "prompt_tokens": 4096, "weight_format": "fp8"}
+    found, one = (estimate("deepseek-v3", "h200-sxm", output_tokens=tokens, **run) for tokens in (0, 1))
+    assert (found.j_per_request, found.input_tokens_per_s) == (one.j_per_request, one.input_tokens_per_s)
+    assert found.input_tokens_per_s == pytest.approx(4096 * found.tokens_per_s)
+    assert any("prompts are read alone" in note for note in found.notes)
+    with pytest.raises(ParameterError, match="output_tokens: got 0 without a prompt; allowed is from 1"):
+        estimate("llama-3.1-8b", "h100-sxm", output_tokens=0)
 
 
 def test_bare_runs_in_arrays_hold_what_floats_give():

@@ -65,6 +65,19 @@ def test_a_published_speed_lies_in_the_range(thread):
     assert found.high.tokens_per_s / found.low.tokens_per_s < 2.5
 
 
+def test_times_between_tokens_where_users_wait_for_their_prompts():
+    """https://github.com/ai-dynamo/aiconfigurator/issues/1148: Qwen3-8B on an H200, 9,000 tokens in and 30 out.
+
+    32 users saw 236.8 ms between tokens and 64 users 308.8: a step is full of prompts, so the others wait."""
+    for users, between_s in ((32, 0.2368), (64, 0.3088)):
+        found = estimate("qwen3-8b", "h200-sxm", 1, users, 9000, 30, max_step_tokens=8192)
+        # 8,192 / (1 + 9,000 / 30) sequences.
+        assert found.batch == pytest.approx(27.2, abs=0.05)
+        assert found.batch / found.high.tokens_per_s < between_s < found.batch / found.low.tokens_per_s
+        plain = estimate("qwen3-8b", "h200-sxm", 1, users, 9000, 30)
+        assert any("has room for 27 of the sequences" in note for note in plain.notes)
+
+
 def test_two_boxes_on_a_cable_are_told_from_one():
     run = {"weight_format": "mxfp4", "kv_format": "fp8", "context_tokens": 1088, "software": "vllm"}
     two = estimate("gpt-oss-120b", "dgx-spark", 2, **run)

@@ -37,7 +37,7 @@ def test_estimate_tells_what_a_reader_needs(say):
     assert (code, err) == (0, "")
     found = estimate("llama-3.1-70b", "h100-sxm", 4, 64, 200, 400)
     assert out == str(found) + "\n"
-    assert len(out.splitlines()) <= 44
+    assert len(out.splitlines()) <= 45
     lines = readable(out)
     assert "Llama-3.1-70B-Instruct on 4 x NVIDIA H100 SXM5 80 GB" in lines
     assert "batch 64, prompt 200, output 400, mean context 400 tokens" in lines
@@ -118,12 +118,14 @@ def test_estimate_as_json(say):
         "step_s",
         "time_between_tokens_s",
         "first_token_s",
+        "input_tokens_per_s",
         "j_per_input_token",
         "j_per_total_token",
         "j_per_request",
         "tokens_per_s_per_mw",
         "memory_bytes",
         "utilisation",
+        "fitted_shares",
         "bound",
         "energy_by_part",
         "calibration",

@@ -91,6 +91,9 @@ def case(
     software = None if software is None else given.choice("software", software, SOFTWARE)
     layout = by_choice(_layout)(software) if parallelism is None else parallelism
     parallelism = given.choice("parallelism", layout, PARALLELISMS)
+    alone = type(output_tokens) in (int, float) and output_tokens == 0
+    if alone:
+        typed["output_tokens"] = output_tokens = 1
     numbers = {name: _number(given, name, typed[name]) for name in NUMBERS}
     given.shapes(numbers)
     # What is traced is not known yet, so nothing can be wrong with it.
@@ -98,6 +101,8 @@ def case(
         if model and numbers["n_accelerators"] is not None:
             _check_layout(given, model, numbers["n_accelerators"], parallelism)
         _check_point(given, numbers, software, parallelism)
+        if alone and numbers["prompt_tokens"] == 0:
+            given.wrong("output_tokens", "got 0 without a prompt; allowed is from 1, or to give prompt_tokens [count]")
     if check is None:
         given.done()
     if not given.problems:
@@ -106,8 +111,12 @@ def case(
     n, batch, prompt, output, context, *point = numbers.values()
     output = math.inf if output_tokens is None else output
     context, assumed = (context, []) if given.problems else _context(prompt, output, context)
+    if alone:
+        assumed.insert(0, "no answer: prompts are read alone, and each gives the first token of its answer")
     if max_step_tokens is not None and not given.problems:
         batch = _admitted(numbers | {"max_step_tokens": limit}, output, assumed)
+    if max_step_tokens is None and not (given.problems or traced(batch, prompt, output, software)):
+        _crowded(numbers, output, software, assumed)
     records = (model, machine, n, batch, context, weights, cache, prompt, output, parallelism, tuple(assumed), software)
     return Case(*records, *point)
 
@@ -133,6 +142,16 @@ def _admitted(numbers, output, assumed):
             "the limit of tokens a step leaves room for fewer sequences than were asked for, with their prompts"
         )
     return minimum(batch, most)
+
+
+def _crowded(numbers, output, software, assumed):
+    """Tell where servers that are set up as usual let sequences wait."""
+    limit, room = numbers["max_step_tokens"], admitted(numbers, output)
+    if software != "eager" and not hasattr(room, "shape") and largest(numbers["batch"]) > room:
+        waits = (
+            f"the usual limit of {limit:,.0f} tokens a step has room for {room:,.0f} of the sequences and their prompts"
+        )
+        assumed.append(f"{waits}; as max_step_tokens it lets the others wait")
 
 
 def _number(check, name, given):

@@ -23,6 +23,11 @@ TERMS = (
     "operation_tdp_share",
 )  # fmt: skip
 SHARED = tuple(name for name in TERMS if name not in PER_SOFTWARE)
+# What constants that were fitted, or set by hand near runs, would be if no step had what they stand for.
+NEUTRAL = dict.fromkeys(TERMS, 0.0) | dict.fromkeys(
+    ("host_step_time_s", "host_layer_time_s", "prompt_layer_time_s"), 0.0
+)
+NEUTRAL |= {name: 1.0 for name in TERMS if name.endswith(("flop_share", "factor"))}
 _SET = (
     "reached_bandwidth_share", "dense_flop_share", "plateau_tdp_share", "overlap", "computed_prompt_share",
     "prompt_layer_time_s", "expert_overlap_share", "host_step_time_s", "host_layer_time_s", "bandwidth_clock_share",
