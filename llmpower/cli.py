@@ -299,6 +299,7 @@ _UNLESS_GIVEN = {
     "accelerators_per_server": "as in data/, else 8",
     "link_bytes_per_s": "as in data/",
     "network_bytes_per_s": "as in data/, else 50 GB/s",
+    "host_bandwidth_bytes_per_s": "none: everything has to fit",
     "batch": "the largest that gives --tokens-per-s-per-user",
     "tokens_per_s_per_user": "what --batch gives",
     "n_accelerators": "the fewest that hold a copy, divide its heads and fill servers evenly",

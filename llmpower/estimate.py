@@ -65,7 +65,7 @@ class Estimate:
     def notes(self):
         """What was assumed, and what is not known, in words."""
         own = (*self.case.model.get("assumed", ()), *self.case.accelerator.get("assumed", ()))
-        return (*own, *self.case.assumed, *_left_out(self.case, self.calibration))
+        return (*own, *self.case.assumed, *_spilled(self), *_left_out(self.case, self.calibration))
 
     @property
     def spans(self):
@@ -468,6 +468,7 @@ def estimate(
     accelerators_per_server=None,
     link_bytes_per_s=None,
     network_bytes_per_s=None,
+    host_bandwidth_bytes_per_s=None,
 ):
     """Predict speed, power and energy of a model on a machine, as an `Estimate`; counts of tokens may be arrays.
 
@@ -493,14 +494,16 @@ def estimate(
     power_cap_w: limit to the power of each accelerator. [W]
     accelerators_per_server, link_bytes_per_s, network_bytes_per_s: how many share a fast link, its bandwidth, and that
     of an accelerator to other servers; as in data/ where they are not given. [1], [B/s]
+    host_bandwidth_bytes_per_s: of the memory of the host, or of the way to it where that is slower, for all together;
+    weights that do not fit lie there, and are read from there. [B/s]
 
     Wrong arguments raise one `ParameterError` with every problem, what is allowed, and the unit. A run that does not
     fit raises one too; in arrays it is NaN, and `fits` is False.
 
     Constants are fitted to runs of seven laboratories and three servers; `data/accuracy.csv` has the errors on
     laboratories, networks, machines and servers that were left out, and the range is theirs. Watts were metered by one
-    laboratory, with vLLM on H100 and B200. Left out: shares of a format by part of the network, weights in the memory
-    of the host, layouts that mix ways of cutting.
+    laboratory, with vLLM on H100 and B200. Left out: shares of a format by part of the network, layouts that mix ways
+    of cutting.
 
     >>> run = {"n_accelerators": 4, "batch": 64, "prompt_tokens": 200, "output_tokens": 400, "software": "vllm"}
     >>> found = estimate("llama-3.1-70b", "h100-sxm", **run)
@@ -581,7 +584,12 @@ def expect(case, boundary="accelerators"):
     host, missing = _host(case.accelerator, boundary), needed_bytes(case) - n * case.accelerator.memory_bytes
     if boundary != "accelerators":
         host = replace(host, power_w=tuple(n * power for power in host.power_w))
-    run = (n, case.batch, case.context_tokens, case.prefilled_tokens, case.output_tokens, point(case))
+    where, spilled = point(case), case.host_bandwidth_bytes_per_s
+    if not none(spilled):
+        where.host_bandwidth_bytes_per_s, stored = spilled, stored_bytes(net)
+        spilled = minimum(maximum(missing, 0.0), stored)
+        where.resident_share, missing = 1 - spilled / stored, missing - spilled
+    run = (n, case.batch, case.context_tokens, case.prefilled_tokens, case.output_tokens, where)
     if not none(1 / case.power_cap_w):
         step = functools.partial(capped, step, case.power_cap_w)
     # What just fits, fits.
@@ -640,6 +648,17 @@ def _left_out(case, kind):
             yield f"{case.weight_format.entity} {unpacked}"
 
 
+def _spilled(found):
+    """What lies in the memory of the host, in words."""
+    resident, rate = found.form[-1].resident_share, found.case.host_bandwidth_bytes_per_s
+    if not none(rate) and not hasattr(resident, "shape") and resident < 1:
+        size = (1 - resident) * stored_bytes(net_of(found.case))
+        from_host = (
+            f"{size / 1e9:,.3g} GB of the weights do not fit and are read from the host at {rate / 1e9:,.3g} GB/s"
+        )
+        yield f"{from_host}, as no fitted run did; watts of the host are in the boundary of the server alone"
+
+
 def check_cap(found):
     """Raise `ParameterError` if a single case draws more than its cap at its lowest clock."""
     cap = found.case.power_cap_w
@@ -669,5 +688,7 @@ def check_fits(case):
     else:
         would = f"{count:,} would hold it, but no bandwidth between accelerators of this kind is in data/"
     missing = f"{(needed_bytes(case) - n * accelerator.memory_bytes) / 1e9:,.1f} GB on {n} x {accelerator.entity}"
+    if accelerator.category in ("desktop", "laptop"):
+        would += "; or give host_bandwidth_bytes_per_s, at which weights are read from the host's memory"
     run = f"{case.model.entity} with {case.batch:,.6g} sequences of {case.context_tokens:,.6g} tokens"
     raise ParameterError([f"n_accelerators: got {n}; {run} misses {missing}; {would} [count]"])

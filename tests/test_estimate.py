@@ -386,6 +386,25 @@ def test_times_and_energies_of_a_request_by_hand(monkeypatch):
     assert all(math.isnan(one) for one in (alone.first_token_s, alone.j_per_request, alone.j_per_input_token))
 
 
+def test_weights_in_the_memory_of_the_host(paper):
+    """Llama-3.1-8B on a card of 12 GB, one sequence of 1,000 tokens, without a prompt."""
+    machine, run = "h100-sxm,memory_bytes=12 GB", {"context_tokens": 1000, "host_bandwidth_bytes_per_s": 50e9}
+    found = paper("llama-3.1-8b", machine, **run)
+    # 16,060,522,496 B of weights and 131,072,000 B of cache: 4,191,594,496 B do not fit, 0.260988 of the weights. Of
+    # 15,009,849,344 B a step reads 3,917,391,000 at 50 GB/s, 78.34782 ms, and the rest at 3.015 TB/s, 3.679091 ms.
+    # Their products take 120.0788 / 8 GFLOP at 794.5 TFLOP/s, 18.89 us, of which a fifth is not hidden.
+    assert found.step.dense_time_s == pytest.approx(78.34782e-3 + 3.679091e-3 + 0.2 * 18.89e-6, rel=1e-5)
+    assert found.fits and found.memory_bytes["left"] == 0
+    assert any("4.19 GB of the weights do not fit and are read from the host at 50 GB/s" in one for one in found.notes)
+    # What fits changes nothing, in arrays too; caches have to fit.
+    plenty = paper("llama-3.1-8b", "h100-sxm", **run)
+    assert plenty.step_s == pytest.approx(paper("llama-3.1-8b", "h100-sxm", context_tokens=1000).step_s)
+    several = paper("llama-3.1-8b", machine, batch=numpy.array([1, 100]), **run)
+    assert several.step_s[0] == pytest.approx(found.step_s) and list(several.fits) == [True, False]
+    with pytest.raises(ParameterError, match="misses .* or give host_bandwidth_bytes_per_s"):
+        estimate("llama-3.1-70b", "rtx-4090")
+
+
 def test_prompts_alone():
     """An answer of nothing is one of one token, which a prompt's own pass gives."""
     run = {"n_accelerators": 8, "batch": 8, "prompt_tokens": 4096, "weight_format": "fp8"}

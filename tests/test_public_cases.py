@@ -49,6 +49,13 @@ SPEEDS = {
     ),
     # https://aiposthub.cc/5152: 73,700 tokens/s read by a server of eight H800, 56.3 % of them from a cache: 32,200
     # computed, which is 7.9 prompts of 4,096 tokens a second.
+    # https://github.com/vllm-project/vllm/pull/6496: Meta-Llama-3-70B on a GH200, 61.29 GB of its weights there and the
+    # others in the memory of the processor, whose 480 GB are read at 384 GB/s at most.
+    "70B on a GH200": (
+        ("llama-3-70b", "gh200,memory_bytes=61.4 GB", 1, 1, 100, 200),
+        {"software": "vllm", "host_bandwidth_bytes_per_s": 384e9},
+        4.1,
+    ),
     "prompts of DeepSeek-V3": (
         ("deepseek-v3", "h200-sxm", 8, 8, 4096, 1),
         {"weight_format": "fp8", "parallelism": "ep", "software": "sglang"},

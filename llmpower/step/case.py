@@ -45,6 +45,7 @@ class Case:
     accelerators_per_server: float = 8.0
     link_bytes_per_s: float = math.nan
     network_bytes_per_s: float = math.inf
+    host_bandwidth_bytes_per_s: float = 0.0
 
     @property
     def prefilled_tokens(self):
@@ -74,6 +75,7 @@ def case(
     accelerators_per_server=None,
     link_bytes_per_s=None,
     network_bytes_per_s=None,
+    host_bandwidth_bytes_per_s=None,
     check=None,
 ):
     """A case from what people type, as `llmpower.estimate` takes it; `ParameterError` with every problem at once.
@@ -175,6 +177,7 @@ def _left(machine, software):
         "accelerators_per_server": machine.get("accelerators_per_server", together),
         "link_bytes_per_s": link_bytes_per_s_of(machine),
         "network_bytes_per_s": machine.get("network_bytes_per_s", network),
+        "host_bandwidth_bytes_per_s": 0.0,
     }
 
 
@@ -216,7 +219,7 @@ def _check_point(check, numbers, software, parallelism):
         shown = f"got {most:g}; a sequence sends {largest(draft) + 1:g}, allowed is from that up [count]"
         check.wrong("max_step_tokens", shown)
     if software == "bare":
-        for name in ("draft_tokens", "power_cap_w"):
+        for name in ("draft_tokens", "power_cap_w", "host_bandwidth_bytes_per_s"):
             if numbers[name] is not None and largest(numbers[name]) > 0:
                 check.wrong(name, "no step without a server was measured so; allowed is to leave it out")
         if parallelism in ("dp", "pp"):

@@ -11,7 +11,7 @@ from llmpower.step.case import usual as usual_fact
 _USUAL = {
     "parallelism": "tp", "stages": 1.0, "spread": 0.0, "queues": 1.0, "queue_spread": 0.0, "inside_share": 1.0,
     "between_share": 0.0, "network_bytes_per_s": math.inf, "draft_tokens": 0.0, "accepted_tokens": 0.0,
-    "max_step_tokens": math.inf,
+    "max_step_tokens": math.inf, "resident_share": 1.0, "host_bandwidth_bytes_per_s": 0.0,
 }  # fmt: skip
 
 
@@ -21,7 +21,8 @@ def usual(**changes):
     `stages`: parts that layers are cut into; `spread`: the `served.normal_maximum` of boards with experts of their own,
     0 where all share them; `queues` of sequences, and the same maximum of these, `queue_spread`; `inside_share` of a
     sum that is formed inside a server, nothing where it has one board; `between_share` of what boards send that leaves
-    their server, and the rate `network_bytes_per_s` there. Numbers may be arrays.
+    their server, and the rate `network_bytes_per_s` there; `resident_share` of the weights that lie beside the
+    processors, the others in memory of `host_bandwidth_bytes_per_s`. Numbers may be arrays.
     """
     return SimpleNamespace(**{**_USUAL, **changes})
 

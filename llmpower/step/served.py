@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from llmpower.facts.catalog import records
-from llmpower.formulas import decode, serving
+from llmpower.formulas import decode, efficiency, serving
 from llmpower.formulas.elementwise import interpolate, maximum, minimum, none, positive
 from llmpower.step import metered, work
 from llmpower.step.work import FLOP_PER_MAC
@@ -103,7 +103,16 @@ def normal_maxima(counts):
     return np.array([normal_maximum(int(one)) for one in each])[place].reshape(np.shape(counts))[()]
 
 
-def _products(net, unit, constants, n, spread, decoded, tokens, attention_flop=0.0):
+def _read_s(n_bytes, n, bandwidth, point):
+    """Time to read weights, a part of them from the memory of the host where they do not fit. [s]"""
+    if none(point.host_bandwidth_bytes_per_s):
+        return decode.memory_time_s(n_bytes, n, bandwidth)
+    resident = efficiency.resident_bytes(n_bytes, point.resident_share)
+    others = efficiency.host_bytes(n_bytes, resident)
+    return efficiency.split_time_s(resident, others, n * bandwidth, point.host_bandwidth_bytes_per_s)
+
+
+def _products(net, unit, constants, n, point, decoded, tokens, attention_flop=0.0):
     """Products of a step with so many tokens, some of them decoded, the others of prompts with their attention.
 
     Times of dense and of expert layers, of memory, of arithmetic and of all arithmetic at work [s]; weights read [B],
@@ -113,20 +122,20 @@ def _products(net, unit, constants, n, spread, decoded, tokens, attention_flop=0
     bandwidth = serving.reached_bytes_per_s(c.reached_bandwidth_share, unit.memory_bandwidth_bytes_per_s)
     n_bytes = work.shared_weight_bytes(net)
     n_flop = decode.step_flop(tokens, decode.linear_flop(net.params_shared, FLOP_PER_MAC), 0) + attention_flop
-    memory = decode.memory_time_s(n_bytes, n, bandwidth)
+    memory = _read_s(n_bytes, n, bandwidth, point)
     compute = decode.compute_time_s(n_flop, n, unit.product_flop_per_s * c.served_flop_share)
     dense = serving.phase_time_s(memory, compute, c.overlap)
     if none(net.moe):
         return dense, 0.0, memory, compute, compute, n_bytes, n_flop
     share = work.expert_share(net, serving.differing_tokens(tokens, c.expert_overlap_share))
-    busiest = serving.busiest_share(c.imbalance, spread, n, net.n_experts, share)
+    busiest = serving.busiest_share(c.imbalance, point.spread, n, net.n_experts, share)
 
     def flop(some, padding):
         rows = serving.rows_per_expert(some, net.n_experts, net.n_experts_per_token, share)
         return serving.expert_flop(net.params_routed, FLOP_PER_MAC, share, rows, padding)
 
     expert_bytes = work.expert_weight_bytes(net, share)
-    expert_memory = busiest * decode.memory_time_s(expert_bytes, n, bandwidth)
+    expert_memory = busiest * _read_s(expert_bytes, n, bandwidth, point)
     written, prompts = flop(decoded, c.padding_rows), flop(tokens - decoded, 0)
     asked = (written, c.expert_flop_share, prompts, c.expert_prompt_flop_share, n)
     blocks = (flop(0, net.block_rows), unit.block_peak)
@@ -182,8 +191,8 @@ def _with_prompts(net, unit, constants, n, point, tokens, begun, prompt_tokens):
     full = serving.mixed_step_tokens(tokens, begun, passes, longer)
     # A token of a prompt sees half of it on average.
     looking = work.attention_flop(net, work.positions(net, prompt_tokens / 2))
-    plain = _products(net, unit, constants, n, point.spread, tokens, tokens)
-    mixed = _products(net, unit, constants, n, point.spread, tokens, full, (full - tokens) * looking)
+    plain = _products(net, unit, constants, n, point, tokens, tokens)
+    mixed = _products(net, unit, constants, n, point, tokens, full, (full - tokens) * looking)
     # In an array some runs may have no prompt.
     gaps = minimum(prompt_tokens, 1) * serving.prompt_gaps_s(share, net.n_moe_layers, constants.prompt_layer_time_s)
     parts = [serving.average_step(share, one, other) for one, other in zip(plain, mixed)]
@@ -210,7 +219,7 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
     if not none(prompt_tokens):
         parts, all_tokens, gaps = _with_prompts(net, unit, c, n, point, tokens, begun, prompt_tokens)
     else:
-        parts, all_tokens, gaps = _products(net, unit, c, n, point.spread, tokens, tokens), tokens, 0.0
+        parts, all_tokens, gaps = _products(net, unit, c, n, point, tokens, tokens), tokens, 0.0
     dense, expert, memory, compute, busy, weight_bytes, weight_flop = parts
     seen = work.positions(net, context_tokens)
     cache = work.cache_traffic_bytes(net, work.cache_bytes(net, n, seen))
@@ -226,7 +235,7 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
     overhead = serving.overhead_time_s(net.n_layers, c.layer_time_s, net.block_layers, c.block_scaling_time_s, gaps)
     drafts = serving.drafting_share(point.draft_tokens, net.n_layers, net.params_head, net.params_shared)
     if not none(drafts):
-        drafted = _products(_without_experts(net), unit, c, n, point.spread, batch, batch)
+        drafted = _products(_without_experts(net), unit, c, n, point, batch, batch)
         dense, memory, compute, busy, weight_bytes, weight_flop = (
             one + drafts * drafted[place]
             for one, place in zip((dense, memory, compute, busy, weight_bytes, weight_flop), (0, 2, 3, 4, 5, 6))
