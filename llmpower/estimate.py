@@ -438,7 +438,10 @@ def _lacks(machine, weight_format, several):
         also = "formats that are only stored, such as int4 and q4_k_m, run at its 16-bit rate"
         yield ("weight_format", f"{name} has no rate for {format_}", f"it has {known}; {also}")
     if machine.category == "system":
-        instead = "name one of its accelerators and how many, such as h100-sxm and 8"
+        known = records("accelerators.csv").values()
+        own = [one.entity for one in known if one.category != "system" and name.startswith(one.entity)]
+        such = f"{own[0]} and {machine.n_accelerators:.0f}" if own else "h100-sxm and 8"
+        instead = f"name one of its accelerators and how many, such as {such}"
         yield ("accelerator", f"{name} is a whole system", instead)
     if not machine.get("tdp_w"):
         yield ("accelerator", f"no rated power of {name} is in data/", _type(machine, "tdp_w", "150"))
