@@ -397,6 +397,11 @@ def main(argv=None):
         # Who reads the pipe has seen enough; what is left unprinted goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _FAILED
+    except ModuleNotFoundError as error:
+        if error.name.partition(".")[0] == "llmpower":
+            raise
+        print(f"llmpower: this needs {error.name}, which `pip install 'llmpower[book]'` brings", file=sys.stderr)
+        return _FAILED
     except Exception as error:
         # An error that we do not expect is ours to mend.
         code = getattr(error, "exit_code", _FAILED if isinstance(error, OSError) else None)

@@ -1,6 +1,7 @@
 """Files that must stay in step, and the two commands."""
 
 import ast
+import importlib.metadata
 import re
 import subprocess
 import sys
@@ -14,7 +15,10 @@ from llmpower.facts import catalog
 from tests.conftest import BOOK
 
 PROJECT = tomllib.loads((BOOK / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-REQUIREMENTS = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]]
+REQUIREMENTS = [
+    *PROJECT["dependencies"],
+    *(one for extra in PROJECT["optional-dependencies"].values() for one in extra),
+]
 LOCK = (BOOK / "requirements.lock").read_text(encoding="utf-8")
 
 
@@ -43,6 +47,40 @@ def test_lock_file_meets_the_bounds():
     for text in REQUIREMENTS:
         requirement = Requirement(text)
         assert requirement.specifier.contains(pinned[name_of(text)]), text
+
+
+ALONE = """
+import sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {names}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Refuse())
+from llmpower.cli import main
+sys.exit(main({command}))
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("estimate llama-3.1-8b h100", 0),
+        ("plan llama-3.1-8b h100 --queries-per-day 1e5 --batch 4 --json", 0),
+        ("models", 0),
+        ("accelerators --json", 0),
+        ("estimate llama-3.1-8b h100 --sensitivity", 1),
+    ],
+)
+def test_the_calculator_needs_no_more_than_it_says(command, code):
+    """`pip install .` without the extra of the book: what that brings is refused here."""
+    packages = {name_of(one) for one in PROJECT["optional-dependencies"]["book"]}
+    modules = {name for name, found in importlib.metadata.packages_distributions().items() if packages & set(found)}
+    assert {"pandas", "scipy", "sympy", "matplotlib", "papermill"} <= modules and "numpy" not in modules
+    typed = ALONE.format(names=sorted(modules), command=command.split())
+    done = subprocess.run([sys.executable, "-c", typed], cwd=BOOK, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert ("`pip install 'llmpower[book]'` brings" in done.stderr) == bool(code)
+    assert len(PROJECT["dependencies"]) <= 5
 
 
 def test_the_front_of_the_repository_is_short():
