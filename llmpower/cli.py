@@ -109,16 +109,24 @@ def _chapters(book):
     """List the chapters, their parameters, defaults and ranges."""
     from llmpower.book import files, parameters
 
+    wrong = []
     for name, path in files.chapters(files.find_book(book)).items():
         _say(f"\n{name}")
-        for one in parameters.parameters(path).values():
+        try:
+            listed = parameters.parameters(path).values()
+        except files.ChapterError as error:
+            wrong.append(str(error))
+            continue
+        for one in listed:
             _say(f"  {one.name} = {one.default if one.default != '' else '(none)'}")
             _say(f"      {one.quantity.help}; {one.allowed} [{one.unit}]")
     _say("\nRun one with your own numbers:  llmpower run CHAPTER -p name=value …")
+    if wrong:
+        raise files.ChapterError("\n".join(wrong))
 
 
-def _run(book, chapter, parameter, file, out, jobs):
-    """Run one chapter with your own numbers and publish it.
+def _run(book, chapter, parameter, file, out, force):
+    """Run one chapter with your own numbers and publish its page; what was there stays until the new one is whole.
 
     example: llmpower run decode-breakdown -p batch=64 -p context_tokens=4096 --out /tmp/mine
     """
@@ -129,22 +137,20 @@ def _run(book, chapter, parameter, file, out, jobs):
     asked = scenario.ask(book, file, path.stem, parameter)
     out = fresh.own_folder(out or book / "_build" / "own" / path.stem, path.name, "results.json")
     kept = {"executed.ipynb": out / path.name, "results.json": out / "results.json"}
-    for leftover in kept.values():
-        leftover.unlink(missing_ok=True)
-    shutil.rmtree(out / "html", ignore_errors=True)
-    index, folders = build.build(book, out, asked, jobs, _say)
+    index, folders = build.build(book, out, asked, say=_say, force=force)
     for name, copy in kept.items():
-        shutil.copyfile(folders[path.stem] / name, copy)
+        shutil.copyfile(folders[path.stem] / name, out / ".new")
+        os.replace(out / ".new", copy)
     _say(f"page      {index.parent / path.relative_to(book).with_suffix('.html')}")
     _say(f"numbers   {kept['results.json']}\nnotebook  {kept['executed.ipynb']}")
 
 
-def _build(book, file, out, jobs, zip, pdf):
+def _build(book, file, out, jobs, zip, pdf, force):
     """Execute what changed and publish the whole book."""
     from llmpower.book import build, files, scenario, take_home
 
     book, also = files.find_book(book), [kind for kind, asked in (("zip", zip), ("pdf", pdf)) if asked]
-    index, _ = build.build(book, out, scenario.ask(book, file), jobs, _say, also)
+    index, _ = build.build(book, out, scenario.ask(book, file), jobs, _say, also, force)
     _say(f"page      {index}")
     for kind in also:
         _say(f"{kind}       {index.parent / take_home.FOLDER / take_home.SITE[kind][0]}")
@@ -272,6 +278,7 @@ _OPTIONS = {
     "file": ("-f --file", "file with title, parameters and chapters", {"metavar": "SCENARIO.yml", "type": _path}),
     "out": ("--out", "where the result goes (default: inside _build of the book)", _FOLDER),
     "jobs": ("--jobs", "chapters executed at once (default: all cores)", {"metavar": "N", "type": _positive}),
+    "force": ("--force", "execute again what did not change, too", _FLAG),
     "zip": ("--zip", "offer the site as one file for reading without a network", _FLAG),
     "pdf": ("--pdf", "offer the book as a PDF; needs Chromium or Chrome", _FLAG),
     "port": ("--port", "default 8000; 0 takes a free one", {"metavar": "N", "type": _port, "default": 8000}),

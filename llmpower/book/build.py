@@ -11,9 +11,11 @@ import time
 import yaml
 
 from llmpower.book import fresh, lighter, living, pages, pdf, run, take_home
-from llmpower.book.files import PACKAGE, BookError, contents, page_file, read_json, read_yaml
+from llmpower.book.files import PACKAGE, BookError, chapters, contents, page_file, read_json, read_yaml
 from llmpower.book.scenario import ask
 
+# What a chapter that is run alone refers to most.
+_WITH_ONE = ("glossary", "bibliography")
 _NOTICE = "Run with a reader's own parameters: each chapter ends with the ones it used."
 
 
@@ -29,20 +31,32 @@ def missing_parts(book):
 
 def _stage(book, folders, title, changed, stage):
     """Copy of the whole book with executed chapters, as Jupyter Book is to render it; returns its settings."""
-    for page in contents(book):
+    every, alone = contents(book), folders.keys() < chapters(book).keys()
+    shown = [page for page in every if not alone or pathlib.Path(page).name in {*folders, *_WITH_ONE}]
+    for page in every:
         name = pathlib.Path(page).name
         target = stage / (f"{page}.ipynb" if name in folders else f"{page}.md")
         target.parent.mkdir(parents=True, exist_ok=True)
-        if page in pages.GENERATED:
+        if page not in shown:
+            target.write_text(pages.elsewhere(page, book, shown[0]), encoding="utf-8")
+        elif alone and name == "bibliography":
+            # What is cited, instead of all that the facts cite.
+            target.write_text(
+                page_file(book, page).read_text(encoding="utf-8").replace(":all:\n", ""), encoding="utf-8"
+            )
+        elif page in pages.GENERATED:
             target.write_text(pages.page(page, book, folders), encoding="utf-8")
         else:
             shutil.copyfile(folders[name] / "executed.ipynb" if name in folders else page_file(book, page), target)
     (stage / pages.LIBRARY).parent.mkdir()
     for name in ("_toc.yml", pages.LIBRARY):
         shutil.copyfile(book / name, stage / name)
+    if alone:
+        toc = {"format": "jb-book", "root": shown[0], "chapters": [{"file": page} for page in shown[1:]]}
+        (stage / "_toc.yml").write_text(yaml.safe_dump(toc), encoding="utf-8")
     shutil.copytree(book / "_static", stage / "_static")
     config = read_yaml(book / "_config.yml")
-    config["title"] = title or config["title"]
+    config |= {"title": title or config["title"], "only_build_toc_files": not alone}
     options = config["sphinx"]["config"]
     options["extensions"] += ["llmpower.book.speed"]
     living.stage(book, stage, folders, options)
@@ -157,14 +171,16 @@ def _publish(book, stage, folders, config, edition, also, out, say, made_by):
     say(f"published after {time.monotonic() - begun:.0f} s")
 
 
-def build(book, out=None, scenario=None, jobs=None, say=print, also=()):
-    """Publish the book as a web site; returns its first page, and chapter -> folder of its run.
+def build(book, out=None, scenario=None, jobs=None, say=print, also=(), force=False):
+    """Publish the book, or one chapter, as a web site; returns its first page, and chapter -> folder of its run.
 
     out: the site goes to its folder ``html``; by default ``_build`` of the book.
-    scenario: as `llmpower.book.scenario.ask` returns it; by default that of the reference edition.
+    scenario: as `llmpower.book.scenario.ask` returns it; by default that of the reference edition. Of a single chapter
+    its page is published; pages it refers to say what they are.
     jobs: chapters executed at once.
     say: receives a line of progress at a time.
     also: any of "zip" and "pdf", the whole book as one file, offered on its first page.
+    force: execute chapters that did not change, too.
 
     What cannot be done is told before anything is published; the site of the last whole build stays.
     """
@@ -174,7 +190,7 @@ def build(book, out=None, scenario=None, jobs=None, say=print, also=()):
     if "pdf" in also:
         pdf.browser()
     out, changed = fresh.own_folder(book / "_build" if out is None else out), any(scenario.values.values())
-    folders = run.execute_stale(book, scenario.values, book / "_build" / "runs", jobs, say)
+    folders = run.execute_stale(book, scenario.values, book / "_build" / "runs", jobs, say, force)
     fresh.forget()
     for left in (out / ".publishing", *(book / "_build").glob(".renewing-*")):
         fresh.remove_left(left)
@@ -186,7 +202,8 @@ def build(book, out=None, scenario=None, jobs=None, say=print, also=()):
             say("publishing: nothing to do, the site is up to date")
         else:
             fresh.seal(out)
-            _card(folders["index"], config["title"], stage / "_static" / "card.png")
+            if "index" in folders:
+                _card(folders["index"], config["title"], stage / "_static" / "card.png")
             edition = f"edition {take_home.edition()}" + (", with a reader's own parameters" if changed else "")
             _publish(book, stage, folders, config, edition, also, out, say, made_by)
             fresh.seal(out, mark)

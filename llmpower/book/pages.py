@@ -3,9 +3,11 @@
 import collections
 import importlib.metadata
 import platform
+import re
 
 from llmpower.book import coverage as where
-from llmpower.book.files import chapters, filled, read_json, read_notebook, read_yaml
+from llmpower.book import records
+from llmpower.book.files import HERE, chapters, filled, page_file, read_json, read_notebook, read_yaml
 from llmpower.book.fresh import tables_read
 from llmpower.book.parameters import used_table
 from llmpower.facts import catalog, tables
@@ -25,6 +27,25 @@ def page(name, book, runs):
     """MyST Markdown of a generated page; runs: chapter -> folder of its run."""
     helpers = {"unit_text": unit_text, "ranged": _ranged, "version": importlib.metadata.version}
     return filled(f"templates/{name}.md.j2", **helpers, **GENERATED[name](book, runs))
+
+
+def elsewhere(name, book, instead):
+    """Stand-in of a page that a run of one chapter leaves out: its title, sections and equations."""
+    path, template = page_file(book, name), f"templates/{name}.md.j2"
+    if path and path.suffix == ".ipynb":
+        text = records.markdown(read_notebook(path))
+    else:
+        text = (path or HERE / template).read_text(encoding="utf-8")
+    title = re.search(r"^# (.+)$", text, re.MULTILINE)
+    sections = re.findall(r"^\(([\w-]+)\)=\n+#+ (.+)$", text, re.MULTILINE)
+    equations = re.findall(r"^`{3,}\{math\}\n:label: [\w-]+\n(?:.*\n)*?`{3,}$", text, re.MULTILINE)
+    return filled(
+        "templates/elsewhere.md.j2",
+        equations=equations,
+        title=title[1] if title else name,
+        sections=sections,
+        instead=instead,
+    )
 
 
 def notation(book, runs):

@@ -59,6 +59,17 @@ def visible(cell):
     return [output for output in cell.outputs if not {NUMBERS, FIGURES} & {*output.get("data", {})}]
 
 
+def markdown(notebook):
+    """All Markdown of an executed notebook, its own and what its cells printed."""
+    parts = ([cell.source] if cell.cell_type == "markdown" else printed(cell) for cell in notebook.cells)
+    return "\n".join(line for part in parts for line in part)
+
+
+def printed(cell):
+    """Markdown that a code cell printed."""
+    return [output.data["text/markdown"] for output in cell.outputs if "text/markdown" in output.get("data", {})]
+
+
 def glued(notebook):
     """An executed chapter as myst-nb takes it: an output for each number and alternative texts, and no records."""
     # A kernel that shows numbers does without.

@@ -113,23 +113,26 @@ def _clean(notebook):
             cell.metadata.tags.append("remove-cell")
 
 
-def execute_stale(book, values, cache, jobs=None, say=print):
+def execute_stale(book, values, cache, jobs=None, say=print, force=False):
     """Execute the chapters whose inputs changed, side by side; returns chapter -> folder of its run.
 
-    values: checked parameters of every chapter.
+    values: checked parameters of every chapter that is meant.
     cache: where runs are kept.
     jobs: how many at once; the number of cores if not given.
     say: receives a line of progress at a time.
+    force: execute them all, changed or not.
 
     ChapterError names every chapter that failed, its cell and its error.
     What changes while chapters run is followed: they run again, so that all of them have seen the same.
     """
-    notebooks = files.chapters(book)
+    notebooks = {name: path for name, path in files.chapters(book).items() if name in values}
     folders = {name: cache / name / fresh.hashed(values[name])[:12] for name in notebooks}
     for left in cache.glob("*/.running-*"):
         fresh.remove_left(left)
     rounds = 0
-    while stale := [name for name in notebooks if not fresh.run_is_fresh(notebooks[name], folders[name])]:
+    while stale := [
+        name for name, path in notebooks.items() if force and not rounds or not fresh.run_is_fresh(path, folders[name])
+    ]:
         if rounds == _ROUNDS:
             changing = "what they read changed each time while they ran; run the command again when it rests"
             raise ChapterError(f"not up to date after {rounds} rounds: {', '.join(stale)}: {changing}")

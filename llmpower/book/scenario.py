@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from llmpower.arguments import ParameterError
-from llmpower.book.files import BookError, chapter, chapters, read_yaml
+from llmpower.book.files import BookError, ChapterError, chapter, chapters, read_yaml
 from llmpower.book.parameters import chosen, parameters
 
 
@@ -50,7 +50,7 @@ def ask(book, file=None, only=None, options=()):
     """What the chapters are to run with.
 
     file: a scenario file; a slip anywhere in it is told.
-    only: the one chapter that is asked for; the others run with their defaults.
+    only: the one chapter that is asked for; the others are left out.
     options: (name, text) pairs for it, which win over the file.
 
     ParameterError names every problem in every chapter, once.
@@ -65,10 +65,12 @@ def ask(book, file=None, only=None, options=()):
             chapter(book, name)
         except ParameterError as error:
             problems += error.problems
-    everywhere = {name for path in notebooks.values() for name in parameters(path)}
+    meant = {name: path for name, path in notebooks.items() if only in (None, name) or name in own}
+    # What no chapter has is told; a chapter that cannot be read is nobody's business who asked for another one.
+    everywhere = {name for key, path in notebooks.items() if common for name in _readable(path, key in meant)}
     unknown = f"no chapter has such a parameter; there are {', '.join(sorted(everywhere))}"
     problems += [f"{name}: {unknown}" for name in common if name not in everywhere]
-    for name, path in notebooks.items():
+    for name, path in meant.items():
         shared = {key: value for key, value in common.items() if key in parameters(path)}
         try:
             values[name] = chosen(path, {**shared, **own.get(name, {})}, dict(options) if name == only else {})
@@ -76,4 +78,14 @@ def ask(book, file=None, only=None, options=()):
             problems += error.problems
     if problems:
         raise ParameterError(dict.fromkeys(problems))
-    return Scenario({name: found if only in (None, name) else {} for name, found in values.items()}, content["title"])
+    return Scenario({name: found for name, found in values.items() if only in (None, name)}, content["title"])
+
+
+def _readable(path, needed):
+    """Names of a chapter's parameters; none where it cannot be read and nobody needs it."""
+    try:
+        return parameters(path)
+    except ChapterError:
+        if needed:
+            raise
+        return ()

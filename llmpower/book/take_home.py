@@ -91,7 +91,7 @@ def _known(stage, executed, pages):
     for page in pages:
         name = pathlib.Path(page).name
         notebook = executed.get(name)
-        text = _text(notebook) if notebook else (stage / f"{page}.md").read_text(encoding="utf-8")
+        text = records.markdown(notebook) if notebook else (stage / f"{page}.md").read_text(encoding="utf-8")
         address = f"{name}.ipynb" if notebook else ""
         heading = re.search(r"^# (.+)$", text, re.MULTILINE).group(1)
         titles = {page: heading, name: heading, **dict(re.findall(r"^\(([\w-]+)\)=\n+#+ (.+)$", text, re.MULTILINE))}
@@ -106,16 +106,6 @@ def _known(stage, executed, pages):
             eq |= {label: number for number, label in enumerate(labels, start=1)}
     ref["contents"] = [ref[page] for page in pages[1:] if pathlib.Path(page).name in executed]
     return {"glue": glue, "cite": _citations(stage / "data" / "references.bib"), "ref": ref, "eq": eq}
-
-
-def _text(notebook):
-    """All Markdown of an executed notebook, its own and what its cells printed."""
-    parts = ([cell.source] if cell.cell_type == "markdown" else _printed(cell) for cell in notebook.cells)
-    return "\n".join(line for part in parts for line in part)
-
-
-def _printed(cell):
-    return [output.data["text/markdown"] for output in cell.outputs if "text/markdown" in output.get("data", {})]
 
 
 def _citations(path):
@@ -154,7 +144,9 @@ def _for_plain_jupyter(notebook, known, head):
 
 def _named(notebook, known):
     """The part of what is known that cells may print when they run again."""
-    code = (text for cell in notebook.cells if cell.cell_type == "code" for text in (cell.source, *_printed(cell)))
+    code = (
+        text for cell in notebook.cells if cell.cell_type == "code" for text in (cell.source, *records.printed(cell))
+    )
     words = set(re.findall(r"[\w:./-]+", "\n".join(code)))
     return {kind: {key: one for key, one in entries.items() if key in words} for kind, entries in known.items()}
 

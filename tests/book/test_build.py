@@ -117,6 +117,27 @@ def test_a_run_tells_what_was_asked(copy):
     assert "<strong>64</strong>" in page and "a reader's own parameters" in page.replace("&#39;", "'")
     notebook = nbformat.read(copy.folder / "mine" / "board.ipynb", as_version=4)
     assert notebook.cells[-1].source.startswith("## Parameters used")
+    # One page was published; what it refers to is there, and says what it is.
+    assert "This page is part of the whole book" in copy.page("chapters/step", out="mine")
+    again = copy.llmpower("run", "board", "-p", "batch=64", "--out", "mine")
+    assert "1 chapters are up to date" in again.stdout and "the site is up to date" in again.stdout
+    forced = copy.llmpower("run", "board", "-p", "batch=64", "--out", "mine", "--force")
+    assert "executing 1 of 1" in forced.stdout and "the site is up to date" in forced.stdout
+
+
+def test_a_run_is_about_its_chapter_alone_and_keeps_the_former_result(copy):
+    copy.built("run", "board", "-p", "batch=64", "--out", "kept")
+    before = copy.page("chapters/board", out="kept")
+    # Others may be broken, or have parameters that nobody knows.
+    copy.replace(LATER, "batch: int = 2", "bacth: int = 2")
+    copy.built("run", "board", "-p", "batch=32", "--out", "other")
+    listed = copy.llmpower("chapters")
+    assert listed.returncode == 1 and "batch = 2" in listed.stdout
+    assert "chapters/step.ipynb: parameter bacth is not in data/quantities.csv" in listed.stderr
+    copy.replace(CHAPTER, "from llmpower.figures import style", "1 / 0")
+    failed = copy.llmpower("run", "board", "-p", "batch=16", "--out", "kept")
+    assert failed.returncode == 1 and copy.page("chapters/board", out="kept") == before
+    assert json.loads((copy.folder / "kept" / "results.json").read_text())["parameters"] == {"batch": 64}
 
 
 def test_a_scenario_file_publishes_a_book_of_its_own(copy):
