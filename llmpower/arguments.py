@@ -2,6 +2,7 @@
 
 import difflib
 import numbers
+import re
 import reprlib
 
 from llmpower.facts import catalog
@@ -14,6 +15,10 @@ NUMBERS = (
     "draft_tokens", "accepted_tokens", "max_step_tokens", "power_cap_w", "accelerators_per_server", "link_bytes_per_s",
     "network_bytes_per_s", "host_bandwidth_bytes_per_s",
 )  # fmt: skip
+
+
+# As messages print them.
+_THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?")
 
 
 class ParameterError(ValueError):
@@ -37,12 +42,22 @@ def span_in_words(quantity, whole):
     return f"{what} from {quantity.low:,.12g} to {quantity.high:,.12g}"
 
 
+def plain(given):
+    """A number as messages print it, without the commas between its thousands; anything else as it is.
+
+    >>> plain("1,000.5"), plain("8,64")
+    ('1000.5', '8,64')
+    """
+    thousands = isinstance(given, str) and _THOUSANDS.fullmatch(given.strip())
+    return given.replace(",", "") if thousands else given
+
+
 def number(given, quantity, whole=False):
     """A number within the range of a quantity, from a number or a text; None if it is none."""
     if isinstance(given, bool):
         return None
     try:
-        value = float(given)
+        value = float(plain(given))
     except (TypeError, ValueError, OverflowError):
         return None
     # A comparison with NaN is false, so NaN is no number here.

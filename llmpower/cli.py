@@ -12,7 +12,7 @@ import sys
 from json import dumps
 
 import llmpower
-from llmpower.arguments import ParameterError
+from llmpower.arguments import ParameterError, plain
 from llmpower.facts import catalog, tables
 from llmpower.facts.quantities import quantities
 
@@ -240,7 +240,7 @@ _port = functools.partial(_whole, what="a port from 0 to 65535", allowed=range(6
 def _number(text):
     """A number; other text is left to the check that knows what is allowed and tells all problems at once."""
     try:
-        return float(text)
+        return float(plain(text))
     except ValueError:
         return text
 

@@ -75,7 +75,7 @@ class Copy:
     def restore(self):
         """Undo what a test changed."""
         for path, content in self.changed.items():
-            path.write_text(content, encoding="utf-8")
+            path.unlink() if content is None else path.write_text(content, encoding="utf-8")
         self.changed.clear()
         if self.kept and self.used:
             shutil.rmtree(self.folder / "_build")
@@ -83,9 +83,9 @@ class Copy:
         self.used = False
 
     def write(self, name, content):
-        """Replace a file until the test ends."""
+        """Replace a file, or write a new one, until the test ends."""
         path = self.folder / name
-        self.changed.setdefault(path, path.read_text(encoding="utf-8"))
+        self.changed.setdefault(path, path.read_text(encoding="utf-8") if path.exists() else None)
         path.write_text(content, encoding="utf-8")
 
     def llmpower(self, *arguments, **more):

@@ -106,10 +106,10 @@ def chapter_problems(path, others=""):
     alts = _named(notebook, "alt")
     for number, cell in enumerate(notebook.cells, start=1):
         problems += [f"{where}, cell {number}: {problem}" for problem in _cell_problems(cell, alts)]
-    lines = parameters_cell(notebook).source.splitlines()
+    lines = parameters_cell(path).source.splitlines()
     for one in parameters(path).values():
         line = next(line for line in lines if line.startswith(f"{one.name}:"))
-        if f"# {comment(one)}" not in line:
+        if one.name in quantities() and f"# {comment(one)}" not in line:
             problems.append(f"{where}: the comment of {one.name} should read `# {comment(one)}`")
     if not shown(notebook):
         problems.append(f"{where}: no stored outputs; run `llmpower renew`")

@@ -78,7 +78,8 @@ class Follower:
         self.taint, self.reads, self.inputs, self.current, self.why = {}, {}, {}, None, []
         self.compared, self.alts = {}, {}
         self.kept, self.needed = set(), set()
-        for one in parameters.parameters(path).values():
+        self.known = parameters.parameters(path)
+        for one in self.known.values():
             value, options = values[one.name], _options(one)
             self.taint[one.name] = {one.name}
             quantity = one.quantity
@@ -94,7 +95,7 @@ class Follower:
                 self.inputs[one.name] = label | {"value": options.index(value), "options": options}
                 self.names[one.name] = self.tape.choice(one.name, options)
             elif quantity.type in ("int", "float") and value != "":
-                self._number(one.name)
+                self._number(one)
             else:
                 self.names[one.name] = value
                 self.kept.add(one.name)
@@ -236,14 +237,14 @@ class Follower:
         """A number that the page follows though it may be left out; it is not a number then."""
         if name in self.kept:
             value = self.names[name]
-            self._number(name)
+            self._number(self.known[name])
             self.inputs[name] |= {"value": None if value == "" else value, "optional": True}
             self.kept.remove(name)
         return self.names[name]
 
-    def _number(self, name):
+    def _number(self, one):
         """Let a parameter be a number that the page knows."""
-        quantity = quantities()[name]
+        name, quantity = one.name, one.quantity
         self.inputs[name] |= {"low": quantity.low, "high": quantity.high, "whole": quantity.type == "int"}
         self.names[name] = self.tape.input(name)
 

@@ -9,6 +9,7 @@ were made from, never by dates, so that they may be copied, and no clock can be 
 - every module of this package that the kernel, or the process that ran it, had loaded at the end;
 - the style sheet of the figures;
 - every table of ``data/`` that the kernel had read at the end (a chapter is asked, nothing is declared);
+- every other file that it opened, such as a table or a module beside it (`llmpower.book.watch`);
 - the lock file, which pins all other packages, and the version of Python;
 - the stored results themselves, so that a file cut short later is not handed out.
 
@@ -100,15 +101,29 @@ def before(path):
     return _inputs(path, modules, (table.name for table in DATA.glob("*.csv")))
 
 
-def run_inputs(path, modules, tables, begun):
-    """What a run of a chapter depends on: hash by name; `Moved` if one is not what it was when the run began."""
-    found = _inputs(path, modules, tables)
+def run_inputs(path, modules, tables, begun, read=()):
+    """What a run of a chapter depends on: hash by name; `Moved` if one is not what it was when the run began.
+
+    read: other files that it read -> what they held then.
+    """
+    here, passing = os.path.realpath(pathlib.Path(path).parent), os.path.realpath(tempfile.gettempdir()) + os.sep
+    # Those near the chapter are known from there, so that a book may be moved.
+    read = {one: held for one, held in dict(read).items() if one != os.path.realpath(path)}
+    near = {os.path.relpath(one, here): held for one, held in read.items() if _near(one, here)}
+    far = {one: held for one, held in read.items() if not (_near(one, here) or one.startswith(passing))}
+    named = near | far
+    found, begun = _inputs(path, modules, tables, named), begun | {f"file:{one}": held for one, held in named.items()}
     if moved := [name for name in found if found[name] != begun.get(name)]:
         raise Moved(f"{pathlib.Path(path).stem} is not stored: while it ran, its {', '.join(moved)} changed")
     return found
 
 
-def _inputs(path, modules, tables):
+def _near(file, folder):
+    """Whether a file lies in the folder of a chapter, or in the one above."""
+    return os.path.commonpath([file, os.path.dirname(folder)]) == os.path.dirname(folder)
+
+
+def _inputs(path, modules, tables, others=()):
     cells = read_notebook(path).cells
     written = [(cell.get("id"), cell.source, cell.metadata) for cell in cells]
     code = [one for one, cell in zip(written, cells) if cell.cell_type == "code"]
@@ -118,6 +133,7 @@ def _inputs(path, modules, tables):
     files = {"packages": lock, "style": PACKAGE / "figures" / "style.mplstyle"}
     files |= {f"module:{module}": _module_file(module) for module in modules}
     files |= {f"table:{table}": DATA / table for table in tables}
+    files |= {f"file:{one}": pathlib.Path(path).resolve().parent / one for one in others}
     content = {"code": hashed(code), "text": hashed(text), "python": platform.python_version()}
     return content | {name: digest(path) for name, path in files.items()}
 
@@ -143,8 +159,10 @@ def run_is_fresh(path, folder):
         stored = read_json(folder / "inputs.json")
     except (OSError, ValueError):
         return False
-    modules = [name.removeprefix("module:") for name in stored if name.startswith("module:")]
-    now = _inputs(path, modules, tables_read(stored)) | results(folder)
+    modules, others = (
+        [name.removeprefix(kind) for name in stored if name.startswith(kind)] for kind in ("module:", "file:")
+    )
+    now = _inputs(path, modules, tables_read(stored), others) | results(folder)
     if stored != now and {**stored, "text": now["text"]} == now:
         _take_text(path, folder)
         write_json(folder / "inputs.json", {**now, "stored:executed.ipynb": digest(folder / "executed.ipynb")})

@@ -3,14 +3,19 @@
 import ast
 import functools
 import pathlib
+import re
 import reprlib
 from dataclasses import dataclass
 
 from llmpower.arguments import Check, hint, number, span_in_words, unit_in_words
 from llmpower.book.files import ChapterError, filled, read_notebook
 from llmpower.facts import catalog
-from llmpower.facts.quantities import quantities
+from llmpower.facts.quantities import Quantity, quantities
+from llmpower.facts.units import UNITS
 
+_NUMBERS = ("int", "float")
+# Behind the value of a parameter of one's own: help [unit] (what is allowed).
+_SAID = re.compile(r"#\s*(?P<help>[^\[\]]*\S)\s*\[(?P<unit>[^\]]*)\]\s*\((?P<allowed>[^()]*)\)\s*$")
 _NAMED = ("model", "accelerator", "format")
 # What a parameter of this name, and no list, takes besides names.
 _OWN = {"model": ", or path/to/config.json", "accelerator": ", values over one (h100-sxm,tdp_w=350), or a YAML file"}
@@ -22,11 +27,8 @@ class Parameter:
 
     name: str
     default: object
-
-    @property
-    def quantity(self):
-        """Its line in the table of quantities."""
-        return quantities()[self.name]
+    # Its line in the table of quantities, or what its own line says.
+    quantity: Quantity
 
     @property
     def allowed(self):
@@ -53,11 +55,12 @@ def _kind(parameter):
     return kind, listed == "list"
 
 
-def parameters_cell(notebook):
-    """The one cell of a notebook that is tagged ``parameters``."""
+def parameters_cell(path):
+    """The one cell of a chapter that is tagged ``parameters``."""
+    notebook = read_notebook(path)
     found = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     if len(found) != 1:
-        raise ChapterError(f"a chapter has one cell tagged parameters, found {len(found)}")
+        raise ChapterError(f"{path}: a chapter has one cell tagged parameters, found {len(found)}")
     return found[0]
 
 
@@ -70,9 +73,10 @@ def comment(parameter):
 def parameters(path):
     """Parameters of a chapter by name, in the order of its cell.
 
-    The cell may hold nothing but ``name: type = value`` lines with names of the table of quantities.
+    The cell may hold nothing but ``name: type = value`` lines. A name that is not in the table of quantities says
+    behind its value what it means, its unit and what is allowed: ``# students [1] (1 to 500)``.
     """
-    cell = parameters_cell(read_notebook(path))
+    cell = parameters_cell(path)
     found = {}
     try:
         lines = ast.parse(cell.source).body
@@ -81,11 +85,35 @@ def parameters(path):
     for node in lines:
         if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name) or node.value is None:
             raise ChapterError(f"{path}: a parameters cell holds `name: type = value` lines, not `{ast.unparse(node)}`")
-        name = node.target.id
-        if name not in quantities():
-            raise ChapterError(f"{path}: parameter {name} is not in data/quantities.csv")
-        found[name] = Parameter(name, ast.literal_eval(node.value))
+        name, written = node.target.id, cell.source.splitlines()[node.end_lineno - 1]
+        quantity = quantities().get(name) or _own(name, ast.unparse(node.annotation), written)
+        if isinstance(quantity, str):
+            raise ChapterError(f"{path}: parameter {name} is not in data/quantities.csv, so {quantity}")
+        found[name] = Parameter(name, ast.literal_eval(node.value), quantity)
+        check = Check()
+        if quantities().get(name) is None and _value(check, found[name], found[name].default) is None:
+            raise ChapterError(f"{path}: {check.problems[0]}")
     return found
+
+
+def _own(name, kind, line):
+    """`Quantity` of a parameter of a chapter's own from its line in the cell, or what that should have, in words."""
+    said = _SAID.search(line)
+    example = "students [1] (1 to 500)" if kind in _NUMBERS else "kind of course [name] (short, long)"
+    if kind not in (*_NUMBERS, "str") or not said:
+        return f"its line should read `{name}: {kind if kind in _NUMBERS else 'str'} = …  # {example}`"
+    unit = {"count": "1", "name": ""}.get(said["unit"], said["unit"])
+    if unit and unit not in UNITS:
+        return f"its unit should be one of {', '.join(UNITS)}, not {unit!r}"
+    ends = [number.strip().replace(",", "") for number in said["allowed"].split(" to ")]
+    try:
+        low, high = map(float, ends) if kind in _NUMBERS else (None, None)
+    except ValueError:
+        return f"what is allowed should read like (1 to 500), not ({said['allowed']})"
+    if kind in _NUMBERS:
+        return Quantity(name, "", unit, kind, low, high, (), said["help"])
+    choices = tuple(word.strip() for word in said["allowed"].split(","))
+    return Quantity(name, "", unit, "choice", None, None, choices, said["help"])
 
 
 def used(path, values):

@@ -186,11 +186,11 @@ def alt(figure, text):
         _hide(records.FIGURES, {figure: text}, {figure: table})
 
 
-def finish():
-    """Leave what the page needs in the folder of the kernel, when the chapter is through."""
+def finish(folder):
+    """Leave what the page needs in a folder, when the chapter is through."""
     global _follower
     if _follower:
-        _follower.written(pathlib.Path())
+        _follower.written(pathlib.Path(folder))
     _follower = None
 
 

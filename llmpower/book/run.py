@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import time
 
 import nbformat
 
-from llmpower.book import files, follow, fresh
+from llmpower.book import files, follow, fresh, watch
 from llmpower.book.files import PACKAGE, ChapterError, read_notebook, write_json
 from llmpower.book.parameters import used, used_table
 from llmpower.book.records import shown
@@ -26,10 +27,10 @@ _ROUNDS = 3
 # Asked of the kernel when a chapter is through, to know when it must run again.
 _TRACE = """import json, sys
 from llmpower.facts.tables import tables_read
-from llmpower.book import report
-report.finish()
+from llmpower.book import report, watch
+report.finish({folder!r})
 print(json.dumps([sorted(name for name in sys.modules if name.partition(".")[0] == "llmpower"),
-                  sorted(tables_read)]))"""
+                  sorted(tables_read), watch.files()]))"""
 
 
 def _dress(notebook, path, values):
@@ -49,12 +50,17 @@ def execute(path, values, folder, begun=None):
     """
     path, folder = pathlib.Path(path), pathlib.Path(folder)
     begun = begun or fresh.before(path)
+    _look_at_titles(path)
     with fresh.own_work(folder.parent, ".running-") as place:
         work = place / "stored"
         work.mkdir()
+        startup = place / "profile_default" / "startup"
+        startup.mkdir(parents=True)
+        startup.joinpath("watch.py").write_text(watch.START, encoding="utf-8")
+        os.environ["IPYTHONDIR"] = str(place)
         os.environ[follow.ASKED] = json.dumps([str(path.resolve()), used(path, values)])
         executed = _papermill(path, values, place)
-        modules, tables = json.loads(executed.cells.pop().outputs[0].text)
+        modules, tables, read = json.loads(executed.cells.pop().outputs[0].text)
         write_json(work / "run-time.json", {"run_s": executed.metadata.papermill.duration})
         _clean(executed)
         _look_at(path, executed)
@@ -65,10 +71,20 @@ def execute(path, values, folder, begun=None):
         os.replace(place / follow.FILE, work / follow.FILE)
         # This process dresses the page, outside the kernel.
         here = [module for module in sys.modules if module.partition(".")[0] == "llmpower"]
-        inputs = fresh.run_inputs(path, sorted({*modules, *here, __spec__.name}), tables, begun)
+        inputs = fresh.run_inputs(path, sorted({*modules, *here, __spec__.name}), tables, begun, read)
         write_json(work / "inputs.json", inputs | fresh.results(work))
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(work, folder)
+
+
+def _look_at_titles(path):
+    """ChapterError if a title holds a computed number, which lists of contents cannot show."""
+    for number, cell in enumerate(read_notebook(path).cells, start=1):
+        title = re.search(r"^# .*\{glue:.*", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else None
+        if title:
+            raise ChapterError(
+                f"{path.stem}: cell {number}: a title holds no computed number, but this does: {title[0]}"
+            )
 
 
 def _look_at(path, executed):
@@ -88,10 +104,11 @@ def _papermill(path, values, work):
     import papermill
 
     notebook = read_notebook(path)
-    notebook.cells.append(nbformat.v4.new_code_cell(_TRACE, id="trace"))
+    notebook.cells.append(nbformat.v4.new_code_cell(_TRACE.format(folder=str(work)), id="trace"))
     nbformat.write(notebook, work / path.name)
     try:
-        papermill.execute_notebook(work / path.name, work / "out.ipynb", values, cwd=work, **_SETTINGS)
+        # A helper module and tables that lie beside the chapter are found.
+        papermill.execute_notebook(work / path.name, work / "out.ipynb", values, cwd=path.parent, **_SETTINGS)
     except papermill.PapermillExecutionError as error:
         # Counted in the author's notebook, without the cell that papermill adds for changed parameters.
         cell = f"cell {error.cell_index + 1 - bool(values)}"

@@ -125,6 +125,69 @@ def test_a_run_tells_what_was_asked(copy):
     assert "executing 1 of 1" in forced.stdout and "the site is up to date" in forced.stdout
 
 
+OWN = """
+my_students: int = 30  # students [1] (1 to 500)
+kind: str = "short"  # kind of course [name] (short, long)
+"""
+
+
+def own_chapter(copy, title="My class", parameters=OWN):
+    """Write a chapter as a teacher would: parameters of its own, a module and a table beside it."""
+    text = (
+        "import csv\nimport helper\nfrom llmpower import report\n"
+        "rows = list(csv.reader(open('marks.csv')))\n"
+        "report.show('marks', len(rows) * my_students * helper.FACTOR)"
+    )
+    cells = [
+        nbformat.v4.new_markdown_cell(f"# {title}\n\nThere are {{glue:text}}`marks` marks.", id="a"),
+        nbformat.v4.new_code_cell(parameters.strip(), metadata={"tags": ["parameters"]}, id="b"),
+        nbformat.v4.new_code_cell(text, metadata={"tags": ["hide-input"]}, id="c"),
+    ]
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    copy.write("chapters/marks.ipynb", nbformat.writes(notebook))
+    copy.write("chapters/helper.py", "FACTOR = 2\n")
+    copy.write("chapters/marks.csv", "1\n2\n")
+    copy.write("_toc.yml", (copy.folder / "_toc.yml").read_text() + "  - file: chapters/marks\n")
+
+
+def test_a_chapter_of_ones_own(copy):
+    own_chapter(copy)
+
+    def marks(*options):
+        copy.built("run", "marks", *options, "--out", "mine")
+        return json.loads((copy.folder / "mine" / "results.json").read_text())["numbers"]["marks"]["value"]
+
+    # Two rows, 30 and 1,000 / 2 students, twice.
+    assert marks() == 120 and marks("-p", "my_students=5e2", "-p", "kind=long") == 2000
+    # What lies beside it is one of its inputs.
+    copy.write("chapters/marks.csv", "1\n2\n3\n")
+    assert marks() == 180
+    copy.write("chapters/helper.py", "FACTOR = 4\n")
+    assert marks() == 360
+    wrong = copy.llmpower("run", "marks", "-p", "my_students=501", "-p", "kind=medium")
+    assert wrong.returncode == 2
+    assert "my_students: got '501'; allowed is a whole number from 1 to 500 [count]" in wrong.stderr
+    assert "kind: got 'medium'; allowed is one of short, long [name]" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("title", "parameters", "message"),
+    [
+        ("My {glue:text}`marks`", OWN, "marks: cell 1: a title holds no computed number, but this does: # My {glue"),
+        ("My class", "my_students: int = 30", "its line should read `my_students: int = …  # students [1] (1 to 500)`"),
+        ("My class", "my_students: int = 30  # students [head] (1 to 500)", "its unit should be one of 1, year, W"),
+        ("My class", "my_students: int = 30  # students [1] (some)", "what is allowed should read like (1 to 500)"),
+        ("My class", "my_students: int = 30  # students [1] (1 to 20)", "marks.ipynb: my_students: got 30; allowed is"),
+        ("My class", "kind: str = 'a'", "its line should read `kind: str = …  # kind of course [name] (short, long)`"),
+    ],
+)
+def test_what_is_wrong_with_a_chapter_of_ones_own(copy, title, parameters, message):
+    own_chapter(copy, title, parameters)
+    done = copy.llmpower("run", "marks")
+    assert done.returncode == 1 and message in done.stderr and "Traceback" not in done.stderr
+
+
 def test_a_run_is_about_its_chapter_alone_and_keeps_the_former_result(copy):
     copy.built("run", "board", "-p", "batch=64", "--out", "kept")
     before = copy.page("chapters/board", out="kept")
