@@ -13,7 +13,7 @@ from llmpower.trace import traced
 NUMBERS = (
     "n_accelerators", "batch", "prompt_tokens", "output_tokens", "context_tokens", "cached_prompt_share",
     "draft_tokens", "accepted_tokens", "max_step_tokens", "power_cap_w", "accelerators_per_server", "link_bytes_per_s",
-    "network_bytes_per_s", "host_bandwidth_bytes_per_s",
+    "network_bytes_per_s", "host_bandwidth_bytes_per_s", "memory_share",
 )  # fmt: skip
 
 

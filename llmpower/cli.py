@@ -307,9 +307,14 @@ _UNLESS_GIVEN = {
     "link_bytes_per_s": "as in data/",
     "network_bytes_per_s": "as in data/, else 50 GB/s",
     "host_bandwidth_bytes_per_s": "none: everything has to fit",
-    "batch": "the largest that gives --tokens-per-s-per-user",
+    "memory_share": "0.9 for servers, else 1",
+    "queries_per_day": "what --users-at-once needs",
+    "users_at_once": "what --queries-per-day needs",
+    "batch": "the largest that keeps --tokens-per-s-per-user and --most-first-token-s",
     "tokens_per_s_per_user": "what --batch gives",
-    "n_accelerators": "the fewest that hold a copy, divide its heads and fill servers evenly",
+    "most_first_token_s": "no limit",
+    "n_accelerators": "of those that divide heads and fill servers evenly the cheapest that keeps limits of a user, "
+    "with --batch the fewest that hold it",
     "accelerator_usd_per_hour": "left out, and so is the cost of machines",
     "host_power_w": "what metered servers leave beside their boards, scaled where needed",
 }

@@ -17,7 +17,17 @@ from llmpower.step import case as cases
 from llmpower.step.cap import capped
 from llmpower.step.case import Case
 from llmpower.step.point import point
-from llmpower.step.work import attention_flop, fewest, fits, needed_bytes, net_of, positions, stored_bytes, work
+from llmpower.step.work import (
+    attention_flop,
+    fewest,
+    fits,
+    needed_bytes,
+    net_of,
+    positions,
+    stored_bytes,
+    usable_bytes,
+    work,
+)
 from llmpower.trace import Words, by_choice, either, traced
 
 # Lengths where none are given -> where they stand in data/datacenter.csv.
@@ -164,14 +174,10 @@ class Estimate:
         if output is math.inf:
             return math.nan
         plain, groups = self.vary(prompt_tokens=0.0).step.time_s, minimum(where.stages, batch)
-        begun = serving.prompts_per_step(self._written / groups, output)
         if self.software == "bare":
             # There a prompt is a step of its own.
-            return self._known((self.step.time_s - plain) / begun)
-        tried = serving.tokens_tried(batch / groups, where.draft_tokens)
-        passes = serving.prompt_passes(served.prompt_work_tokens(net, fitted, prompt), tried, where.max_step_tokens)
-        share = serving.prompt_step_share(begun, passes)
-        return self._known(serving.first_token_s(passes, share, plain, self.step.time_s))
+            return self._known((self.step.time_s - plain) / serving.prompts_per_step(self._written / groups, output))
+        return self._known(first_token_s(net, fitted, batch, prompt, output, where, plain, self.step.time_s))
 
     time_between_tokens_s = property(
         lambda self: 1 / self.tokens_per_s_per_user,
@@ -209,10 +215,11 @@ class Estimate:
 
     @property
     def memory_bytes(self):
-        """Memory of all accelerators together, by what takes it: weights, caches, and what is left. [B]"""
+        """Memory of all accelerators together: of weights and caches, left, and kept back by the software. [B]"""
         weights = stored_bytes(net_of(self.case))
         caches = needed_bytes(self.case) - weights
-        return {"weights": weights, "caches": caches, "left": -self.missing_bytes}
+        kept = self.n_accelerators * self.case.accelerator.memory_bytes - usable_bytes(self.case)
+        return {"weights": weights, "caches": caches, "left": -self.missing_bytes, "kept_back": kept}
 
     @property
     def utilisation(self):
@@ -352,6 +359,17 @@ _ASKED = (
 _RUN = ("batch", "context_tokens", "prompt_tokens", "output_tokens")
 
 
+def first_token_s(net, fitted, batch, prompt_tokens, output_tokens, where, plain_s, time_s):
+    """Time to a first token, from what `served.step` takes and its times without and with prompts. [s]"""
+    groups = minimum(where.stages, batch)
+    written = serving.tokens_written(batch, where.accepted_tokens)
+    tried = serving.tokens_tried(batch / groups, where.draft_tokens)
+    reads = served.prompt_work_tokens(net, fitted, prompt_tokens)
+    passes = serving.prompt_passes(reads, tried, where.max_step_tokens)
+    share = serving.prompt_step_share(serving.prompts_per_step(written / groups, output_tokens), passes)
+    return serving.first_token_s(passes, share, plain_s, time_s)
+
+
 def servers():
     """Whole servers whose power beside the accelerators was measured: name of the accelerator -> record."""
     found = [one for one in records("datacenter.csv").values() if one.get("machine") and one.get("host_power_w")]
@@ -472,6 +490,7 @@ def estimate(
     link_bytes_per_s=None,
     network_bytes_per_s=None,
     host_bandwidth_bytes_per_s=None,
+    memory_share=None,
 ):
     """Predict speed, power and energy of a model on a machine, as an `Estimate`; counts of tokens may be arrays.
 
@@ -499,6 +518,8 @@ def estimate(
     of an accelerator to other servers; as in data/ where they are not given. [1], [B/s]
     host_bandwidth_bytes_per_s: of the memory of the host, or of the way to it where that is slower, for all together;
     weights that do not fit lie there, and are read from there. [B/s]
+    memory_share: share of the memory that weights and caches may take, which servers call GPU memory utilization; as
+    in data/ where it is not given, all of it under llama.cpp and without a server. [1]
 
     Wrong arguments raise one `ParameterError` with every problem, what is allowed, and the unit. A run that does not
     fit raises one too; in arrays it is NaN, and `fits` is False.
@@ -584,7 +605,7 @@ def expect(case, boundary="accelerators"):
     """`Estimate` of a checked case, without an error where it does not fit: then its numbers are NaN."""
     n = case.n_accelerators
     step, net, unit, fitted, kind = forms(case)
-    host, missing = _host(case.accelerator, boundary), needed_bytes(case) - n * case.accelerator.memory_bytes
+    host, missing = _host(case.accelerator, boundary), needed_bytes(case) - usable_bytes(case)
     if boundary != "accelerators":
         host = replace(host, power_w=tuple(n * power for power in host.power_w))
     where, spilled = point(case), case.host_bandwidth_bytes_per_s
@@ -690,8 +711,10 @@ def check_fits(case):
         would = f"{count:,} would do"
     else:
         would = f"{count:,} would hold it, but no bandwidth between accelerators of this kind is in data/"
-    missing = f"{(needed_bytes(case) - n * accelerator.memory_bytes) / 1e9:,.1f} GB on {n} x {accelerator.entity}"
     if accelerator.category in ("desktop", "laptop"):
         would += "; or give host_bandwidth_bytes_per_s, at which weights are read from the host's memory"
+    missing = f"{(needed_bytes(case) - usable_bytes(case)) / 1e9:,.1f} GB on {n} x {accelerator.entity}"
     run = f"{case.model.entity} with {case.batch:,.6g} sequences of {case.context_tokens:,.6g} tokens"
-    raise ParameterError([f"n_accelerators: got {n}; {run} misses {missing}; {would} [count]"])
+    kept = f"; {100 * case.memory_share:.3g} % of the memory count, which memory_share changes"
+    told = f"{run} misses {missing}; {would}{kept if case.memory_share < 1 else ''}"
+    raise ParameterError([f"n_accelerators: got {n}; {told} [count]"])

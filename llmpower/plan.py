@@ -16,6 +16,7 @@ from llmpower.estimate import (
     check_cap,
     check_fits,
     expect,
+    first_token_s,
     forms,
     lacking,
     over_cap_w,
@@ -25,15 +26,15 @@ from llmpower.estimate import (
 from llmpower.facts.catalog import fact, models
 from llmpower.facts.quantities import quantities
 from llmpower.facts.units import in_unit, to_si
-from llmpower.formulas import decode, efficiency, serving
+from llmpower.formulas import datacenter, decode, efficiency, meter, serving
 from llmpower.formulas.elementwise import ceil, coalesce, exp, floor, log, maximum, minimum, none, positive, sqrt
 from llmpower.ranges import Range
 from llmpower.service import count
 from llmpower.step import served
 from llmpower.step.cap import capped
-from llmpower.step.case import admitted, case
+from llmpower.step.case import admitted, case, usual
 from llmpower.step.point import point
-from llmpower.step.work import cache_bytes, fits, needed_bytes, net_of, positions, stored_bytes
+from llmpower.step.work import cache_bytes, fits, needed_bytes, net_of, positions, stored_bytes, usable_bytes
 from llmpower.trace import by_choice, shared, traced
 
 # Argument -> where its default stands in data/datacenter.csv.
@@ -86,6 +87,7 @@ _COPY = {
     "j_per_token_at_work": ("energy at full load", "J/token", lambda end, batch: end.j_per_token),
 }
 _SERVICE = {
+    "users_at_once": ("users at once, at the peak", "", lambda bill: bill.users_at_once),
     "n_accelerators": ("accelerators", "", lambda bill: bill.n_accelerators),
     "n_servers": ("servers", "", lambda bill: bill.n_servers),
     "j_per_token": ("energy at the mean load", "J/token", lambda bill: bill.token_j),
@@ -105,7 +107,7 @@ _SERVICE = {
     "water_m3_per_year": ("water", "m3 a year", lambda bill: bill.water_m3),
     "water_ml_per_query": ("  of a query", "mL", lambda bill: in_unit(bill.query_water_m3, "mL")),
 }  # fmt: skip
-RESULTS = (*list(_COPY)[:2], *list(_SERVICE)[:2], *list(_COPY)[2:], *list(_SERVICE)[2:])
+RESULTS = (*list(_COPY)[:2], *list(_SERVICE)[:3], *list(_COPY)[2:], *list(_SERVICE)[3:])
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,8 @@ class Plan:
     """What `plan` found; a result by its name is a `Range`, `results` has all of them with words and units.
 
     `n_together` accelerators share a copy of the network, which decodes `batch` sequences at once. `estimate` is that
-    copy at work with the site's share, `bill` the whole service with central inputs.
+    copy at work with the site's share, `bill` the whole service with central inputs. With two pools these are of the
+    one that writes, `prompts` is the plan of the one that reads, and `results` are of both together.
     """
 
     queries_per_day: float
@@ -124,6 +127,7 @@ class Plan:
     notes: tuple
     estimate: Estimate
     bill: service.Bill
+    prompts: "Plan | None" = None
 
     def __getattr__(self, name):
         if name not in RESULTS:
@@ -150,18 +154,25 @@ class Plan:
         return frame(self)
 
 
-_FEWEST = "more accelerators in a copy may give the same speed for less money: try a larger n_accelerators"
+_CHEAPEST = (
+    "of the numbers of accelerators that are quick enough a copy takes the one that needs the fewest servers, then the "
+    "least energy a token"
+)
 _LEFT_OUT = (
     "traffic is spread over all copies and even over the day; hours of less traffic cost more a token",
-    "memory counts in full, though serving software keeps some of it back",
     "left out: spares for repair, storage, networks between servers, and training",
 )
+# Layouts that a server holds alone where it can: sums over several were in no fitted run.
+_INSIDE = ("tp", "ep")
+_OF_DRAFTS = ("draft_tokens", "accepted_tokens")
+# Limits of a user that a batch keeps.
+_LIMITS = ("tokens_per_s_per_user", "most_first_token_s")
 
 
 def plan(
     model,
     accelerator,
-    queries_per_day,
+    queries_per_day=None,
     weight_format="bf16",
     batch=None,
     tokens_per_s_per_user=None,
@@ -189,6 +200,10 @@ def plan(
     link_bytes_per_s=None,
     network_bytes_per_s=None,
     accelerator_usd_per_hour=None,
+    memory_share=None,
+    most_first_token_s=None,
+    users_at_once=None,
+    pools=1,
 ):
     """Machines, power, energy, money, carbon dioxide and water of a service, from its queries a day.
 
@@ -198,6 +213,9 @@ def plan(
         Names of the catalog, or what people type for them; a model may be a `config.json`, as for `estimate`.
     queries_per_day : float
         Queries the service answers, mean over the year. [1/day]
+    users_at_once : float, optional
+        Instead of `queries_per_day`: requests in work at once in the busiest hour, from which queries follow by the
+        time of one. [1]
     weight_format, kv_format, parallelism, software : str
         As for `estimate`.
     batch : float, optional
@@ -205,16 +223,19 @@ def plan(
     tokens_per_s_per_user : float, optional
         Instead of `batch`: takes the largest whole batch that still gives
         every user so many output tokens a second, and fits. [1/s]
+    most_first_token_s : float, optional
+        Beside it or alone: the longest time to a first token, without waiting for a place. [s]
     n_accelerators : int, optional
-        Accelerators that share a copy. Without it the fewest that hold it, among the numbers
-        that divide its heads and fill servers evenly (1, 2, 4, 8, whole servers); with `tokens_per_s_per_user` the
-        fewest that are quick enough. [1]
+        Accelerators that share a copy. Without it one of the numbers that divide its heads and fill servers evenly
+        (1, 2, 4, 8, whole servers): with `batch` the fewest that hold it; with a limit, of those that keep it, the one
+        for which the service takes the fewest servers, then the least energy. Several servers share the matrices of
+        a copy only where one cannot hold it. [1]
     prompt_tokens, output_tokens : float, optional
         Tokens of a query. [1]
     context_tokens, cached_prompt_share, draft_tokens, accepted_tokens, max_step_tokens : float, optional
         As for `estimate`. [1]
-    power_cap_w, link_bytes_per_s, network_bytes_per_s : float, optional
-        As for `estimate`. [W], [B/s]
+    power_cap_w, link_bytes_per_s, network_bytes_per_s, memory_share : float, optional
+        As for `estimate`. [W], [B/s], [1]
     peak_to_average, max_load, accelerators_per_server, pue : float, optional
         As in the table of quantities. [1]
     host_power_w : float, optional
@@ -223,6 +244,9 @@ def plan(
         Price, carbon dioxide and water of electricity. [usd/kWh, g/kWh, L/kWh]
     accelerator_usd_per_hour : float, optional
         Price of an accelerator, with its share of server and building. [usd/h]
+    pools : int
+        2 for accelerators of their own that read prompts, apart from those that write answers (disaggregated prefill);
+        speed, batch and `n_accelerators` are then those of answers, `most_first_token_s` is of prompts. [1]
 
     Returns
     -------
@@ -245,17 +269,27 @@ def plan(
     --------
     >>> found = plan("llama-3.1-70b", "h100-sxm", 1e6, tokens_per_s_per_user=25, max_load=0.8)
     >>> found.n_together, found.tokens_per_s_per_user.central >= 25
-    (2, True)
+    (4, True)
     >>> found.mean_mw.low < found.mean_mw.central < found.site_mw.central
     True
     """
-    given = {name: value for name, value in locals().items() if value is not None}
+    given = {name: value for name, value in locals().items() if value is not None and name != "pools"}
+    check = Check()
+    check.number("pools", pools, whole=True)
+    check.done()
+    return _planned(given) if pools == 1 else _apart(given)
+
+
+def _planned(given, fills=None):
+    """A plan by what was given; `fills`: tokens of prompts that each queue of a pool for them reads in a step."""
     # What is given is certain; what is traced only where it is not as in data/.
     assumed = [default(name, given.get(name)) for name in DEFAULTS if name not in given or traced(given[name])]
     used = {one.name: one.value for one in assumed} | given
-    copy = _sized(_checked(given, used), used)
+    copy = _sized(_checked(given, used, fills), used, fills)
     found = _around(expect(copy, "facility"), given, used)
     check_cap(found)
+    used["queries_per_day"] = _queries_per_day(used, found.tokens_per_s_per_user)
+    given |= {"queries_per_day": used["queries_per_day"]}
     assumed += [one for one in _chosen(found, used) if one.name not in given or traced(given[one.name])]
     bill, moves = _bill(found, expect(copy), given | {one.name: one.value for one in assumed}, assumed)
     moved = [[replace(bill, **end) for end in pair] for pair in moves]
@@ -270,10 +304,50 @@ def plan(
     ranges["site_mw"] = Range(maximum(build.low, drawn.low), build.central, maximum(build.high, drawn.high))
     named = {**_COPY, **_SERVICE}
     results = {name: Result(*named[name][:2], ranges[name]) for name in RESULTS}
-    fewest = [_FEWEST] if "n_accelerators" not in given and "tokens_per_s_per_user" in given else []
+    cheapest = [_CHEAPEST] if "n_accelerators" not in given and "batch" not in given and not fills else []
     # What is traced is told in numbers alone.
-    notes = () if traced(bill.mean_load) else (*found.notes, *fewest, _spread(found, bill), *_LEFT_OUT)
+    notes = () if traced(bill.mean_load) else (*found.notes, *cheapest, _spread(found, bill), *_LEFT_OUT)
     return Plan(bill.queries_per_day, bill.batch, bill.n_together, results, tuple(assumed), notes, found, bill)
+
+
+# What two pools have together: sums of both, sums for an output token, or results of the pool that writes.
+_BOTH = (
+    "users_at_once", "n_accelerators", "n_servers", "wh_per_query", "site_mw", "mean_mw", "energy_gwh_per_year",
+    "electricity_usd_per_year", "carbon_t_per_year", "carbon_g_per_query", "water_m3_per_year", "water_ml_per_query",
+)  # fmt: skip
+_BOTH_A_TOKEN = (
+    "j_per_token_at_work", "j_per_token", "electricity_usd_per_million_tokens", "usd_per_million_tokens",
+)  # fmt: skip
+_POOLS = "prompts and answers have pools of their own: ends of both are added, and caches move between them at no cost"
+
+
+def _apart(given):
+    """A plan with a pool that reads prompts and one that writes answers, each sized by itself, added up."""
+    lengths = {name: default(name).value for name in USUAL_LENGTHS} | given
+    read = given.keys() - {"batch", "tokens_per_s_per_user", "n_accelerators", "context_tokens", "users_at_once"}
+    first = {name: value for name, value in given.items() if name in read and name not in _OF_DRAFTS}
+    writes = {name: value for name, value in given.items() if name != "most_first_token_s"}
+    # Whoever writes finds all of a prompt in a cache; whoever reads writes one token.
+    answers = _planned(writes | {"cached_prompt_share": 1.0})
+    computed = meter.computed_prompt_tokens(lengths["prompt_tokens"], given.get("cached_prompt_share", 0.0))
+    if not computed:
+        told = "got 2; no token of a prompt is computed, so there is nothing for a second pool to read, allowed is 1"
+        raise ParameterError([f"pools: {told} [count]"])
+    first |= {"queries_per_day": answers.queries_per_day, "output_tokens": 1.0}
+    prompts = _planned(first, fills=given.get("max_step_tokens", usual("max_step_tokens")))
+    results = dict(answers.results)
+
+    def together(name, share):
+        ends = zip(*(vars(plan.results[name].range).values() for plan in (answers, prompts)))
+        results[name] = results[name]._replace(range=Range(*(one + share * other for one, other in ends)))
+
+    for names, share in ((_BOTH, 1), (_BOTH_A_TOKEN, 1 / lengths["output_tokens"])):
+        for name in names:
+            together(name, share)
+    energy = results["j_per_token"].range
+    rates = (to_si(1 / end, "MW") for end in (energy.high, energy.central, energy.low))
+    results["tokens_per_s_per_mw"] = results["tokens_per_s_per_mw"]._replace(range=Range(*rates))
+    return replace(answers, results=results, notes=(*answers.notes, _POOLS), prompts=prompts)
 
 
 def _spread(found, bill):
@@ -290,7 +364,7 @@ def own(**inputs):
         if traced(value) or value is not None and (name not in DEFAULTS or value != default(name).value)
     }
     if "batch" in found and not traced(found["batch"]):
-        found.pop("tokens_per_s_per_user", None)
+        found = {name: value for name, value in found.items() if name not in _LIMITS}
     return found
 
 
@@ -311,66 +385,115 @@ def default(name, given=None):
     return Assumption(name, value, low, high, unit, one.source or "convention", fact(table, entity, "name").value)
 
 
-def _checked(given, used):
+def _checked(given, used, fills=None):
     """The case of a copy, one accelerator and one sequence if nothing else was given; every problem is told at once."""
     check, numbers = Check(), [name for name in given if quantities()[name].type in ("int", "float")]
     wrong = [name for name in numbers if check.number(name, given[name], name in _WHOLE) is None]
-    if "queries_per_day" not in given:
-        check.wrong("queries_per_day", "got None; give the queries that the service answers a day [1/day]")
-    if ("batch" in given) == ("tokens_per_s_per_user" in given) and not traced(given.get("batch")):
-        which = "give one of them, how many sequences run together or how quick each must be"
-        check.wrong("batch, tokens_per_s_per_user", which)
+    if ("queries_per_day" in given) == ("users_at_once" in given):
+        which = "give one of them, what the service answers a day [1/day] or how many are in work at the peak [count]"
+        check.wrong("queries_per_day, users_at_once", which)
+    limited = any(name in given for name in _LIMITS)
+    if ("batch" in given) == limited and not (fills or traced(given.get("batch"))):
+        which = "give one of them, how many sequences run together or how quick each must be; most_first_token_s does"
+        check.wrong("batch, tokens_per_s_per_user", f"{which} as well")
     copy = {name: used[name] for name in _OF_A_COPY if name in used and name not in wrong}
-    if "tokens_per_s_per_user" not in given and "batch" in given and "batch" not in wrong:
+    if not limited and "batch" in given and "batch" not in wrong:
         copy["batch"] = given["batch"]
     found = read(check, **{"model": None, "accelerator": None} | copy)
     check.done()
     return found
 
 
-def _sized(case, used):
+def _sized(case, used, fills=None):
     """The case with the accelerators of a copy, and its batch."""
-    target, per_server = used.get("tokens_per_s_per_user"), count(used["accelerators_per_server"])
-    if traced(target, needed_bytes(case), case.accelerator.memory_bytes, per_server):
-        return case if target is None and "n_accelerators" in used else _sized_traced(case, used)
+    limits, per_server = [used.get(name) for name in _LIMITS], count(used["accelerators_per_server"])
+    if traced(*limits, needed_bytes(case), usable_bytes(case), per_server):
+        return case if limits == [None, None] and "n_accelerators" in used else _sized_traced(case, used)
     asked = [replace(case, n_accelerators=float(used.get("n_accelerators", 1)))]
     cases = asked if "n_accelerators" in used else service.copies(case, per_server)
     fitting = [one for one in cases if fits(one)]
-    inside = [one for one in fitting if one.n_accelerators <= per_server]
-    cases = inside or fitting[:1] or cases[-1:]
     # A copy that does not fit is told with what is missing.
-    check_fits(cases[0])
-    if target is None:
-        return cases[0]
-
-    def speed(one, batch):
-        return expect(replace(one, batch=float(batch))).tokens_per_s_per_user
-
+    check_fits((fitting or cases)[-1])
+    if limits == [None, None] and not fills:
+        return fitting[0]
+    if case.parallelism in _INSIDE:
+        fitting = [one for one in fitting if one.n_accelerators <= per_server] or fitting
     most = _admitted(case, used)
+    room = {one: minimum(most, _filled(one, fills)) if fills else most for one in fitting}
+    quick = [replace(one, batch=batch) for one in fitting if (batch := _quick(one, limits, room[one]))]
+    if not quick:
+        raise ParameterError([_out_of_reach(fitting, limits)])
+    return min(quick, key=lambda one: _cost(expect(one), used))
+
+
+def _filled(case, fills):
+    """Prompts that fill a step of each queue of a case. [1]"""
+    return ceil(fills / case.prefilled_tokens) * (case.n_accelerators if case.parallelism == "dp" else 1)
+
+
+def _quick(case, limits, most):
+    """The largest whole batch up to `most` that fits and keeps the limits of a user; zero if none does. [1]"""
+    least_speed, most_first_s = limits
+
+    def slow(batch):
+        # Where it does not fit nothing is a number, which no comparison finds good enough.
+        found = expect(replace(case, batch=float(batch)))
+        speed = least_speed is None or found.tokens_per_s_per_user >= least_speed
+        first = most_first_s is None or found.first_token_s <= most_first_s
+        return batch > most or not (fits(found.case) and speed and first)
+
     batches = range(1, int(quantities()["batch"].high) + 1)
-    for one in cases:
-        # Where it does not fit the speed is no number, which no comparison finds large enough.
-        slow = functools.partial(lambda one, batch: batch > most or not speed(one, batch) >= target, one)
-        batch = bisect.bisect_left(batches, True, key=slow)
-        if batch:
-            return replace(one, batch=float(batch))
-    best, n = max((speed(one, 1), one.n_accelerators) for one in cases)
-    reached = f"{n:.0f} x {case.accelerator.entity} give a user {best:,.3g} at most, alone at batch 1 [1/s]"
-    raise ParameterError([f"tokens_per_s_per_user: got {target:,.6g}; {reached}"])
+    return float(bisect.bisect_left(batches, True, key=slow))
+
+
+def _out_of_reach(cases, limits):
+    """What is said where no copy keeps the limits of a user: which one, and the best that can be had."""
+    alone = [expect(replace(one, batch=1.0)) for one in cases]
+    quick, soon = max(alone, key=lambda one: one.tokens_per_s_per_user), min(alone, key=lambda one: one.first_token_s)
+    quick_on, soon_on = (f"{one.n_accelerators:.0f} x {one.accelerator} give a user" for one in (quick, soon))
+    if limits[0] is not None and quick.tokens_per_s_per_user < limits[0]:
+        best = f"{quick_on} {quick.tokens_per_s_per_user:,.3g} at most, alone at batch 1 [1/s]"
+        return f"tokens_per_s_per_user: got {limits[0]:,.6g}; {best}"
+    if limits[1] is not None and soon.first_token_s > limits[1]:
+        best = f"{soon_on} a first token after {soon.first_token_s:,.3g} at least, alone at batch 1 [s]"
+        return f"most_first_token_s: got {limits[1]:,.6g}; {best}"
+    return f"{', '.join(_LIMITS)}: no number of accelerators keeps both, though each alone can be kept [1/s, s]"
+
+
+def _queries_per_day(used, speed):
+    """Queries a day that were asked for, or by which so many users are at once in work at a speed. [1/day]"""
+    if "queries_per_day" in used:
+        return used["queries_per_day"]
+    time_s = datacenter.request_time_s(used["output_tokens"], 1, speed)
+    each = datacenter.users_at_once(to_si(1.0, "1/day"), used["peak_to_average"], time_s)
+    return used["users_at_once"] / each
+
+
+def _cost(found, used):
+    """By what copies are compared: servers of the whole service, then energy of a token. [1], [J]"""
+    n, speed = found.n_accelerators, found.tokens_per_s_per_user
+    return _servers(n, found.tokens_per_s, speed, used), found.j_per_token
+
+
+def _servers(n, tokens_per_s, speed, used):
+    """Whole servers of the service on copies of a speed. [1]"""
+    queries_per_s = to_si(_queries_per_day(used, speed), "1/day")
+    rate = datacenter.output_tokens_per_s(queries_per_s, used["output_tokens"])
+    needed = datacenter.accelerators_needed(rate, used["peak_to_average"], tokens_per_s / n, used["max_load"])
+    return service.servers_for(needed, n, used["accelerators_per_server"])
 
 
 def _sized_traced(case, used):
-    """The same where numbers are not known: the fewest accelerators that hold a batch, or are quick enough for a speed.
+    """The same where numbers are not known.
 
     A batch and a number of accelerators that are given win. Nothing where none are: not a number.
     """
-    n_asked, most = coalesce(used.get("n_accelerators"), math.nan), _admitted(case, used)
-    batch_asked = minimum(coalesce(used.get("batch"), math.nan), most)
-    target, per_server, memory = (
-        used.get("tokens_per_s_per_user"),
-        used["accelerators_per_server"],
-        case.accelerator.memory_bytes,
-    )
+    batch_asked, n_asked = (coalesce(used.get(name), 0.0) for name in ("batch", "n_accelerators"))
+    # The case has the batch, limited already where no speed is asked for, and one sequence if there is none.
+    batch_asked, most = positive(batch_asked, case.batch, 0.0), _admitted(case, used)
+    limits = [used.get(name) for name in _LIMITS]
+    speed, first_s = coalesce(limits[0], 0.0), coalesce(limits[1], math.inf)
+    per_server, memory = used["accelerators_per_server"], usable_bytes(replace(case, n_accelerators=1.0))
     linked = by_choice(lambda one: float("link_bytes_per_s" in one.facts))(case.accelerator)
     _, net, unit, fitted, _ = forms(case)
     run = {name: getattr(case, name) for name in _OF_A_RUN}
@@ -382,25 +505,30 @@ def _sized_traced(case, used):
         possible = positive(n - service.MOST_SERVERS * per_server, 0.0, fills * _divides(n, case.model.n_heads))
         tried.append((float(n), positive(n_asked, 0.0, possible if n == 1 else linked * possible)))
     tried += [(n_asked, positive(n_asked, 1.0, 0.0))] if "n_accelerators" in used else []
-    n_found = batch_found = math.nan
-    inside = before = 0.0
-    sizes = []
+    inside, sizes = 0.0, []
     for n, possible in tried:
         one = replace(case, n_accelerators=n, batch=positive(batch_asked, batch_asked, 1.0))
         possible = positive(lacking(one, n), 0.0, possible)
         holds = positive(needed_bytes(one) - n * memory, 0.0, possible)
-        batch = batch_asked
-        if target is not None:
+        batch, cost = positive(holds, batch_asked, 0.0), (n, 0.0)
+        if limits != [None, None]:
             where = SimpleNamespace(**run, n_accelerators=n)
-            (largest,) = _largest_batch(net_of(one), unit, fitted, where, memory, target, most)
-            batch = positive(batch_asked, batch_asked, largest)
-        within = positive(n - per_server, 0.0, holds)
-        # Beyond a server only the first number that holds a copy counts, and only if none inside does.
-        sizes.append((n, batch, within, positive(before, 0.0, holds)))
-        inside, before = maximum(inside, within), maximum(before, holds)
-    for n, batch, within, first in reversed(sizes):
-        quick = positive(batch, positive(inside, within, first), 0.0)
-        n_found, batch_found = positive(quick, n, n_found), positive(quick, batch, batch_found)
+            largest, rate, joules = _largest_batch(net_of(one), unit, fitted, where, memory, speed, first_s, most)
+            batch = positive(batch_asked, batch, positive(holds, largest, 0.0))
+            servers = _servers(n, rate, rate / largest, used)
+            cost = positive(batch_asked, n, servers), positive(batch_asked, 0.0, joules)
+        sizes.append((n, batch, cost))
+        inside = maximum(inside, positive(n - per_server, 0.0, holds))
+    n_found = batch_found = math.nan
+    least = math.inf, math.inf
+    for n, batch, cost in sizes:
+        if case.parallelism in _INSIDE:
+            batch = positive(n - per_server, positive(inside, 0.0, batch), batch)
+        more, joules = (positive(kept - own, 1.0, 0.0) for kept, own in zip(least, cost))
+        same = positive(cost[0] - least[0], 0.0, joules)
+        better = positive(batch, positive(more, 1.0, same), 0.0)
+        n_found, batch_found = positive(better, n, n_found), positive(better, batch, batch_found)
+        least = tuple(positive(better, own, kept) for kept, own in zip(least, cost))
     found = replace(case, n_accelerators=n_found, batch=batch_found)
     if traced(case.power_cap_w):
         # A cap that boards cannot keep leaves nothing, as `check_cap` has it.
@@ -427,21 +555,35 @@ def _divides(n, whole):
 
 
 @shared
-def _largest_batch(net, unit, fitted, run, memory_bytes, tokens_per_s_per_user, most):
-    """The largest batch up to `most` that fits and gives every user so many tokens a second; else nothing. [1]"""
+def _largest_batch(net, unit, fitted, run, memory_bytes, tokens_per_s_per_user, most_first_token_s, most):
+    """The largest batch up to `most` that fits and keeps the limits of a user, with its tokens/s and J a token. [1]
+
+    Nothing if none does; the rest is then of one sequence.
+    """
     step = served.step if none(1 / run.power_cap_w) else functools.partial(capped, served.step, run.power_cap_w)
     kept = cache_bytes(net, run.n_accelerators, positions(net, run.context_tokens))
+
+    def at(batch, prompt_tokens):
+        where = point(SimpleNamespace(**vars(run), batch=batch))
+        lengths = (batch, run.context_tokens, prompt_tokens, run.output_tokens)
+        return step(net, unit, fitted, run.n_accelerators, *lengths, where), where
+
     batch = 0.0
     for power in reversed(range(int(quantities()["batch"].high).bit_length())):
         tried = batch + 2.0**power
-        lengths = (tried, run.context_tokens, run.prefilled_tokens, run.output_tokens)
-        where = point(SimpleNamespace(**vars(run), batch=tried))
-        time = step(net, unit, fitted, run.n_accelerators, *lengths, where).time_s
-        speed = decode.tokens_per_s(serving.tokens_written(tried, run.accepted_tokens), time) / tried
+        found, where = at(tried, run.prefilled_tokens)
+        speed = decode.tokens_per_s(serving.tokens_written(tried, run.accepted_tokens), found.time_s) / tried
+        late = maximum(tokens_per_s_per_user - speed, tried - most)
+        if not none(1 / most_first_token_s):
+            plain = at(tried, 0.0)[0].time_s
+            prompt = run.prefilled_tokens, run.output_tokens
+            first = first_token_s(net, fitted, tried, *prompt, where, plain, found.time_s)
+            late = maximum(late, first - most_first_token_s)
         need = decode.memory_needed_bytes(stored_bytes(net), kept, tried)
-        quick = positive(maximum(tokens_per_s_per_user - speed, tried - most), 0.0, 1.0)
+        quick = positive(late, 0.0, 1.0)
         batch = positive(positive(need - run.n_accelerators * memory_bytes, 0.0, quick), tried, batch)
-    return (batch,)
+    full, written = at(maximum(batch, 1.0), run.prefilled_tokens)[0], serving.tokens_written(batch, run.accepted_tokens)
+    return batch, decode.tokens_per_s(written, full.time_s), decode.energy_per_token_j(full.energy_j, written)
 
 
 def _around(found, given, used):
@@ -465,8 +607,14 @@ def _chosen(found, used):
         yield _certain("idle_w", waits, "", "W", _OWN_RUNS)
         yield Assumption("host_power_w", *_host_power_w(found, used), "W", "", "")
         return
-    enough = "are quick enough" if "tokens_per_s_per_user" in used else "hold a copy"
-    yield _certain("n_accelerators", n, f"fewest that {enough}, divide heads and servers", "1")
+    among = "divide heads and servers"
+    which = f"fewest that hold a copy, {among}" if "batch" in used else f"cheapest of those that {among}"
+    yield _certain("n_accelerators", n, which, "1")
+    kept, share = fact("datacenter.csv", "serving", "memory_share"), found.case.memory_share
+    if share == kept.value:
+        yield _certain("memory_share", share, "what servers take; the rest is kept back", "1", kept.source)
+    else:
+        yield _certain("memory_share", share, "all of the memory: no server keeps any back", "1")
     yield _certain("kv_format", found.kv_format, "caches as most servers keep them")
     if n > 1:
         yield _certain("parallelism", found.parallelism, "how accelerators share a copy")

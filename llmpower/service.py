@@ -14,7 +14,7 @@ from llmpower.formulas import datacenter, decode, escalator, of, serving
 from llmpower.formulas.elementwise import ceil, floor, interpolate, log, maximum, minimum, positive
 from llmpower.step import metered
 from llmpower.step.bound import step_bound
-from llmpower.step.work import needed_bytes, work
+from llmpower.step.work import needed_bytes, usable_bytes, work
 from llmpower.trace import by_choice, traced
 
 YEAR_S = 365 * 86400
@@ -45,8 +45,8 @@ def copies(case, accelerators_per_server):
 
 def bounded(case):
     """A case on the fewest accelerators whose memory holds it, caches counted once and heads not divided."""
-    alone = decode.memory_fill(needed_bytes(replace(case, n_accelerators=1.0)), 1, case.accelerator.memory_bytes)
-    return replace(case, n_accelerators=ceil(alone))
+    one = replace(case, n_accelerators=1.0)
+    return replace(case, n_accelerators=ceil(decode.memory_fill(needed_bytes(one), 1, usable_bytes(one))))
 
 
 @by_choice
@@ -123,6 +123,13 @@ def _whole(number):
     return count(maximum(1, ceil(number * (1 - 1e-12))))
 
 
+def servers_for(accelerators_needed, together, each):
+    """Whole servers for so many accelerators; a copy of the network shares a server with others, or has its own."""
+    copies = _whole(accelerators_needed / together)
+    shared = _whole(copies / maximum(1, floor(each / together)))
+    return positive(together - each, copies * _whole(together / each), shared)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Bill:
     """A service from its queries to its cost: inputs in units people type, results in SI units, per year of 365 days.
@@ -170,11 +177,12 @@ class Bill:
 
     @functools.cached_property
     def n_servers(self):
-        """Whole servers; a copy of the network shares a server with others, or has servers of its own."""
-        together, each = self.n_together, self.accelerators_per_server
-        copies = _whole(self.accelerators_needed / together)
-        shared = _whole(copies / maximum(1, floor(each / together)))
-        return positive(together - each, copies * _whole(together / each), shared)
+        """Whole servers, as `servers_for` has them."""
+        return servers_for(self.accelerators_needed, self.n_together, self.accelerators_per_server)
+
+    request_time_s = of(datacenter.request_time_s, tokens_per_s="copy_tokens_per_s")
+    copy_tokens_per_s = property(lambda bill: bill.served_tokens_per_s * bill.n_together)
+    users_at_once = of(datacenter.users_at_once)
 
     # Machines, and the power they are rated at and draw on average: accelerators, whole servers, site.
     n_accelerators = property(lambda bill: bill.n_servers * bill.accelerators_per_server)

@@ -294,7 +294,7 @@ def estimate_text(found):
     names = ("memory", "arithmetic", "links", "overhead")
     shown = ", ".join(f"{name} {three(1000 * time)}" for name, time in zip(names, times))
     took = f"a step takes {three(1000 * found.step_s)} ms, bound by {found.bound}: {shown} ms, in part at once"
-    sizes = ", ".join(f"{name} {three(size / 1e9)}" for name, size in found.memory_bytes.items())
+    sizes = ", ".join(f"{name.replace('_', ' ')} {three(size / 1e9)}" for name, size in found.memory_bytes.items())
     used = " and ".join(f"{three(100 * share)} % of the {name}" for name, share in found.utilisation.items())
     fitted = " and ".join(f"{three(100 * share)} % of the {name}" for name, share in found.fitted_shares.items())
     held = [took, f"of what the datasheet allows this uses {used}", f"memory of all together: {sizes} GB"]

@@ -23,7 +23,7 @@ from tests.conftest import BOOK
         ("estimate llama-3.1-70b h100-sxm --batch 1e9", ["got 1000000000.0; allowed is a number from 1 to 1,000,000"]),
         ("estimate llama-3.1-70b h100-sxm --batch 1,two", ["batch: got [1.0, 'two']; allowed"]),
         # 141.1 GB, and 64 x 750 tokens x 2 x 8 heads x 128 x 80 layers x 2 B = 15.7 GB, less 80 GB.
-        ("estimate llama-3.1-70b h100-sxm --batch 64", ["misses 76.8 GB on 1 x h100-sxm; 2 would do"]),
+        ("estimate llama-3.1-70b h100-sxm --batch 64", ["misses 84.8 GB on 1 x h100-sxm; 4 would do"]),
         ("estimate llama-3.1-8b a100 --weight-format fp8", ["weight_format: a100-sxm-80gb has no rate for fp8"]),
         ("plan llama-3.1-70b h100-sxm --queries-per-day 0 --batch 8 --pue 0.5 --max-load x", [
             "3 problems", "queries_per_day: got 0.0; ", "pue: got 0.5; ", "max_load: got 'x'; ",
@@ -32,7 +32,7 @@ from tests.conftest import BOOK
         ("plan llama-3.1-70b h100-sxm --queries-per-day 1e6 --tokens-per-s-per-user 5000", [
             "tokens_per_s_per_user: got 5,000; 8 x h100-sxm give a user",
         ]),
-        ("plan llama-3.1-70b h100-sxm --batch 8", ["--queries-per-day"]),
+        ("plan llama-3.1-70b h100-sxm --batch 8", ["queries_per_day, users_at_once: give one of them"]),
     ],
 )  # fmt: skip
 def test_wrong_arguments(say, line, said):
@@ -47,7 +47,7 @@ def test_the_help_tells_what_is_allowed_and_what_holds_unless_given(say):
     for told in (
         "price of electricity [0.0001 to 10 usd/kWh] (default: 0.0861, US industrial customers, 2025)",
         "--accelerators-per-server N accelerators in a server [1 to 10,000] (default: 8, NVIDIA DGX H100",
-        "--queries-per-day X queries the service answers [1 to 1e+13 1/day] --",
+        "--queries-per-day X queries the service answers [1 to 1e+13 1/day] (default: what --users-at-once needs)",
         "--kv-format FORMAT number format of the key-value cache [bf16, fp16,",
         "--parallelism tp|ep|dp|pp tp cuts",
         "such as llama-3.1-70b",

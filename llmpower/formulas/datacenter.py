@@ -58,6 +58,28 @@ def accelerators_needed(output_tokens_per_s, peak_to_average, served_tokens_per_
     return output_tokens_per_s * peak_to_average / (served_tokens_per_s * max_load)
 
 
+def request_time_s(output_tokens_per_query, batch, tokens_per_s):
+    """Time from the start of a request to its last token, on a copy at full load. [s]
+
+    tokens_per_s: of the copy, prompts in its time.
+    Own derivation: each of so many sequences gets its share of the rate. Left out: waiting for a place.
+    >>> request_time_s(500, 64, 2000.0)
+    16.0
+    """
+    return output_tokens_per_query * batch / tokens_per_s
+
+
+def users_at_once(queries_per_s, peak_to_average, request_time_s):
+    """Requests in work at once in the busiest hour. [1]
+
+    Own derivation, by Little's law: what arrives, times how long it stays. Left out: that requests are quicker at less
+    than full load, so high.
+    >>> users_at_once(10.0, 1.5, 16.0)
+    240.0
+    """
+    return queries_per_s * peak_to_average * request_time_s
+
+
 def mean_load(output_tokens_per_s, n_accelerators, served_tokens_per_s):
     """Load of the installed accelerators, mean over the day. [1]
 

@@ -290,6 +290,19 @@ def memory_needed_bytes(stored_weight_bytes, kv_cache_bytes, batch):
     return stored_weight_bytes + batch * kv_cache_bytes
 
 
+def usable_bytes(n_accelerators, memory_bytes, memory_share):
+    """Memory that weights and caches may take. [B]
+
+    memory_bytes: of one, as its maker prints it.
+    memory_share: servers keep the rest back for activations, captured graphs and the runtime (GPU memory utilization).
+    Own derivation. Left out: that a board may hold up to 7 % more than is printed, and that what is kept back hardly
+    depends on the size of the memory.
+    >>> usable_bytes(2, 80.0, 0.75)
+    120.0
+    """
+    return n_accelerators * memory_share * memory_bytes
+
+
 def memory_fill(memory_needed_bytes, n_accelerators, memory_bytes):
     """Need over capacity; above one it does not fit. [1]
 

@@ -7,7 +7,7 @@ from llmpower.facts import catalog
 from llmpower.formulas import datacenter, decode, meter, of
 from llmpower.formulas.elementwise import floor, maximum, minimum, none, positive
 from llmpower.step.case import Case
-from llmpower.step.work import FLOP_PER_MAC, fewest, needed_bytes, work
+from llmpower.step.work import FLOP_PER_MAC, fewest, needed_bytes, usable_bytes, work
 from llmpower.trace import Words, traced
 
 # A break-even batch of experts is looked for up to here.
@@ -163,11 +163,12 @@ class Fit:
 def memory_fit(counts, batch, accelerator, n_accelerators):
     """Memory needed against memory there: `Fit` of so many sequences on so many accelerators, by name or record.
 
-    `most_sequences` is the largest batch that fits the same machines.
+    `most_sequences` is the largest batch that fits the same machines. Of their memory counts what the case of the
+    counts may use, all of it where that was made by `counts`.
     """
     machine = catalog.accelerator(accelerator)
     case = replace(counts.case, accelerator=machine, n_accelerators=n_accelerators, batch=batch)
-    there, stored = n_accelerators * machine.memory_bytes, counts.weight_stored_bytes
+    there, stored = usable_bytes(case), counts.weight_stored_bytes
     kept = counts.at(batch, n_accelerators).kv_cache_bytes
     # What just fits, fits.
     most = positive(there - stored + 1, math.inf if none(kept) else floor((there - stored) / kept), 0.0)

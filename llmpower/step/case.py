@@ -46,6 +46,7 @@ class Case:
     link_bytes_per_s: float = math.nan
     network_bytes_per_s: float = math.inf
     host_bandwidth_bytes_per_s: float = 0.0
+    memory_share: float = 1.0
 
     @property
     def prefilled_tokens(self):
@@ -76,6 +77,7 @@ def case(
     link_bytes_per_s=None,
     network_bytes_per_s=None,
     host_bandwidth_bytes_per_s=None,
+    memory_share=None,
     check=None,
 ):
     """A case from what people type, as `llmpower.estimate` takes it; `ParameterError` with every problem at once.
@@ -178,6 +180,7 @@ def _left(machine, software):
         "link_bytes_per_s": link_bytes_per_s_of(machine),
         "network_bytes_per_s": machine.get("network_bytes_per_s", network),
         "host_bandwidth_bytes_per_s": 0.0,
+        "memory_share": 1.0 if software in ("bare", "eager", "llama.cpp") else usual("memory_share"),
     }
 
 

@@ -158,9 +158,14 @@ def needed_bytes(case):
     return decode.memory_needed_bytes(stored_bytes(net), kept, case.batch)
 
 
+def usable_bytes(case):
+    """Memory that its software leaves to weights and caches of a case, on all accelerators together. [B]"""
+    return decode.usable_bytes(case.n_accelerators, case.accelerator.memory_bytes, case.memory_share)
+
+
 def fits(case):
-    """Whether a case fits into the memory of its accelerators."""
-    return needed_bytes(case) <= case.n_accelerators * case.accelerator.memory_bytes
+    """Whether a case fits into what its software uses of the memory of its accelerators."""
+    return needed_bytes(case) <= usable_bytes(case)
 
 
 def fewest(case, least=1):
@@ -170,7 +175,7 @@ def fewest(case, least=1):
     more of them need not help. Sequences of their own need experts to spread, and stages layers.
     """
     model = case.model
-    if traced(model, case.accelerator, case.batch, case.context_tokens, case.weight_format, case.kv_format, least):
+    if traced(model, case.batch, case.context_tokens, case.weight_format, case.kv_format, usable_bytes(case), least):
         return _fewest_traced(case, least)
     apart = {"dp": model.n_experts, "pp": model.n_layers}.get(case.parallelism)
     counts = range(least, (apart or model.n_heads) + 1)
@@ -184,7 +189,7 @@ _DIVISORS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56,
 
 def _fewest_traced(case, least):
     """The same of a traced case; not a number if none holds it."""
-    memory = case.accelerator.memory_bytes
+    memory = usable_bytes(replace(case, n_accelerators=1.0))
     if case.parallelism == "pp":
         n = maximum(least, ceil(needed_bytes(replace(case, n_accelerators=1.0)) / memory))
         return positive(case.model.n_layers + 1 - n, n, math.nan)

@@ -30,6 +30,10 @@ CASES = {
         },
         "1800 1",
     ),
+    # 2000 tokens/s for 64 are 31.25 for each: 500 take 16 s.
+    "request_time_s": ({"output_tokens_per_query": 500, "batch": 64, "tokens_per_s": "2000 1/s"}, "16 s"),
+    # 36,000 an hour are 10 a second, at the peak 15; each stays for 16 s.
+    "users_at_once": ({"queries_per_s": "36000 1/h", "peak_to_average": 1.5, "request_time_s": "16 s"}, "240 1"),
     "mean_load": (
         {"output_tokens_per_s": "600000 1/s", "n_accelerators": 1800, "served_tokens_per_s": "1000 1/s"},
         "0.333333333333 1",
