@@ -407,14 +407,15 @@ def _checked(given, used, fills=None):
 def _sized(case, used, fills=None):
     """The case with the accelerators of a copy, and its batch."""
     limits, per_server = [used.get(name) for name in _LIMITS], count(used["accelerators_per_server"])
+    limited = any(name in used for name in _LIMITS)
     if traced(*limits, needed_bytes(case), usable_bytes(case), per_server):
-        return case if limits == [None, None] and "n_accelerators" in used else _sized_traced(case, used)
+        return case if "n_accelerators" in used and not limited else _sized_traced(case, used)
     asked = [replace(case, n_accelerators=float(used.get("n_accelerators", 1)))]
     cases = asked if "n_accelerators" in used else service.copies(case, per_server)
     fitting = [one for one in cases if fits(one)]
     # A copy that does not fit is told with what is missing.
     check_fits((fitting or cases)[-1])
-    if limits == [None, None] and not fills:
+    if not (limited or fills):
         return fitting[0]
     if case.parallelism in _INSIDE:
         fitting = [one for one in fitting if one.n_accelerators <= per_server] or fitting
@@ -488,9 +489,8 @@ def _sized_traced(case, used):
 
     A batch and a number of accelerators that are given win. Nothing where none are: not a number.
     """
-    batch_asked, n_asked = (coalesce(used.get(name), 0.0) for name in ("batch", "n_accelerators"))
-    # The case has the batch, limited already where no speed is asked for, and one sequence if there is none.
-    batch_asked, most = positive(batch_asked, case.batch, 0.0), _admitted(case, used)
+    n_asked, most = coalesce(used.get("n_accelerators"), math.nan), _admitted(case, used)
+    batch_asked = minimum(coalesce(used.get("batch"), math.nan), most)
     limits = [used.get(name) for name in _LIMITS]
     speed, first_s = coalesce(limits[0], 0.0), coalesce(limits[1], math.inf)
     per_server, memory = used["accelerators_per_server"], usable_bytes(replace(case, n_accelerators=1.0))
@@ -511,7 +511,7 @@ def _sized_traced(case, used):
         possible = positive(lacking(one, n), 0.0, possible)
         holds = positive(needed_bytes(one) - n * memory, 0.0, possible)
         batch, cost = positive(holds, batch_asked, 0.0), (n, 0.0)
-        if limits != [None, None]:
+        if any(name in used for name in _LIMITS):
             where = SimpleNamespace(**run, n_accelerators=n)
             largest, rate, joules = _largest_batch(net_of(one), unit, fitted, where, memory, speed, first_s, most)
             batch = positive(batch_asked, batch, positive(holds, largest, 0.0))

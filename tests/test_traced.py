@@ -122,6 +122,7 @@ OPTIONAL = {
     "batch": (1, 2, 16, 128, 1000), "n_accelerators": (1, 2, 3, 4, 8, 12, 16, 64), "context_tokens": (0, 300, 8000),
     "max_step_tokens": (16, 512, 8192), "power_cap_w": (50, 300, 500, 1000), "host_power_w": (0, 800, 9000),
     "link_bytes_per_s": (2e10, 5e11), "network_bytes_per_s": (1e9, 1e11), "accelerator_usd_per_hour": (0, 2.5),
+    "most_first_token_s": (0.02, 0.05, 0.2, 1), "memory_share": (0.3, 0.85, 1),
 }  # fmt: skip
 
 
