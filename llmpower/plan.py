@@ -515,7 +515,7 @@ def _sized_traced(case, used):
             where = SimpleNamespace(**run, n_accelerators=n)
             largest, rate, joules = _largest_batch(net_of(one), unit, fitted, where, memory, speed, first_s, most)
             batch = positive(batch_asked, batch, positive(holds, largest, 0.0))
-            servers = _servers(n, rate, rate / largest, used)
+            servers = _servers(n, rate, rate / maximum(largest, 1.0), used)
             cost = positive(batch_asked, n, servers), positive(batch_asked, 0.0, joules)
         sizes.append((n, batch, cost))
         inside = maximum(inside, positive(n - per_server, 0.0, holds))
@@ -582,7 +582,8 @@ def _largest_batch(net, unit, fitted, run, memory_bytes, tokens_per_s_per_user, 
         need = decode.memory_needed_bytes(stored_bytes(net), kept, tried)
         quick = positive(late, 0.0, 1.0)
         batch = positive(positive(need - run.n_accelerators * memory_bytes, 0.0, quick), tried, batch)
-    full, written = at(maximum(batch, 1.0), run.prefilled_tokens)[0], serving.tokens_written(batch, run.accepted_tokens)
+    least = maximum(batch, 1.0)
+    full, written = at(least, run.prefilled_tokens)[0], serving.tokens_written(least, run.accepted_tokens)
     return batch, decode.tokens_per_s(written, full.time_s), decode.energy_per_token_j(full.energy_j, written)
 
 

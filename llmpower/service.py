@@ -46,7 +46,7 @@ def copies(case, accelerators_per_server):
 def bounded(case):
     """A case on the fewest accelerators whose memory holds it, caches counted once and heads not divided."""
     one = replace(case, n_accelerators=1.0)
-    return replace(case, n_accelerators=ceil(decode.memory_fill(needed_bytes(one), 1, usable_bytes(one))))
+    return replace(case, n_accelerators=ceil(decode.memory_fill(needed_bytes(one), usable_bytes(one))))
 
 
 @by_choice

@@ -303,17 +303,16 @@ def usable_bytes(n_accelerators, memory_bytes, memory_share):
     return n_accelerators * memory_share * memory_bytes
 
 
-def memory_fill(memory_needed_bytes, n_accelerators, memory_bytes):
-    """Need over capacity; above one it does not fit. [1]
+def memory_fill(memory_needed_bytes, usable_bytes):
+    """Need over what may be used; above one it does not fit. [1]
 
-    memory_bytes: of one.
     memory_fill: for one accelerator, its ceiling is how many would do.
     Own derivation. Left out: sharding limits such as a number of heads that the number of accelerators must divide,
     which ask for more.
-    >>> memory_fill(160.0, 1, 80.0)
+    >>> memory_fill(160.0, 80.0)
     2.0
     """
-    return memory_needed_bytes / (n_accelerators * memory_bytes)
+    return memory_needed_bytes / usable_bytes
 
 
 def break_even_batch_weights(bytes_per_param, flop_per_mac, energy_j_per_byte, energy_j_per_flop):

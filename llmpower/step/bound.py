@@ -160,14 +160,17 @@ class Fit:
         return positive(missing, 0.0, 1.0) if traced(missing) else missing <= 0
 
 
-def memory_fit(counts, batch, accelerator, n_accelerators):
+def memory_fit(counts, batch, accelerator, n_accelerators, memory_share=None):
     """Memory needed against memory there: `Fit` of so many sequences on so many accelerators, by name or record.
 
-    `most_sequences` is the largest batch that fits the same machines. Of their memory counts what the case of the
-    counts may use, all of it where that was made by `counts`.
+    `most_sequences` is the largest batch that fits the same machines. `memory_share` of their memory counts; where it
+    is not given that of the case of the counts, which is all of it where `counts` made them. [1]
     """
-    machine = catalog.accelerator(accelerator)
-    case = replace(counts.case, accelerator=machine, n_accelerators=n_accelerators, batch=batch)
+    machine, share = (
+        catalog.accelerator(accelerator),
+        counts.case.memory_share if memory_share is None else memory_share,
+    )
+    case = replace(counts.case, accelerator=machine, n_accelerators=n_accelerators, batch=batch, memory_share=share)
     there, stored = usable_bytes(case), counts.weight_stored_bytes
     kept = counts.at(batch, n_accelerators).kv_cache_bytes
     # What just fits, fits.

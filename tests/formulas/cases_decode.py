@@ -80,7 +80,7 @@ CASES = {
     "memory_needed_bytes": ({"stored_weight_bytes": "140 GB", "kv_cache_bytes": "10 GB", "batch": 2}, "160 GB"),
     # Nine tenths of twice 80 GB.
     "usable_bytes": ({"n_accelerators": 2, "memory_bytes": "80 GB", "memory_share": 0.9}, "144 GB"),
-    "memory_fill": ({"memory_needed_bytes": "160 GB", "n_accelerators": 1, "memory_bytes": "80 GB"}, "2 1"),
+    "memory_fill": ({"memory_needed_bytes": "160 GB", "usable_bytes": "80 GB"}, "2 1"),
     # Ledger, section 4: 8 x 20 / 0.3.
     "break_even_batch_weights": (
         {
