@@ -57,6 +57,8 @@ def _plan(json, **given):
     examples:
       llmpower plan llama-3.1-70b h100-sxm --queries-per-day 1e7 --tokens-per-s-per-user 30
       llmpower plan gpt-oss-120b b200 --queries-per-day 1e6 --batch 128 --weight-format mxfp4 --pue 1.1 --json
+      llmpower plan deepseek-v3 h800 --users-at-once 1e4 --tokens-per-s-per-user 20 --pools 2 --parallelism dp \\
+        --weight-format fp8
     """
     from llmpower import text
 

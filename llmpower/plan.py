@@ -298,6 +298,8 @@ def _planned(given, fills=None):
         ranges[name] = Range(*(result(end, copy.batch) for end in (found.low, found, found.high)))
     for name, (_, _, result) in _SERVICE.items():
         ranges[name] = _independent(result(bill), [[result(end) for end in pair] for pair in moved])
+    if "users_at_once" in given:
+        ranges["users_at_once"] = Range(*[given["users_at_once"]] * 3)
     ranges |= _whole_servers(ranges["n_servers"], bill)
     # What is built is never less than what is drawn, so neither are its ends.
     build, drawn = ranges["site_mw"], ranges["mean_mw"]
@@ -312,13 +314,16 @@ def _planned(given, fills=None):
 
 # What two pools have together: sums of both, sums for an output token, or results of the pool that writes.
 _BOTH = (
-    "users_at_once", "n_accelerators", "n_servers", "wh_per_query", "site_mw", "mean_mw", "energy_gwh_per_year",
+    "n_accelerators", "n_servers", "wh_per_query", "site_mw", "mean_mw", "energy_gwh_per_year",
     "electricity_usd_per_year", "carbon_t_per_year", "carbon_g_per_query", "water_m3_per_year", "water_ml_per_query",
 )  # fmt: skip
 _BOTH_A_TOKEN = (
     "j_per_token_at_work", "j_per_token", "electricity_usd_per_million_tokens", "usd_per_million_tokens",
 )  # fmt: skip
-_POOLS = "prompts and answers have pools of their own: ends of both are added, and caches move between them at no cost"
+_POOLS = (
+    "prompts and answers have pools of their own: ends of both are added, caches move between them at no cost, and "
+    "users count while their answer is written"
+)
 
 
 def _apart(given):

@@ -412,6 +412,14 @@ def plan_text(found):
     query = f"a prompt of {run.prompt_tokens:,.6g} and an answer of {run.output_tokens:,.6g} tokens"
     case = [f"{found.queries_per_day:,.12g} queries a day, each with {query}"]
     case.append(f"a copy of {_copy(run)}, {run.weight_format} weights: batch {found.batch:,.6g}")
+    if pool := found.prompts:
+        case[-1] = f"answers, on {found.bill.n_accelerators:,} accelerators: {case[-1]}"
+        case.append(f"prompts, on {pool.bill.n_accelerators:,} accelerators: a copy of {_copy(pool.estimate)}")
+        rate, first = pool.bill.copy_tokens_per_s * run.prompt_tokens, pool.estimate.first_token_s
+        read = (
+            f"reads {three(rate)} tokens/s, those from a cache counted, and gives a first token after {three(first)} s"
+        )
+        case.append(f"  {read}, at batch {pool.batch:,.6g}")
     assumed = ["not given, so assumed", *_table(assumed, 2)]
     return _joined(case, _table(_plan_rows(found)), assumed, _notes(found.notes))
 
@@ -493,7 +501,8 @@ def plan_record(found):
     inputs |= {name: getattr(found.estimate, name) for name in _COPY}
     results = {name: one.range for name, one in found.results.items()}
     assumed = [one._asdict() for one in found.assumptions]
-    return _json({"inputs": inputs, **results, "assumptions": assumed, "notes": found.notes})
+    pools = {"prompts": plan_record(found.prompts)} if found.prompts else {}
+    return _json({"inputs": inputs, **results, "assumptions": assumed, "notes": found.notes, **pools})
 
 
 # What the lists of accelerators and models show, and what tells it: of several quantities the first that is known.
