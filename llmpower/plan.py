@@ -477,16 +477,22 @@ def _queries_per_day(used, speed):
 
 def _cost(found, used):
     """By what copies are compared: servers of the whole service, then energy of a token. [1], [J]"""
-    n, speed = found.n_accelerators, found.tokens_per_s_per_user
-    return _servers(n, found.tokens_per_s, speed, used), found.j_per_token
+    return *_servers(_traffic(used), found.n_accelerators, found.tokens_per_s, found.batch), found.j_per_token
 
 
-def _servers(n, tokens_per_s, speed, used):
-    """Whole servers of the service on copies of a speed. [1]"""
-    queries_per_s = to_si(_queries_per_day(used, speed), "1/day")
-    rate = datacenter.output_tokens_per_s(queries_per_s, used["output_tokens"])
-    needed = datacenter.accelerators_needed(rate, used["peak_to_average"], tokens_per_s / n, used["max_load"])
-    return service.servers_for(needed, n, used["accelerators_per_server"])
+def _traffic(used):
+    """What servers are counted for."""
+    names = ("queries_per_day", "users_at_once", "output_tokens", "peak_to_average", "max_load")
+    return SimpleNamespace(**{name: used[name] for name in (*names, "accelerators_per_server") if name in used})
+
+
+@shared
+def _servers(traffic, n, tokens_per_s, batch):
+    """Whole servers of a service on copies of n accelerators with a rate. [1]"""
+    queries_per_s = to_si(_queries_per_day(vars(traffic), tokens_per_s / batch), "1/day")
+    rate = datacenter.output_tokens_per_s(queries_per_s, traffic.output_tokens)
+    needed = datacenter.accelerators_needed(rate, traffic.peak_to_average, tokens_per_s / n, traffic.max_load)
+    return (service.servers_for(needed, n, traffic.accelerators_per_server),)
 
 
 def _sized_traced(case, used):
@@ -520,7 +526,7 @@ def _sized_traced(case, used):
             where = SimpleNamespace(**run, n_accelerators=n)
             largest, rate, joules = _largest_batch(net_of(one), unit, fitted, where, memory, speed, first_s, most)
             batch = positive(batch_asked, batch, positive(holds, largest, 0.0))
-            servers = _servers(n, rate, rate / maximum(largest, 1.0), used)
+            (servers,) = _servers(_traffic(used), n, rate, maximum(largest, 1.0))
             cost = positive(batch_asked, n, servers), positive(batch_asked, 0.0, joules)
         sizes.append((n, batch, cost))
         inside = maximum(inside, positive(n - per_server, 0.0, holds))
@@ -565,31 +571,40 @@ def _largest_batch(net, unit, fitted, run, memory_bytes, tokens_per_s_per_user, 
 
     Nothing if none does; the rest is then of one sequence.
     """
-    step = served.step if none(1 / run.power_cap_w) else functools.partial(capped, served.step, run.power_cap_w)
-    kept = cache_bytes(net, run.n_accelerators, positions(net, run.context_tokens))
-
-    def at(batch, prompt_tokens):
-        where = point(SimpleNamespace(**vars(run), batch=batch))
-        lengths = (batch, run.context_tokens, prompt_tokens, run.output_tokens)
-        return step(net, unit, fitted, run.n_accelerators, *lengths, where), where
-
-    batch = 0.0
+    batch, limits = 0.0, (memory_bytes, tokens_per_s_per_user, most_first_token_s)
     for power in reversed(range(int(quantities()["batch"].high).bit_length())):
         tried = batch + 2.0**power
-        found, where = at(tried, run.prefilled_tokens)
-        speed = decode.tokens_per_s(serving.tokens_written(tried, run.accepted_tokens), found.time_s) / tried
-        late = maximum(tokens_per_s_per_user - speed, tried - most)
-        if not none(1 / most_first_token_s):
-            plain = at(tried, 0.0)[0].time_s
-            prompt = run.prefilled_tokens, run.output_tokens
-            first = first_token_s(net, fitted, tried, *prompt, where, plain, found.time_s)
-            late = maximum(late, first - most_first_token_s)
-        need = decode.memory_needed_bytes(stored_bytes(net), kept, tried)
-        quick = positive(late, 0.0, 1.0)
-        batch = positive(positive(need - run.n_accelerators * memory_bytes, 0.0, quick), tried, batch)
+        (late,) = _late(net, unit, fitted, run, tried, *limits)
+        batch = positive(maximum(late, tried - most), batch, tried)
     least = maximum(batch, 1.0)
-    full, written = at(least, run.prefilled_tokens)[0], serving.tokens_written(least, run.accepted_tokens)
+    full, written = _step(net, unit, fitted, run, least)[0], serving.tokens_written(least, run.accepted_tokens)
     return batch, decode.tokens_per_s(written, full.time_s), decode.energy_per_token_j(full.energy_j, written)
+
+
+def _step(net, unit, fitted, run, batch, **changes):
+    """A step of a run with a batch, and its operating point."""
+    step = served.step if none(1 / run.power_cap_w) else functools.partial(capped, served.step, run.power_cap_w)
+    where = point(SimpleNamespace(**vars(run), batch=batch))
+    prompt = changes.get("prompt_tokens", run.prefilled_tokens)
+    lengths = (batch, run.context_tokens, prompt, run.output_tokens)
+    return step(net, unit, fitted, run.n_accelerators, *lengths, where), where
+
+
+@shared
+def _late(net, unit, fitted, run, batch, memory_bytes, tokens_per_s_per_user, most_first_token_s):
+    """Above zero where a batch does not fit, or does not keep a limit of a user."""
+    found, where = _step(net, unit, fitted, run, batch)
+    kept = cache_bytes(net, run.n_accelerators, positions(net, run.context_tokens))
+    missing = decode.memory_needed_bytes(stored_bytes(net), kept, batch) - run.n_accelerators * memory_bytes
+    speed = decode.tokens_per_s(serving.tokens_written(batch, run.accepted_tokens), found.time_s) / batch
+    late = maximum(tokens_per_s_per_user - speed, missing)
+    if not none(1 / most_first_token_s):
+        # A prompt of no length that is not zero for certain takes the same function, which the page has once.
+        plain, _ = _step(net, unit, fitted, run, batch, prompt_tokens=run.prefilled_tokens * 0.0)
+        lengths = run.prefilled_tokens, run.output_tokens
+        first = first_token_s(net, fitted, batch, *lengths, where, plain.time_s, found.time_s)
+        late = maximum(late, first - most_first_token_s)
+    return (late,)
 
 
 def _around(found, given, used):
