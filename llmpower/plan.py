@@ -164,7 +164,6 @@ _LEFT_OUT = (
 )
 # Layouts that a server holds alone where it can: sums over several were in no fitted run.
 _INSIDE = ("tp", "ep")
-_OF_DRAFTS = ("draft_tokens", "accepted_tokens")
 # Limits of a user that a batch keeps.
 _LIMITS = ("tokens_per_s_per_user", "most_first_token_s")
 
@@ -320,6 +319,10 @@ _BOTH = (
 _BOTH_A_TOKEN = (
     "j_per_token_at_work", "j_per_token", "electricity_usd_per_million_tokens", "usd_per_million_tokens",
 )  # fmt: skip
+_OF_ANSWERS = (
+    "batch", "tokens_per_s_per_user", "n_accelerators", "context_tokens", "users_at_once", "draft_tokens",
+    "accepted_tokens",
+)  # fmt: skip
 _POOLS = (
     "prompts and answers have pools of their own: ends of both are added, caches move between them at no cost, and "
     "users count while their answer is written"
@@ -329,8 +332,7 @@ _POOLS = (
 def _apart(given):
     """A plan with a pool that reads prompts and one that writes answers, each sized by itself, added up."""
     lengths = {name: default(name).value for name in USUAL_LENGTHS} | given
-    read = given.keys() - {"batch", "tokens_per_s_per_user", "n_accelerators", "context_tokens", "users_at_once"}
-    first = {name: value for name, value in given.items() if name in read and name not in _OF_DRAFTS}
+    reads = {name: value for name, value in given.items() if name not in _OF_ANSWERS}
     writes = {name: value for name, value in given.items() if name != "most_first_token_s"}
     # Whoever writes finds all of a prompt in a cache; whoever reads writes one token.
     answers = _planned(writes | {"cached_prompt_share": 1.0})
@@ -338,17 +340,13 @@ def _apart(given):
     if not computed:
         told = "got 2; no token of a prompt is computed, so there is nothing for a second pool to read, allowed is 1"
         raise ParameterError([f"pools: {told} [count]"])
-    first |= {"queries_per_day": answers.queries_per_day, "output_tokens": 1.0}
-    prompts = _planned(first, fills=given.get("max_step_tokens", usual("max_step_tokens")))
+    reads |= {"queries_per_day": answers.queries_per_day, "output_tokens": 1.0}
+    prompts = _planned(reads, fills=given.get("max_step_tokens", usual("max_step_tokens")))
     results = dict(answers.results)
-
-    def together(name, share):
-        ends = zip(*(vars(plan.results[name].range).values() for plan in (answers, prompts)))
+    for name in (*_BOTH, *_BOTH_A_TOKEN):
+        share = 1 if name in _BOTH else 1 / lengths["output_tokens"]
+        ends = zip(*(vars(pool.results[name].range).values() for pool in (answers, prompts)))
         results[name] = results[name]._replace(range=Range(*(one + share * other for one, other in ends)))
-
-    for names, share in ((_BOTH, 1), (_BOTH_A_TOKEN, 1 / lengths["output_tokens"])):
-        for name in names:
-            together(name, share)
     energy = results["j_per_token"].range
     rates = (to_si(1 / end, "MW") for end in (energy.high, energy.central, energy.low))
     results["tokens_per_s_per_mw"] = results["tokens_per_s_per_mw"]._replace(range=Range(*rates))
@@ -496,7 +494,7 @@ def _servers(traffic, n, tokens_per_s, batch):
 
 
 def _sized_traced(case, used):
-    """The same where numbers are not known.
+    """The same where numbers are not known: all numbers of accelerators are tried, and the cheapest is kept.
 
     A batch and a number of accelerators that are given win. Nothing where none are: not a number.
     """

@@ -36,8 +36,12 @@ STATES = {
     "three-layer-mitigations": {"batch": 32, "model": "qwen3-32b", "context_tokens": 4000, "quantized_format": "int4"},
     "tokens-per-watt": {"batch": 4, "context_tokens": 3000, "battery_wh": 80, "power_cap_w": 300, "idle_hours": 3},
     "what-if": {
-        "model": "llama-3.1-8b", "queries_per_day": 3e7, "tokens_per_s_per_user": 40, "software": "vllm",
-        "memory_share": 0.8, "most_first_token_s": 0.1,
+        "model": "llama-3.1-8b",
+        "queries_per_day": 3e7,
+        "tokens_per_s_per_user": 40,
+        "software": "vllm",
+        "memory_share": 0.8,
+        "most_first_token_s": 0.1,
     },
 }
 HOSTILE = [
