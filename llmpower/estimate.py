@@ -707,10 +707,10 @@ def check_fits(case):
     if count is None:
         keeps = f" that divides its {case.model.n_heads} heads would do, since each keeps caches of at least one"
         would = f"no number of them{keeps if case.parallelism in ('tp', 'ep') else ' would do'}"
-    elif accelerator.get("link_bytes_per_s"):
-        would = f"{count:,} would do"
-    else:
+    elif _unlinked(case, count):
         would = f"{count:,} would hold it, but no bandwidth between accelerators of this kind is in data/"
+    else:
+        would = f"{count:,} would do"
     if accelerator.category in ("desktop", "laptop"):
         would += "; or give host_bandwidth_bytes_per_s, at which weights are read from the host's memory"
     missing = f"{(needed_bytes(case) - usable_bytes(case)) / 1e9:,.1f} GB on {n} x {accelerator.entity}"

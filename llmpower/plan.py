@@ -35,7 +35,7 @@ from llmpower.step.cap import capped
 from llmpower.step.case import admitted, case, usual
 from llmpower.step.point import point
 from llmpower.step.work import cache_bytes, fits, needed_bytes, net_of, positions, stored_bytes, usable_bytes
-from llmpower.trace import by_choice, shared, traced
+from llmpower.trace import shared, traced
 
 # Argument -> where its default stands in data/datacenter.csv.
 DEFAULTS = {
@@ -503,7 +503,8 @@ def _sized_traced(case, used):
     limits = [used.get(name) for name in _LIMITS]
     speed, first_s = coalesce(limits[0], 0.0), coalesce(limits[1], math.inf)
     per_server, memory = used["accelerators_per_server"], usable_bytes(replace(case, n_accelerators=1.0))
-    linked = by_choice(lambda one: float("link_bytes_per_s" in one.facts))(case.accelerator)
+    # A board alone has a link without end, to nothing.
+    linked = positive(math.inf - case.link_bytes_per_s, 1.0, 0.0)
     _, net, unit, fitted, _ = forms(case)
     run = {name: getattr(case, name) for name in _OF_A_RUN}
     heads = {model.n_heads for model in models().values()}

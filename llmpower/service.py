@@ -35,9 +35,9 @@ def count(number):
 def copies(case, accelerators_per_server):
     """A case on each number of accelerators that fills servers evenly and divides its heads, the fewest first.
 
-    One accelerator where no link between them is known.
+    One accelerator where nothing is known that links them, which a bus does, too.
     """
-    known, per_server = case.accelerator.get("link_bytes_per_s"), accelerators_per_server
+    known, per_server = 0 < case.link_bytes_per_s < math.inf, accelerators_per_server
     whole = [k * per_server for k in range(1, MOST_SERVERS + 1)] if known else []
     sizes = [n for n in range(1, per_server if known else 2) if per_server % n == 0] + whole
     return [replace(case, n_accelerators=float(n)) for n in sizes if case.model.n_heads % n == 0]

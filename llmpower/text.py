@@ -410,7 +410,8 @@ def plan_text(found):
         unit = "" if one.unit in ("1", "text") else one.unit
         assumed.append([one.name, one.value, ends, unit, f"{one.note} [{one.source.partition(';')[0]}]"])
     query = f"a prompt of {run.prompt_tokens:,.6g} and an answer of {run.output_tokens:,.6g} tokens"
-    case = [f"{found.queries_per_day:,.12g} queries a day, each with {query}"]
+    day = found.queries_per_day if found.queries_per_day < 1000 else round(found.queries_per_day)
+    case = [f"{day:,.12g} queries a day, each with {query}"]
     case.append(f"a copy of {_copy(run)}, {run.weight_format} weights: batch {found.batch:,.6g}")
     if pool := found.prompts:
         case[-1] = f"answers, on {found.bill.n_accelerators:,} accelerators: {case[-1]}"

@@ -459,6 +459,12 @@ def test_servers_keep_a_tenth_of_the_memory_back():
     # https://github.com/deepseek-ai/DeepSeek-V3/issues/577: in FP8 two servers of eight H100.
     (told,) = problem("deepseek-v3", "h100-sxm", 8, weight_format="fp8")
     assert "; 16 would do; " in told
+    # MoonshotAI/Kimi-K2, docs/deploy_guidance.md: weights in FP8 take 16 H200 at least, though eight hold the
+    # terabyte of its weights by their datasheet. Of Kimi-K2-Thinking in four bits: eight H200.
+    for format_, n in (("fp8", 16), ("int4", 8)):
+        long = {"weight_format": format_, "context_tokens": 128_000}
+        told = " ".join(problem("kimi-k2", "h200", 4, **long))
+        assert f"; {n} would do; " in told
     # 32.8 billion parameters of Qwen3-32B are 65.5 GB; a cache of 2 x 64 x 8 x 128 x 2 B = 262,144 B a token: 0.9 x
     # 80 - 65.5 = 6.5 GB hold 24.7 thousand tokens, all 80 GB 55 thousand.
     alone = {"model": "qwen3-32b", "accelerator": "h100-sxm"}

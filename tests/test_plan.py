@@ -491,8 +491,10 @@ def test_a_speed_that_cannot_be_had_is_told_with_the_best_that_can():
 
 def test_a_model_that_no_machine_of_the_kind_holds():
     # No link between these cards is known, so a copy is one of them.
-    with pytest.raises(ParameterError, match=r"misses .* GB on 1 x rtx-4090"):
-        plan("llama-3.1-70b", "rtx-4090", 1e6, tokens_per_s_per_user=1)
+    with pytest.raises(ParameterError, match=r"misses .* GB on 1 x t4; .* no bandwidth between accelerators"):
+        plan("llama-3.1-70b", "t4", 1e6, tokens_per_s_per_user=1)
+    # One that somebody gives is known: 141.1 GB over 0.9 x 16 GB are ten, in two servers of eight.
+    assert plan("llama-3.1-70b", "t4", 1e6, batch=1, link_bytes_per_s=1e10).n_together == 16
 
 
 def test_a_cap_is_what_a_site_is_built_for():

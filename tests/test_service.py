@@ -88,8 +88,9 @@ def test_copies_fill_servers_and_divide_heads():
     assert sizes("llama-3.1-70b", "h100-sxm") == [1, 2, 4, 8, 16, 32, 64]
     # 40 heads: 1, 2, 4, 8, and five servers.
     assert sizes("qwen2.5-32b", "h100-sxm") == [1, 2, 4, 8, 40]
-    # No link between these cards is known.
-    assert sizes("llama-3.1-8b", "rtx-4090") == [1]
+    # A bus links cards in a computer; nothing is known that links these, and this one stands alone.
+    assert sizes("llama-3.1-8b", "rtx-4090", 4) == [1, 2, 4, 8, 16, 32]
+    assert sizes("llama-3.1-8b", "rtx-4060") == sizes("llama-3.1-8b", "dgx-spark") == [1]
 
 
 def test_part_load_is_that_of_smaller_batches():
