@@ -715,6 +715,6 @@ def check_fits(case):
         would += "; or give host_bandwidth_bytes_per_s, at which weights are read from the host's memory"
     missing = f"{(needed_bytes(case) - usable_bytes(case)) / 1e9:,.1f} GB on {n} x {accelerator.entity}"
     run = f"{case.model.entity} with {case.batch:,.6g} sequences of {case.context_tokens:,.6g} tokens"
-    kept = f"; {100 * case.memory_share:.3g} % of the memory count, which memory_share changes"
+    kept = f"; {100 * case.memory_share:.3g} % of the memory are used, which memory_share changes"
     told = f"{run} misses {missing}; {would}{kept if case.memory_share < 1 else ''}"
     raise ParameterError([f"n_accelerators: got {n}; {told} [count]"])

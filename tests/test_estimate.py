@@ -442,7 +442,7 @@ def test_a_model_that_does_not_fit_says_by_how_much():
     # 70,553,706,496 x 2 B = 141.1 GB, and 64 x 4,096 x 327,680 B = 85.9 GB: 227.0 GB over 0.9 x 80 GB each.
     (told,) = problem("llama-3.1-70b", "h100-sxm", batch=64, context_tokens=4096)
     assert "misses 155.0 GB" in told and "4 would do" in told
-    assert told.endswith("90 % of the memory count, which memory_share changes [count]")
+    assert told.endswith("90 % of the memory are used, which memory_share changes [count]")
     estimate("llama-3.1-70b", "h100-sxm", 4, batch=64, context_tokens=4096)
     # Of all of it three would hold it, and do not divide 64 heads.
     (told,) = problem("llama-3.1-70b", "h100-sxm", batch=64, context_tokens=4096, memory_share=1)
