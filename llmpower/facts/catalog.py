@@ -19,6 +19,8 @@ from llmpower.facts.units import UNITS
 from llmpower.trace import by_choice
 
 KINDS = ("datasheet", "measurement", "paper", "industry_report", "estimate", "derived", "convention")
+# Parts of a network that may have a format of their own; `rest`: whatever is not named, but for the experts.
+PARTS = ("experts", "attention", "output", "embedding", "rest")
 _MODEL_TEXT = ("entity", "name", "aliases", "tied_embeddings", "source", "where", "verified", "note")
 
 
@@ -175,6 +177,22 @@ class Model(Record):
         """Parameters that every token is multiplied with."""
         return self.params_total - self.params_routed - self.embedding_params
 
+    @property
+    def attention_params(self):
+        """Parameters of attention, without norms and biases; None where they are not counted apart.
+
+        Left out: networks with gates or layers of another kind, whose widths the catalog does not have.
+        """
+        layers, heads, width = self.n_full_layers + self.n_window_layers, self.n_heads, self.d_model
+        if self.state_values:
+            return None
+        if not self.mla_latent:
+            return layers * 2 * width * self.head_dim * (heads + self.n_kv_heads)
+        asked, rank = heads * (self.mla_nope + self.mla_rope), self.mla_q_rank
+        query = rank * (width + asked) if rank else width * asked
+        cached = width * (self.mla_latent + self.mla_rope) + self.mla_latent * heads * (self.mla_nope + self.mla_v)
+        return layers * (query + cached + heads * self.mla_v * width)
+
 
 @functools.cache
 def models():
@@ -321,6 +339,62 @@ def _own_machine(name):
         return _typed(title, tuple(sorted((key, str(value)) for key, value in values.items())))
 
 
+@functools.lru_cache(256)
+def _mixed(like, given):
+    """Format of a network whose parts differ; the same one is the same object.
+
+    like: name of the format that counts where no other is given. given: names by part, sorted as `PARTS`.
+    """
+    base = look_up("format", like)
+    parts = {part: look_up("format", name) for part, name in given}
+    title = ",".join([base.entity, *(f"{part}={one.entity}" for part, one in parts.items())])
+    name = ", ".join([base.name, *(f"{part} {one.name}" for part, one in parts.items())])
+
+    def fact(quantity, value):
+        return Fact(title, quantity, value, None, None, "text", "convention", "", "", "", "as typed", title)
+
+    own = {"name": fact("name", name), "parts": fact("parts", Named(title, parts)), "base": fact("base", base)}
+    return Record(title, Named(title, {**base.facts, **own}))
+
+
+def _own_format(name):
+    """Record of a format with others behind it for parts, such as ``"fp8,experts=nvfp4"``; None for a plain name."""
+    if not isinstance(name, str) or "=" not in name:
+        return None
+    like, values = machine.behind(name)
+    problems = [
+        f"{reprlib.repr(part)}: not a part of a network; those are {', '.join(PARTS)}"
+        for part in values
+        if part not in PARTS
+    ]
+    for part, one in ((None, like), *values.items()):
+        try:
+            find("format", one)
+        except UnknownName as error:
+            problems.append(f"{part}: {error}" if part else str(error))
+    if problems:
+        raise UnknownName("; ".join(problems))
+    return _mixed(find("format", like), tuple((part, find("format", values[part])) for part in PARTS if part in values))
+
+
+def part_format(weight_format, part, mixture):
+    """Format of a part of a network, one of `PARTS`; arguments are records, and whether the network has experts.
+
+    What a format does not apply to stays in 16 bit: all but the experts of a mixture where it is one for experts, the
+    output layer and the embedding where it is one for the layers between them.
+
+    >>> part_format(number_format("fp8,output=bf16"), "output", False).entity
+    'bf16'
+    """
+    named, base = weight_format.get("parts", {}), weight_format.get("base", weight_format)
+    if part in named:
+        return named[part]
+    if part != "experts" and "rest" in named:
+        return named["rest"]
+    wide = part in ("output", "embedding") if base.applies_to == "blocks" else part != "experts" and mixture
+    return records("formats.csv")["bf16"] if base.applies_to != "all" and wide else base
+
+
 def _near(known, name):
     """Spellings near a name: of its series, "h" of an h900; else of its maker; else those that a slip would explain."""
     for part in reversed(name.split("/")):
@@ -336,11 +410,13 @@ def look_up(kind, name):
     """Record of what somebody typed; a record is handed back as it is, unless a model was given for a machine.
 
     A model may be the `config.json` of a network too: its path, its folder, or what it holds. An accelerator may be a
-    file in YAML, a dictionary, or a name with values behind it, as `facts.machine.typed` reads them.
+    file in YAML, a dictionary, or a name with values behind it, as `facts.machine.typed` reads them; a format may have
+    others behind it for parts of a network.
     """
     if isinstance(name, Record) and isinstance(name, Model) == (kind == "model"):
         return name
-    own = {"model": _own_model, "accelerator": _own_machine}.get(kind, lambda _: None)(name)
+    owns = {"model": _own_model, "accelerator": _own_machine, "format": _own_format}
+    own = owns.get(kind, lambda _: None)(name)
     return own or NAMED[kind]()[find(kind, str(name))]
 
 
@@ -365,8 +441,12 @@ def model(name):
 def number_format(name):
     """Number format by name or alias, as a `Record`: width in bytes, readable name and what it applies to.
 
+    Others may follow for parts of a network, one of `PARTS` each.
+
     >>> number_format("bf16").bytes_per_value
     2.0
+    >>> number_format("FP8,experts=mx-fp4").entity
+    'fp8,experts=mxfp4'
     """
     return look_up("format", name)
 

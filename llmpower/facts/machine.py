@@ -35,6 +35,12 @@ def typed(name):
         return _loaded(text), os.path.splitext(os.path.basename(text))[0]
     if "=" not in text:
         return None
+    like, values = behind(text)
+    return values | ({"like": like} if like else {}), values.get("name", text)
+
+
+def behind(text):
+    """The name in front of a text such as ``"h100-sxm,tdp_w=350"``, and what is given behind it, by key."""
     like, *pairs = (part.strip() for part in re.split(r",(?=[^,]*=)", text))
     if like.partition("=")[0].strip() in (*_KNOWN, "name"):
         # No name before the values.
@@ -42,7 +48,7 @@ def typed(name):
     values = {key.strip(): value.strip() for key, _, value in (pair.partition("=") for pair in pairs)}
     if len(values) < len(pairs):
         raise UnknownName(f"{reprlib.repr(text)}: one of its values is given twice")
-    return values | ({"like": like} if like else {}), values.get("name", text)
+    return like, values
 
 
 def _loaded(path):

@@ -92,6 +92,8 @@ def case(
     model, machine = given.record("model", "model", model), given.record("accelerator", "accelerator", accelerator)
     weights = given.record("weight_format", "format", weight_format)
     cache = given.record("kv_format", "format", "bf16" if kv_format is None else kv_format)
+    if not traced(model, weights, cache):
+        _check_parts(given, model, weights, cache)
     software = None if software is None else given.choice("software", software, SOFTWARE)
     layout = by_choice(_layout)(software) if parallelism is None else parallelism
     parallelism = given.choice("parallelism", layout, PARALLELISMS)
@@ -194,6 +196,23 @@ def link_bytes_per_s_of(machine):
 def usual(name):
     """What a server has where nobody says otherwise, by the name of the quantity."""
     return fact("datacenter.csv", "serving", name).value
+
+
+def _check_parts(check, model, weights, cache):
+    """Whether a network has the parts that a format names; what is wrong already is None."""
+    if cache and cache.get("parts"):
+        check.wrong("kv_format", f"got {cache.entity!r}; a cache has no parts, allowed is one format")
+    if not (model and weights):
+        return
+    lacking = {
+        "experts": "it has none" if not model.n_experts else None,
+        "embedding": "it is the output layer, so name that" if model.tied_embeddings else None,
+        "attention": "the catalog does not count it apart" if model.attention_params is None else None,
+    }
+    wrong = [f"{part} of {model.entity}: {lacking[part]}" for part in weights.get("parts", {}) if lacking.get(part)]
+    if wrong:
+        able = ", ".join(part for part in catalog.PARTS if not lacking.get(part))
+        check.wrong("weight_format", f"got {weights.entity!r}; {'; '.join(wrong)}; allowed are {able}")
 
 
 def _check_layout(check, model, n, parallelism):

@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
-from llmpower.facts.catalog import records
+from llmpower.facts.catalog import part_format, records
 from llmpower.formulas import decode, of, serving
 from llmpower.formulas.elementwise import ceil, maximum, none, positive
 from llmpower.trace import TraceError, by_choice, shared, traced
@@ -21,32 +21,63 @@ _DIMENSIONS = (
 )  # fmt: skip
 
 
+def _shared_formats(model, weight_format, head):
+    """Formats of the weights that every token uses, and how many parameters have each: record -> parameters.
+
+    head: parameters of the output layer.
+    """
+    named, wide = weight_format.get("parts", {}), records("formats.csv")["bf16"]
+    sizes = {"output": head} | ({"attention": model.attention_params} if "attention" in named else {})
+    found = dict.fromkeys((part_format(weight_format, "rest", model.n_experts > 0), wide), 0)
+    rest, *_ = found
+    for part, size in sizes.items():
+        one = part_format(weight_format, part, model.n_experts > 0)
+        found[one] = found.get(one, 0) + size
+    found[rest] += model.params_shared - sum(sizes.values())
+    if rest.entity == "fp8":
+        # A checkpoint in 8 bit may keep some of its weights wide; parts that are named are as they are named.
+        kept = max(0, model.fp8_wide_params - sum(size for part, size in sizes.items() if part in named))
+        found[rest], found[wide] = found[rest] - kept, found[wide] + kept
+    return found
+
+
 @by_choice
 @functools.cache
 def network(model, weight_format, kv_format):
     """Dimensions of a network in given formats, all records; a namespace, whose numbers may become arrays of runs.
 
-    A format for experts leaves the rest at 16 bit; a checkpoint in 8 bit may keep some of its weights wide.
+    Widths are means over the parts of a network, each in its own format, as `facts.catalog.part_format` has it.
+    `unpacked_shared` and `unpacked_routed` are the weights that have fewer than 16 bits.
     """
     net = SimpleNamespace(**{name: getattr(model, name) for name in _DIMENSIONS}, moe=model.n_experts > 0)
-    wide, narrow = records("formats.csv")["bf16"].bytes_per_value, weight_format.bytes_per_value
-    fp8, latent = weight_format.entity == "fp8", model.mla_latent > 0
-    only_experts = weight_format.applies_to == "experts" and net.moe
-    kept_wide = net.params_shared if only_experts else model.fp8_wide_params if fp8 else 0
-    net.shared_bytes, net.routed_bytes = narrow + (wide - narrow) * kept_wide / net.params_shared, narrow
+    net.params_head = model.d_model * model.vocab
+    experts, embedding = (part_format(weight_format, part, net.moe) for part in ("experts", "embedding"))
+    shared, narrow = _shared_formats(model, weight_format, net.params_head), weight_format.bytes_per_value
+    more = sum((one.bytes_per_value - narrow) * count / net.params_shared for one, count in shared.items())
+    net.shared_bytes, net.routed_bytes = narrow + more, experts.bytes_per_value
+    plain = weight_format.applies_to != "blocks" and not weight_format.get("parts")
+    # The input embedding of a plain format is as wide as the other weights that are not routed.
+    net.embedding_bytes = net.shared_bytes if plain else embedding.bytes_per_value
+    net.unpacked_shared = sum(count for one, count in shared.items() if packed(one))
+    net.unpacked_routed = net.params_routed * packed(experts)
+    latent = model.mla_latent > 0
     net.kv_bytes, net.state_bytes = kv_format.bytes_per_value, model.state_bytes_per_value
     net.kv_heads, net.score_width, net.value_width = model.n_kv_heads, model.head_dim, model.head_dim
     net.kv_values = decode.kv_values_gqa(model.n_kv_heads, model.head_dim)
     if latent:
         net.kv_values = decode.kv_values_mla(model.mla_latent, model.mla_rope)
         net.kv_heads, net.score_width, net.value_width = 1, net.kv_values, model.mla_latent
-    net.params_head = model.d_model * model.vocab
     net.recurrent = float(net.state_values > 0)
-    net.block_rows = model.fp8_block_rows if fp8 and net.moe else 0
+    net.block_rows = model.fp8_block_rows if experts.entity == "fp8" and net.moe else 0
     net.block_layers = net.n_moe_layers if net.block_rows else 0
     # A dense network is one expert of no weights, wherever it stands beside others.
     net.n_experts, net.n_experts_per_token = max(1, net.n_experts), max(1, net.n_experts_per_token)
     return net
+
+
+def packed(number_format):
+    """Whether values of a format, a record, have fewer than 16 bits."""
+    return number_format.bytes_per_value < records("formats.csv")["bf16"].bytes_per_value
 
 
 def expert_share(net, tokens):
@@ -66,8 +97,9 @@ def expert_weight_bytes(net, share):
 
 def stored_bytes(net):
     """Weights in memory. [B]"""
-    shared = net.params_total - net.params_routed
-    return decode.weight_bytes(shared, net.params_routed, 1, net.shared_bytes, net.routed_bytes)
+    embedding = net.params_total - net.params_routed - net.params_shared
+    kept = decode.weight_bytes(net.params_shared, net.params_routed, 1, net.shared_bytes, net.routed_bytes)
+    return kept + decode.weight_bytes(embedding, 0, 0, net.embedding_bytes, 0)
 
 
 def positions(net, context_tokens):
@@ -130,6 +162,7 @@ def net_of(case):
         net.kv_heads = math.inf
     if case.parallelism == "dp":
         net.shared_bytes = net.shared_bytes * case.n_accelerators
+        net.embedding_bytes = net.embedding_bytes * case.n_accelerators
     return net
 
 
