@@ -417,10 +417,15 @@ def _unit(accelerator, weight_format, software, link_bytes_per_s):
     fitted, kind = constants.for_machine(accelerator, software)
     unit = SimpleNamespace(**vars(served.machine(accelerator, weight_format)))
     unit.link_bytes_per_s = link_bytes_per_s
+    if software == "eager" and served.unpacked(accelerator, weight_format):
+        more = fact("calibration.csv", "unpacking", "unpacking_host_share").value
+        host = {name: getattr(fitted, name) * (1 + more) for name in ("host_step_time_s", "host_layer_time_s")}
+        fitted = SimpleNamespace(**vars(fitted) | host)
     return unit, fitted, kind
 
 
-_RATES = {"fp8": "dense_fp8_flop_per_s", "int8": "dense_int8_flop_per_s"}
+# Formats that no server unpacks where a machine lacks their unit: users name one that is only stored, then.
+_RATES = {name: served.PATHS[name] for name in ("fp8", "int8")}
 
 
 def _known_for(quantity):
@@ -447,14 +452,19 @@ def lacks(machine, weight_format, several):
 
 
 def _lacks(machine, weight_format, several):
-    name, format_ = machine.entity, weight_format.entity
+    name, stored = machine.entity, (weight_format.get("base", weight_format), *weight_format.get("parts", {}).values())
+    lacked = [one.entity for one in stored if one.products_in in _RATES and not machine.get(_RATES[one.products_in])]
     if not machine.get("dense_bf16_flop_per_s"):
         instead = _type(machine, "dense_bf16_flop_per_s", "30 TFLOP/s")
         yield ("accelerator", f"no rate of {name} for 16-bit products is in data/", instead)
-    elif format_ in _RATES and not machine.get(_RATES[format_]):
+    elif lacked:
         known = ", ".join(rate for rate in ("bf16", *_RATES) if machine.get(f"dense_{rate}_flop_per_s"))
-        also = "formats that are only stored, such as int4 and q4_k_m, run at its 16-bit rate"
-        yield ("weight_format", f"{name} has no rate for {format_}", f"it has {known}; {also}")
+        also = "formats that are only stored, such as w8a16, int4 and q4_k_m, run at its 16-bit rate"
+        yield (
+            "weight_format",
+            f"{name} has no rate for {' and '.join(dict.fromkeys(lacked))}",
+            f"it has {known}; {also}",
+        )
     if machine.category == "system":
         known = records("accelerators.csv").values()
         own = [one.entity for one in known if one.category != "system" and name.startswith(one.entity)]
@@ -503,7 +513,9 @@ def estimate(
     as read already, their energy is left out. [1]
     context_tokens: mean context of a running request, which sets the reads of the cache; without it prompt +
     output / 2, right for fixed lengths. Where no length is given, prompt and answer are those of a usual plan. [1]
-    weight_format, kv_format: number formats; caches are in 16 bit unless told otherwise.
+    weight_format, kv_format: number formats; caches are in 16 bit unless told otherwise. Behind the format of the
+    weights others may follow for parts of the network, such as ``fp8,experts=nvfp4,output=bf16``: ``experts``,
+    ``attention``, ``output``, ``embedding``, and ``rest``, which is whatever is not named, but for the experts.
     parallelism: ``tp`` cuts every matrix over the accelerators, ``ep`` spreads whole experts and cuts the rest, ``dp``
     spreads experts and gives each accelerator its own sequences and all other weights, ``pp`` gives each its layers.
     boundary: how far energy is counted: ``accelerators``, ``server`` with its share, or ``facility`` with the site's.
@@ -526,8 +538,8 @@ def estimate(
 
     Constants are fitted to runs of seven laboratories and three servers; `data/accuracy.csv` has the errors on
     laboratories, networks, machines and servers that were left out, and the range is theirs. Watts were metered by one
-    laboratory, with vLLM on H100 and B200. Left out: shares of a format by part of the network, layouts that mix ways
-    of cutting.
+    laboratory, with vLLM on H100 and B200. Left out: layouts that mix ways of cutting, formats of single layers, the
+    unpacking of caches for prompts.
 
     >>> run = {"n_accelerators": 4, "batch": 64, "prompt_tokens": 200, "output_tokens": 400, "software": "vllm"}
     >>> found = estimate("llama-3.1-70b", "h100-sxm", **run)
@@ -629,6 +641,8 @@ def forms(case):
         unit = SimpleNamespace(**{**vars(bare.unit(*records)), "link_bytes_per_s": case.link_bytes_per_s})
         return bare.step, net, unit, *bare.constants(*records)
     unit, fitted, kind = _unit(*records[:2], case.software, case.link_bytes_per_s)
+    found = served.cache_unpacking(case.accelerator, case.kv_format)
+    unit = SimpleNamespace(**vars(unit) | dict(zip(("cache_unpacking_s", "cache_unpacking_draws"), found)))
     return served.step, net_of(case), unit, fitted, kind
 
 
@@ -638,9 +652,7 @@ _EAGER = "every kernel is started by the host, whose speed sets most of this: th
 
 def _left_out(case, kind):
     """What an estimate of a case does not know, in words."""
-    if case.weight_format.applies_to == "experts" and not case.model.n_experts:
-        format_, model = case.weight_format.entity, case.model.entity
-        yield f"{format_} is a format for experts; {model} has none, so all its weights count in it"
+    yield from _of_formats(case)
     if case.software is None:
         yield _SERVED
     if case.software == "eager":
@@ -667,9 +679,42 @@ def _left_out(case, kind):
     if case.software == "bare":
         yield "no server, no host, no sampling: what captured graphs of our own kernels take"
         yield "whatever the work: what flows while kernels run; the book's division of a joule takes clocks up, less"
-        if case.weight_format.entity in bare.UNPACKED:
+
+
+def _of_formats(case):
+    """What formats leave open, in words: parts that stay wide, and what software has to unpack."""
+    format_, model = case.weight_format, case.model
+    if format_.applies_to == "experts" and not model.n_experts:
+        yield f"{format_.entity} is a format for experts; {model.entity} has none, so all its weights count in it"
+    if format_.applies_to == "blocks" and not {"output", "rest"} & format_.get("parts", {}).keys():
+        wide = "its embedding and output layer count in bf16, as most checkpoints keep them"
+        yield f"{format_.get('base', format_).entity} is a format for the layers between: {wide}"
+    if case.software == "bare":
+        if bare.unpacked(format_):
             unpacked = "has to be unpacked: its watts are counted, kernels slower than reading are not"
-            yield f"{case.weight_format.entity} {unpacked}"
+            yield f"{format_.entity} {unpacked}"
+        return
+    if names := ", ".join(one.entity for one in served.unpacked(case.accelerator, format_)):
+        yield f"{names} has to be unpacked on {case.accelerator.entity}: {_unpacking(case)}"
+    time, share = served.cache_unpacking(case.accelerator, case.kv_format)
+    if share:
+        counted = "time and watts are counted" if time else "watts are counted, and no time"
+        caches = f"{case.kv_format.entity} caches have to be unpacked on {case.accelerator.entity}"
+        yield f"{caches}: {counted} while answers are written; prompts cost more than this"
+
+
+def _unpacking(case):
+    """What unpacking of weights adds to an estimate, in words."""
+    if case.software == "eager":
+        return "every layer starts more kernels, as NF4 does; other formats may start fewer"
+    shares = [
+        served.unpacking(case.accelerator, one)[1] for one in served.unpacked(case.accelerator, case.weight_format)
+    ]
+    watts = "its watts are those of our own kernels" if any(shares) else "fitted watts hold it"
+    hides = "it hides behind reading, or reading behind it, as in the best kernels"
+    missing = constants.unknown(case.model, case.accelerator, case.weight_format, case.software)
+    seen = "; the range reaches the one published run of this kind" if constants.UNPACKING in missing else ""
+    return f"{watts}; {hides}{seen}"
 
 
 def _spilled(found):

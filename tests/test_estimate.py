@@ -24,7 +24,8 @@ estimator = importlib.import_module("llmpower.estimate")
 # Round numbers instead of fitted ones, so that a step can be worked out on paper.
 ROUND = {
     "reached_bandwidth_share": 0.9, "dense_flop_share": 0.8, "overlap": 0.8, "plateau_tdp_share": 0.975,
-    "layer_time_s": 50e-6, "sequence_time_s": 40e-6, "sum_time_s": 10e-6, "block_scaling_time_s": 100e-6,
+    "unpacking_tdp_share": 0.2, "layer_time_s": 50e-6,
+    "sequence_time_s": 40e-6, "sum_time_s": 10e-6, "block_scaling_time_s": 100e-6,
     "expert_flop_share": 0.1, "expert_prompt_flop_share": 0.2, "recurrent_prompt_factor": 2.0, "imbalance": 1.0,
     "padding_rows": 2.0, "static_tdp_share": 0.25, "compute_tdp_share": 0.8, "operation_tdp_share": 0.5,
     "weight_energy_j_per_byte": 100e-12, "cache_energy_j_per_byte": 150e-12, "link_energy_j_per_byte": 10e-12,

@@ -7,6 +7,7 @@ import pytest
 
 from llmpower import estimate
 from llmpower.facts.cases import public_cases
+from llmpower.step.work import work
 
 CASES = {case.id: case for case in public_cases()}
 
@@ -128,15 +129,22 @@ def kept(share_of, to, **run):
 def test_a_cap_costs_prompts_before_answers_and_has_a_cliff():
     lone = {"model": "qwen3-32b", "accelerator": "rtx-3090", "weight_format": "q4_k_m", "software": "llama.cpp"}
     lone |= {"prompt_tokens": 512, "output_tokens": 512}
-    # llmgarage2026cap, six RTX 3090: 72.6 tokens/s at 350 W, 62.6 at 150 and 12.1 at 100; prompts 9,893 and 2,549.
+    # One card with a network of 27 billion weights: less than 1 % is lost at 280 W (brito2026limit), and on a card that
+    # may draw 388 W a third at 230 W (club2026hardware); boards fall earlier than the rule of clocks has it.
+    one = lone | {"model": "gemma-3-27b"}
+    assert kept(350, 280, **one) > CASES["cap-21"].value, "answers are flat down to 80 % of the rating"
+    assert CASES["cap-06"].value / CASES["cap-07"].value < kept(350, 230, **one) < 0.97
+    # llmgarage2026cap, six RTX 3090: 72.6 tokens/s at 350 W, 62.6 at 150 and 12.1 at 100; prompts 9,893 and 2,549. Six
+    # cards that take turns draw less than one that works all the time, so they fall later, and off a steeper cliff.
     published = [CASES[f"cap-0{place}"].value for place in (1, 2, 3, 4, 5)]
-    assert kept(350, 250, **lone) > 0.97, "answers are flat down to 70 % of the rating"
-    assert kept(350, 150, **lone) == pytest.approx(published[1] / published[0], abs=0.1)
-    # Boards fall further still than the rule of clocks has it.
     assert published[2] / published[0] < kept(350, 100, **lone) < 0.6
+    assert 0.6 < kept(350, 150, **lone) < published[1] / published[0]
     prompts = lone | {"prompt_tokens": 8000, "output_tokens": 2}
     # Prompts fall by more than answers; on these boards, whose memory draws much, by more still: to 0.26.
-    assert published[4] / published[3] < kept(350, 150, **prompts) < kept(350, 150, **lone) - 0.2
+    assert published[4] / published[3] < kept(350, 150, **prompts) < kept(350, 150, **lone)
+    # Answers that need no unpacking fall much later.
+    wide = {"model": "llama-3.1-8b", "weight_format": "fp16"}
+    assert kept(350, 150, **prompts | wide) < kept(350, 150, **lone | wide) - 0.2
     # club2026hardware, an RTX 5090 that fills 600 W while it reads prompts: at 400 W they keep 0.839 of their speed.
     card = {"model": "gemma-3-27b", "accelerator": "rtx-5090", "weight_format": "int4", "software": "vllm"}
     card |= {"prompt_tokens": 8000, "output_tokens": 10}
@@ -164,6 +172,93 @@ def test_drafts_help_a_lone_user_more_than_many():
     card |= {"prompt_tokens": 100, "output_tokens": 400}
     plain, drafted = (estimate(**card, draft_tokens=n, accepted_tokens=n * CASES["draft-02"].value) for n in (0, 4))
     assert inside(plain, CASES["cap-10"].value) and inside(drafted, CASES["cap-14"].value)
+
+
+def eager(model, accelerator, *formats):
+    """Estimates of one user in plain software, in each of some formats."""
+    run = {"prompt_tokens": 100, "output_tokens": 256, "software": "eager"}
+    return [estimate(model, accelerator, weight_format=one, **run) for one in formats]
+
+
+def test_four_bits_cost_where_software_has_to_unpack_them():
+    # Speeds of three networks fall by the same factor, whatever their size: 55.79 / 94.87 and so on.
+    lost = CASES["eager-03"].value / CASES["eager-01"].value
+    # Published of networks of 1.1 and 1.5 billion weights, and of one of seven on the slower board.
+    for model, board, ids in (("llama-3.2-1b", "rtx-5090", (5, 6)), ("mistral-7b", "a100-sxm-80gb", (4,))):
+        wide, narrow = eager(model, board, "fp16", "nf4")
+        assert narrow.tokens_per_s / wide.tokens_per_s == pytest.approx(lost, rel=0.12)
+        assert narrow.j_per_token > wide.j_per_token
+        assert all(CASES[f"format-0{id}"].value > 1 for id in ids)
+        assert any("unpacked" in note for note in narrow.notes) and not any("unpacked" in note for note in wide.notes)
+    _, narrow = eager("qwen2.5-7b", "rtx-5090", "fp16", "nf4")
+    assert inside(narrow, CASES["eager-03"].value)
+
+
+def test_an_output_layer_in_16_bits_is_read_with_every_token():
+    # hebo2026spark: 38.50 GB of packed weights with their scales, and 2.10 GB of the output layer.
+    run = {"prompt_tokens": 1000, "output_tokens": 200, "software": "vllm"}
+    found = estimate("llama-3.3-70b", "dgx-spark", weight_format="nvfp4", **run)
+    read = work(found.case).weight_read_bytes
+    assert read == pytest.approx(40.61e9, rel=1e-3)
+    narrow = estimate("llama-3.3-70b", "dgx-spark", weight_format="nvfp4,output=nvfp4", **run)
+    # 128,256 x 8,192 weights at 2 and at 4.5 / 8 B.
+    assert read - work(narrow.case).weight_read_bytes == pytest.approx(128_256 * 8_192 * (2 - 4.5 / 8))
+    assert narrow.tokens_per_s > found.tokens_per_s
+    unknown = estimate("llama-3.3-70b", "dgx-spark", weight_format="nvfp4", prompt_tokens=1000, output_tokens=200)
+    assert inside(unknown, CASES["format-01"].value)
+
+
+def test_two_images_of_one_box_differ_by_the_parts_in_four_bits():
+    run = {"prompt_tokens": 512, "output_tokens": 512}
+    old, new = (
+        estimate("gpt-oss-120b", "dgx-spark", weight_format=one, **run)
+        for one in ("mxfp4", "mxfp4,attention=mxfp4,output=mxfp4")
+    )
+    assert inside(old, CASES["format-02"].value) and inside(new, CASES["format-03"].value)
+    assert not inside(old, CASES["format-03"].value) and not inside(new, CASES["format-02"].value)
+
+
+def test_an_eight_bit_cache_gains_little_where_it_has_to_be_unpacked():
+    run = {"model": "qwen3-8b", "accelerator": "a100-sxm-80gb", "batch": 8}
+    gains = {}
+    for software in ("eager", "vllm"):
+        wide, narrow = (
+            estimate(**run, context_tokens=16_000, software=software, kv_format=one) for one in ("bf16", "fp8")
+        )
+        gains[software] = narrow.tokens_per_s / wide.tokens_per_s
+    # Published without captured graphs: 219.2 and 231.3 tokens/s, a gain of 5.5 %, and of 0.4 % at 1,000 tokens.
+    assert 1 <= gains["eager"] <= CASES["fp8-cache-02"].value
+    # With them half of what the bytes alone would gain is lost: 8 x 16,000 tokens x 73,728 values x 2.5 instructions
+    # over 9.75 T a second are 2.42 ms.
+    assert narrow.step.cache_time_s - wide.step.cache_time_s / 2 == pytest.approx(2.42e-3, rel=1e-3)
+    assert 1 < gains["vllm"] < 1.2
+    # A board with FP8 has an instruction for it.
+    wide, narrow = (
+        estimate("qwen3-8b", "h100-sxm", batch=8, context_tokens=16_000, kv_format=one) for one in ("bf16", "fp8")
+    )
+    assert narrow.step.cache_time_s == pytest.approx(wide.step.cache_time_s / 2)
+
+
+def test_a_format_that_a_board_unpacks_is_told_and_its_range_reaches_what_was_seen():
+    run = {"prompt_tokens": 512, "output_tokens": 512, "software": "vllm", "weight_format": "mxfp4"}
+    found = estimate("gpt-oss-120b", "a100-sxm-80gb", **run)
+    assert inside(found, CASES["link-12"].value)
+    assert any("has to be unpacked on a100" in note and "the one published run" in note for note in found.notes)
+    # Hopper unpacks it too, and was fitted with it; Blackwell need not.
+    for board, told in (("h100-sxm", True), ("b200", False)):
+        other = estimate("gpt-oss-120b", board, **run)
+        assert any("has to be unpacked" in note for note in other.notes) == told
+        assert "unpacking" not in other.unknown and "unpacking" in found.unknown
+
+
+@pytest.mark.parametrize(("board", "least_w"), [("rtx-5090", 400), ("rtx-3090", 280)])
+def test_cards_draw_more_while_they_unpack(board, least_w):
+    # https://github.com/sudoingX/qwen38-mtp/pull/47 and https://github.com/noonghunna/club-3090/issues/58: networks of
+    # 27 billion weights in 4 bit draw 537 and 330 to 388 W, where reading alone would take 324 and 226.
+    found = estimate("qwen3-32b", board, 1, 1, 512, 512, weight_format="q4_k_m", software="llama.cpp")
+    assert least_w < found.power_w < found.case.accelerator.tdp_w
+    still = found.vary(unpacking_tdp_share=0.0)
+    assert still.tokens_per_s == found.tokens_per_s and still.power_w < 0.85 * found.power_w
 
 
 def test_without_graphs_four_bits_hardly_help():

@@ -64,8 +64,11 @@ def _options(one):
     kind = one.quantity.type
     if kind == "accelerator":
         return [name for name in catalog.names(kind) if catalog.accelerator(name).category != "system"]
-    if kind in ("model", "format"):
+    if kind == "model":
         return catalog.names(kind)
+    if kind == "format":
+        # A page holds a number for each; a reader of its notebook may name any.
+        return [name for name in catalog.names(kind) if catalog.number_format(name).get("common")]
     # Nothing is a choice, too, where it is the default.
     return [*[""] * (one.default == ""), *one.quantity.choices] if kind == "choice" else None
 

@@ -78,6 +78,8 @@ class Runs:
         networks = zip(c["model"], weights, caches)
         self.net = _stack([network(catalog.model(name), *formats) for name, *formats in networks])
         self.unit = _stack([served.machine(*pair) for pair in zip(machines, weights)])
+        unpacking = np.array([served.cache_unpacking(*pair) for pair in zip(machines, caches)]).reshape(-1, 2)
+        self.unit.cache_unpacking_s, self.unit.cache_unpacking_draws = unpacking.T
         # One accelerator needs no link to others, of which the catalog may know none.
         self.unit.link_bytes_per_s = np.where(c["n_accelerators"] > 1, self.unit.link_bytes_per_s, np.inf)
         share = constants.fixed()["reached_bandwidth_share"]

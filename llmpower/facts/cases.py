@@ -6,13 +6,14 @@ from types import SimpleNamespace
 
 from llmpower.facts.tables import rows
 
-KINDS = ("cap", "draft", "wide-ep", "link", "eager", "step-tokens", "cache-share", "fp8-cache")
+KINDS = ("cap", "draft", "wide-ep", "link", "eager", "step-tokens", "cache-share", "fp8-cache", "format")
 SOFTWARE = ("vllm", "sglang", "trtllm", "llama.cpp", "eager", "other", "")
 # What is told of a case, with its unit.
 CASE_QUANTITIES = {
     "tokens_per_s": "tokens/s", "prompt_tokens_per_s": "tokens/s", "tokens_per_s_per_server": "tokens/s",
     "prompt_tokens_per_s_per_server": "tokens/s", "tokens_per_s_per_accelerator": "tokens/s",
     "tokens_per_s_per_user": "tokens/s", "power_w": "W", "kept_speed_share": "1", "speedup": "1",
+    "energy_ratio": "1",
     "accepted_draft_share": "1", "cached_prompt_share": "1", "max_step_tokens": "1",
 }  # fmt: skip
 _TEXT = ("id", "source", "model", "accelerator", "weight_format", "where", "note")

@@ -76,12 +76,17 @@ def server(software):
     return next((name for word, name in _SERVERS if word in low), low)
 
 
-@functools.cache
 def seen_in_fit(column, metered=False):
     """Values of a text column among the runs that constants are fitted to; `metered`: those whose energy was."""
+    return frozenset(value for (value,) in seen_together(column, metered=metered))
+
+
+@functools.cache
+def seen_together(*columns, metered=False):
+    """What these runs have in several text columns, a tuple each."""
     tables = FITTED[:1] if metered else FITTED
     return frozenset(
-        cells.row[column]
+        tuple(cells.row[column] for column in columns)
         for name in tables
         for cells in rows(name)
         if in_fit(cells.row["software"], cells.row["anomaly"])

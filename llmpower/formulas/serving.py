@@ -249,6 +249,29 @@ def reached_bytes_per_s(reached_bandwidth_share, memory_bandwidth_bytes_per_s):
     return reached_bandwidth_share * memory_bandwidth_bytes_per_s
 
 
+def unpacking_time_s(packed_values, unpacking_instructions, flop_per_mac, n_accelerators, vector_flop_per_s):
+    """Time that software takes to widen stored values before they are multiplied. [s]
+
+    vector_flop_per_s: a multiply and an add take the place of one instruction.
+    Own derivation. Left out: instructions that have units of their own, or that run at half of this rate; values that
+    are widened again for each tile of a large batch.
+    >>> unpacking_time_s(1e9, 2.5, 2, 1, 20e12)
+    0.00025
+    """
+    return packed_values * unpacking_instructions * flop_per_mac / (n_accelerators * vector_flop_per_s)
+
+
+def unpacking_energy_j(n_accelerators, tdp_w, unpacking_tdp_share, unpacking_time_s):
+    """Energy of multiprocessors that widen stored values. [J]
+
+    unpacking_time_s: in which they do so, whether they read at the same time or not.
+    Own derivation. Left out: that they draw less where reading leaves them idle.
+    >>> unpacking_energy_j(2, 700, 0.2, 0.01)
+    2.8
+    """
+    return board_power_w(n_accelerators, unpacking_tdp_share, tdp_w) * unpacking_time_s
+
+
 def cache_time_s(batch, kv_traffic_bytes, n_accelerators, reached_bytes_per_s):
     """Time of attention over the caches of all sequences. [s]
 

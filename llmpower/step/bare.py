@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from llmpower.facts import catalog
-from llmpower.facts.catalog import energy_constant, records
+from llmpower.facts.catalog import energy_constant, part_format, records
 from llmpower.formulas import decode, efficiency, meter, serving
 from llmpower.formulas.elementwise import maximum, minimum, none
 from llmpower.ranges import Range
@@ -28,17 +28,23 @@ FITTED = "h100-sxm"
 _NETWORKS = {"8B": "llama-3.1-8b", "30B-A3B": "qwen3-30b-a3b"}
 # Rows that PyTorch's grouped product takes at once: tiles of 64, two in a cluster (`pytorch2026groupmm`).
 TILE_ROWS = 128
-# Formats that software unpacks before matrix units can multiply.
-UNPACKED = ("int4", "q4_0", "q4_k_m", "q8_0", "mxfp4")
 PRICES = ("weight_energy_j_per_byte", "cache_energy_j_per_byte")
+
+
+def unpacked(weight_format):
+    """Whether our kernels would have to widen some of the weights of a format, a record: all that are not in 8 bit."""
+    stored = [part_format(weight_format, part, True) for part in ("rest", "experts")]
+    return any(work.packed(one) and one.products_in in ("bf16", "fp4") for one in stored)
 
 
 @by_choice
 @functools.cache
 def network(model, weight_format, kv_format):
-    """Dimensions as `work.network` has them, but with the output layer kept in 16 bit and counted apart."""
+    """Dimensions as `work.network` has them, but with the output layer in 16 bit, unless a format is given for it."""
     net = SimpleNamespace(**vars(work.network(model, weight_format, kv_format)))
     wide = records("formats.csv")["bf16"].bytes_per_value
+    if weight_format.applies_to == "blocks" or "output" in weight_format.get("parts", {}):
+        return net
     net.shared_bytes += net.params_head / net.params_shared * max(0.0, wide - net.shared_bytes)
     return net
 
@@ -108,7 +114,8 @@ def _wide_share(weight_format, model):
     """Share of a token's operations with weights at 16 bit: all, or in 8 bit those of the output layer. [1]"""
     lone = model.n_experts_per_token / model.n_experts if model.n_experts else 0.0
     touched = decode.params_touched(model.params_shared, model.params_routed, lone)
-    return model.d_model * model.vocab / touched if weight_format.entity == "fp8" else 1.0
+    narrow = part_format(weight_format, "rest", True).products_in == "fp8"
+    return model.d_model * model.vocab / touched if narrow else 1.0
 
 
 def _flop_j(prices, weight_format, model):
@@ -179,7 +186,7 @@ def _of_machine(machine, weight_format):
         "sum_time_s": records("measured_points.csv")["h100-allreduce-2"].allreduce_time_s,
         "link_energy_j_per_byte": energy_constant("nvlink-4").energy_j_per_byte,
         "tile_rows": TILE_ROWS,
-        "unpacking_tdp_share": board.unpacking_w / board.tdp_w if weight_format.entity in UNPACKED else 0.0,
+        "unpacking_tdp_share": board.unpacking_w / board.tdp_w if unpacked(weight_format) else 0.0,
     }
     return found, tuple(scale * price for price in _prices(board)), "measured" if own else "scaled"
 

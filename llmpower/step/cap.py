@@ -12,6 +12,7 @@ _HALVINGS = 12
 _SLOWER = 1e-9
 _RATES = ("product_flop_per_s", "expert_peak", "drawing_peak", "block_peak")
 _TIMES = ("layer_time_s", "block_scaling_time_s")
+_VALUE_TIMES = ("unpacking_s", "expert_unpacking_s", "cache_unpacking_s")
 
 
 @shared
@@ -65,12 +66,16 @@ def clocked(unit, constants, ratio):
         setattr(u, name, ratio * getattr(u, name))
     for name in _TIMES:
         setattr(c, name, getattr(c, name) / ratio)
+    for name in _VALUE_TIMES:
+        setattr(u, name, getattr(u, name) / ratio)
     price = meter.clocked_energy_j_per_flop(1.0, c.clock_slope, maximum(ratio, c.voltage_clock_share))
     c.reached_bandwidth_share = c.reached_bandwidth_share * serving.clocked_bandwidth_share(
         ratio, c.bandwidth_clock_share
     )
     # A power while arithmetic runs is spread over its longer time; a price of an operation is not.
     c.compute_tdp_share, c.operation_tdp_share = ratio * price * c.compute_tdp_share, price * c.operation_tdp_share
+    # Multiprocessors that widen values are as busy as before.
+    c.unpacking_tdp_share = ratio * price * c.unpacking_tdp_share
     moved = serving.clocked_byte_share(price, c.chip_byte_share)
     c.weight_energy_j_per_byte, c.cache_energy_j_per_byte = (
         moved * one for one in (c.weight_energy_j_per_byte, c.cache_energy_j_per_byte)

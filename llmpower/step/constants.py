@@ -9,11 +9,11 @@ import itertools
 import math
 from types import SimpleNamespace
 
-from llmpower.facts.catalog import accelerator, constant_sets, energy_constant, records
+from llmpower.facts.catalog import accelerator, constant_sets, energy_constant, fact, records
 from llmpower.facts.claims import claim
-from llmpower.facts.runs import SERVERS, seen_in_fit
+from llmpower.facts.runs import SERVERS, seen_in_fit, seen_together
 from llmpower.facts.tables import numbers
-from llmpower.step import bare, metered
+from llmpower.step import bare, metered, served
 from llmpower.trace import Options, by_choice, either
 
 PER_SOFTWARE = ("layer_time_s", "block_scaling_time_s")
@@ -40,6 +40,8 @@ HELD_OUT = (
 )  # fmt: skip
 # What a case does not know, and the groups whose errors stand for that.
 EXAMS = {"laboratory": "source", "network": "family", "machine": "accelerator", "server": "server"}
+# What a case does not know, too, and no group can tell: it has a single case.
+UNPACKING = "unpacking"
 # The split of the fitted runs themselves.
 SEEN = "seen"
 # What is added to the name of a split where runs that contradict their neighbours count too.
@@ -75,6 +77,7 @@ def fixed():
         "waiting_tdp_share": board.clocks_up_w.central / machine.tdp_w,
         "idle_tdp_share": machine.idle_w / machine.tdp_w,
         "clock_slope": board.clock_slope,
+        "unpacking_tdp_share": board.unpacking_w / board.tdp_w,
         "chip_byte_share": board.l2_byte_j.central / board.byte_j["random bits"],
     }
     return found | measured | {"link_energy_j_per_byte": energy_constant("nvlink-4").energy_j_per_byte}
@@ -111,6 +114,8 @@ def for_machine(machine, software="vllm"):
     if machine.entity not in seen_in_fit("accelerator", metered=True):
         found |= {name: one.central for name, one in bare.held(machine).items()}
     found["reached_bandwidth_share"] = bandwidth_share(machine)
+    if own := metered.board(machine.entity):
+        found["unpacking_tdp_share"] = own.unpacking_w / own.tdp_w
     kind = "fitted" if machine.entity in seen_in_fit("accelerator") else "scaled"
     return SimpleNamespace(**found), kind
 
@@ -130,8 +135,9 @@ def errors(table="accuracy.csv"):
 
 
 def unknown(model, machine, weight_format, software):
-    """What no fitted run had of a case: names of `EXAMS`; arguments are records and the name of the software."""
-    return _named(either(_new_network(model, weight_format)), either(_new_machine(machine)), either(_any(software)))
+    """What no fitted run had of a case, by name, as in `EXAMS` and `UNPACKING`; arguments are records and a name."""
+    flags = _new_network(model, weight_format), _new_machine(machine), _any(software)
+    return _named(*map(either, (*flags, _new_unpacking(machine, weight_format))))
 
 
 @by_choice
@@ -147,14 +153,24 @@ def _new_machine(machine):
 
 
 @by_choice
+@functools.cache
+def _new_unpacking(machine, weight_format):
+    """Whether a fitted machine has to unpack a format that was fitted on others alone."""
+    together, seen = seen_together("accelerator", "weight_format"), seen_in_fit("weight_format")
+    packed = [one.entity for one in served.unpacked(machine, weight_format) if one.entity in seen]
+    known = machine.entity in seen_in_fit("accelerator") and not machine.get(served.PATHS["fp8"])
+    return known and any((machine.entity, name) not in together for name in packed)
+
+
+@by_choice
 def _any(software):
     return software is None
 
 
 @by_choice
 @functools.cache
-def _named(network, machine, server):
-    return frozenset(itertools.compress(("network", "machine", "server"), (network, machine, server)))
+def _named(*flags):
+    return frozenset(itertools.compress(("network", "machine", "server", UNPACKING), flags))
 
 
 @functools.cache
@@ -162,7 +178,7 @@ def exam_errors(missing, moe, software="vllm", marked=False):
     """Errors of the exams that stand for a case, by quantity; of mixtures of experts or dense networks.
 
     missing: what no fitted run had of it, a set of names of `EXAMS`; the range of each is added to that of an unknown
-        laboratory as an independent error.
+        laboratory as an independent error. With `UNPACKING` the range reaches the one case that was seen.
     marked: count the runs too that contradict their neighbours.
     Where most of the runs err to one side, the prediction itself is an end of the range.
     """
@@ -175,11 +191,21 @@ def exam_errors(missing, moe, software="vllm", marked=False):
             row = errors()[software, "all", quantity]
         else:
             row = errors()["laboratory" + too, group, quantity]
-            for name in missing:
+            for name in missing - {UNPACKING}:
                 row = _wider(row, errors()[name + too, group, quantity], errors()[SEEN + too, group, quantity])
+            if UNPACKING in missing:
+                row = row | _unpacked(row, quantity)
         ends = (("low_ratio", min), ("high_ratio", max))
         found[quantity] = row | {end: outer(row[end], 1.0) for end, outer in ends}
     return found
+
+
+def _unpacked(row, quantity):
+    """Ends of a row of errors that reach what was seen of a format that a machine unpacks and others do not."""
+    seen = fact("calibration.csv", "unpacking", "seen_speed_share").value
+    if quantity == "tokens_per_s":
+        return {"low_ratio": min(row["low_ratio"], seen)}
+    return {"high_ratio": max(row["high_ratio"], 1 / seen)}
 
 
 def _wider(row, other, seen):

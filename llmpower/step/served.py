@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from llmpower.facts.catalog import records
+from llmpower.facts.catalog import PARTS, part_format, records
+from llmpower.facts.runs import seen_in_fit
 from llmpower.formulas import decode, efficiency, serving
 from llmpower.formulas.elementwise import interpolate, maximum, minimum, none, positive
 from llmpower.step import metered, work
@@ -64,15 +65,69 @@ def machine(accelerator, weight_format):
     peak, fp8 = unit.dense_bf16_flop_per_s, accelerator.get("dense_fp8_flop_per_s")
     likely = peak * records("calibration.csv")["set"].dense_flop_share
     unit.product_flop_per_s = accelerator.get("reached_bf16_flop_per_s", likely)
-    if weight_format.entity == "fp8" and fp8:
+    four = fp8 and accelerator.get("dense_fp4_flop_per_s")
+    # The output layer counts as the others do: it is a small part of a large batch.
+    dense, experts = (part_format(weight_format, part, True) for part in ("rest", "experts"))
+    if dense.products_in == "fp8" and fp8:
         unit.product_flop_per_s = max(unit.product_flop_per_s, _fp8_flop_per_s(accelerator, fp8))
+    elif dense.products_in == "fp4" and four:
+        reached = four * _fp8_flop_per_s(accelerator, fp8) / fp8
+        unit.product_flop_per_s = max(unit.product_flop_per_s, reached)
     # Narrow weights are multiplied as they are where the machine has a path for them, else they are widened; an
     # operation draws what one of twice the width does, which the fitted watts of experts bear out.
-    four = fp8 and accelerator.get("dense_fp4_flop_per_s")
-    rates = {"fp8": (fp8 or peak, peak), "mxfp4": (four or peak, fp8 if four else peak)}
-    unit.expert_peak, unit.drawing_peak = rates.get(weight_format.entity, (peak, peak))
+    rates = {"fp8": (fp8 or peak, peak), "fp4": (four or peak, fp8 if four else peak)}
+    unit.expert_peak, unit.drawing_peak = rates.get(experts.products_in, (peak, peak))
     unit.block_peak = fp8 or peak
+    # Of a network without experts all weights count, even in a format for experts.
+    unit.unpacking_s, unit.unpacking_draws = unpacking(accelerator, part_format(weight_format, "rest", False))
+    unit.expert_unpacking_s, unit.expert_unpacking_draws = unpacking(accelerator, experts)
+    unit.cache_unpacking_s = unit.cache_unpacking_draws = 0.0
     return unit
+
+
+# Rate of the units that multiply weights as they are stored.
+PATHS = {"fp8": "dense_fp8_flop_per_s", "int8": "dense_int8_flop_per_s", "fp4": "dense_fp4_flop_per_s"}
+
+
+def packed(accelerator, number_format):
+    """Whether software has to widen weights of a format before a machine can multiply them; both records."""
+    return work.packed(number_format) and not accelerator.get(PATHS.get(number_format.products_in))
+
+
+def unpacked(accelerator, weight_format):
+    """Formats in which weights are stored that software has to widen, each once; both records, one may have parts."""
+    # Whether a network has experts does not matter: without them their format is that of the rest.
+    stored = [part_format(weight_format, part, True) for part in PARTS]
+    return [
+        one for one in dict.fromkeys([weight_format.get("base", weight_format), *stored]) if packed(accelerator, one)
+    ]
+
+
+def unpacking(accelerator, number_format):
+    """Time that a machine takes to widen one weight of a format, and whether it draws more meanwhile. [s], [1]
+
+    Nothing where it need not. No time where the catalog has no rate of its vector units, and no more power where fitted
+    watts hold it already.
+    """
+    if not packed(accelerator, number_format):
+        return 0.0, 0.0
+    return _unpacking(accelerator, number_format)
+
+
+@functools.cache
+def _unpacking(accelerator, number_format):
+    instructions, rate = number_format.get("unpacking_instructions", 0.0), accelerator.get("vector_flop_per_s")
+    time = serving.unpacking_time_s(1, instructions, FLOP_PER_MAC, 1, rate) if rate else 0.0
+    return time, float(number_format.entity not in seen_in_fit("weight_format", metered=True))
+
+
+@by_choice
+@functools.cache
+def cache_unpacking(accelerator, kv_format):
+    """The same of a value of a cache, which attention takes in 16 bit, or in 8 where a machine has FP8."""
+    if not work.packed(kv_format) or (kv_format.products_in == "fp8" and accelerator.get(PATHS["fp8"])):
+        return 0.0, 0.0
+    return _unpacking(accelerator, kv_format)[0], 1.0
 
 
 def _fp8_flop_per_s(accelerator, peak):
@@ -104,29 +159,34 @@ def normal_maxima(counts):
 
 
 def _read_s(n_bytes, n, bandwidth, point):
-    """Time to read weights, a part of them from the memory of the host where they do not fit. [s]"""
+    """Time to read weights, a part of them from the memory of the host where they do not fit, and if they all did. [s]"""
     if none(point.host_bandwidth_bytes_per_s):
-        return decode.memory_time_s(n_bytes, n, bandwidth)
+        time = decode.memory_time_s(n_bytes, n, bandwidth)
+        return time, time
     resident = efficiency.resident_bytes(n_bytes, point.resident_share)
     others = efficiency.host_bytes(n_bytes, resident)
-    return efficiency.split_time_s(resident, others, n * bandwidth, point.host_bandwidth_bytes_per_s)
+    time = efficiency.split_time_s(resident, others, n * bandwidth, point.host_bandwidth_bytes_per_s)
+    return time, decode.memory_time_s(n_bytes, n, bandwidth)
 
 
 def _products(net, unit, constants, n, point, decoded, tokens, attention_flop=0.0):
     """Products of a step with so many tokens, some of them decoded, the others of prompts with their attention.
 
     Times of dense and of expert layers, of memory, of arithmetic and of all arithmetic at work [s]; weights read [B],
-    operations [FLOP]. A step waits for the busiest accelerator; the work that draws power is that of all.
+    operations [FLOP]; and the time in which packed weights are read and widened [s]. A step waits for the busiest
+    accelerator; the work that draws power is that of all. Of reading and widening the shorter hides behind the longer.
     """
     c = constants
     bandwidth = serving.reached_bytes_per_s(c.reached_bandwidth_share, unit.memory_bandwidth_bytes_per_s)
     n_bytes = work.shared_weight_bytes(net)
     n_flop = decode.step_flop(tokens, decode.linear_flop(net.params_shared, FLOP_PER_MAC), 0) + attention_flop
-    memory = _read_s(n_bytes, n, bandwidth, point)
+    memory, near = _read_s(n_bytes, n, bandwidth, point)
     compute = decode.compute_time_s(n_flop, n, unit.product_flop_per_s * c.served_flop_share)
-    dense = serving.phase_time_s(memory, compute, c.overlap)
+    widened, drawn = _widened(memory, near, net.unpacked_shared, unit.unpacking_s, unit.unpacking_draws, n)
+    drawn = drawn * net.unpacked_shared / net.params_shared
+    dense = serving.phase_time_s(widened, compute, c.overlap)
     if none(net.moe):
-        return dense, 0.0, memory, compute, compute, n_bytes, n_flop
+        return dense, 0.0, memory, compute + widened - memory, compute, n_bytes, n_flop, drawn
     share = work.expert_share(net, serving.differing_tokens(tokens, c.expert_overlap_share))
     busiest = serving.busiest_share(c.imbalance, point.spread, n, net.n_experts, share)
 
@@ -135,19 +195,34 @@ def _products(net, unit, constants, n, point, decoded, tokens, attention_flop=0.
         return serving.expert_flop(net.params_routed, FLOP_PER_MAC, share, rows, padding)
 
     expert_bytes = work.expert_weight_bytes(net, share)
-    expert_memory = busiest * _read_s(expert_bytes, n, bandwidth, point)
+    expert_memory, expert_near = (busiest * one for one in _read_s(expert_bytes, n, bandwidth, point))
     written, prompts = flop(decoded, c.padding_rows), flop(tokens - decoded, 0)
     asked = (written, c.expert_flop_share, prompts, c.expert_prompt_flop_share, n)
     blocks = (flop(0, net.block_rows), unit.block_peak)
     expert_work, drawing = (
         serving.expert_compute_time_s(*asked, rate, *blocks) for rate in (unit.expert_peak, unit.drawing_peak)
     )
-    expert = serving.phase_time_s(expert_memory, busiest * expert_work, c.overlap)
+    asked = (share * net.unpacked_routed, unit.expert_unpacking_s, unit.expert_unpacking_draws, n)
+    widened_too, drawn_too = _widened(expert_memory, expert_near, busiest * asked[0], *asked[1:])
+    expert = serving.phase_time_s(widened_too, busiest * expert_work, c.overlap)
     # Beside networks with experts one without is one whose experts have no weights.
     expert = positive(net.params_routed, expert, 0.0)
     slowest, all_work = compute + busiest * expert_work, compute + drawing
-    n_bytes, n_flop = n_bytes + expert_bytes, n_flop + flop(tokens, 0)
-    return dense, expert, memory + expert_memory, slowest, all_work, n_bytes, n_flop
+    slowest = slowest + (widened - memory) + (widened_too - expert_memory)
+    n_bytes, n_flop, drawn = n_bytes + expert_bytes, n_flop + flop(tokens, 0), drawn + drawn_too / busiest
+    return dense, expert, memory + expert_memory, slowest, all_work, n_bytes, n_flop, drawn
+
+
+def _widened(memory_s, near_s, packed_values, unpacking_s, unpacking_draws, n):
+    """Time to read weights and to widen them, and how much of it draws more than reading. [s]
+
+    near_s: time to read them if none waited in the memory of the host, where nothing is widened.
+    unpacking_s: of a value on one of n accelerators.
+    """
+    if none(unpacking_s) and none(unpacking_draws):
+        return memory_s, 0.0
+    widening_s = packed_values * unpacking_s / n
+    return maximum(memory_s, widening_s), unpacking_draws * maximum(near_s, widening_s)
 
 
 def links(net, unit, constants, n, tokens, point):
@@ -220,25 +295,33 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
         parts, all_tokens, gaps = _with_prompts(net, unit, c, n, point, tokens, begun, prompt_tokens)
     else:
         parts, all_tokens, gaps = _products(net, unit, c, n, point, tokens, tokens), tokens, 0.0
-    dense, expert, memory, compute, busy, weight_bytes, weight_flop = parts
+    dense, expert, memory, compute, busy, weight_bytes, weight_flop, unpacking_s = parts
     seen = work.positions(net, context_tokens)
     cache = work.cache_traffic_bytes(net, work.cache_bytes(net, n, seen))
     bandwidth = serving.reached_bytes_per_s(c.reached_bandwidth_share, unit.memory_bandwidth_bytes_per_s)
-    cache_time = serving.cache_time_s(batch, cache, n, bandwidth)
+    cache_time = cache_read = serving.cache_time_s(batch, cache, n, bandwidth)
+    if not (none(unit.cache_unpacking_s) and none(unit.cache_unpacking_draws)):
+        # Attention widens values between its products, so that little of it hides behind reading.
+        values = batch * seen * net.kv_values * serving.cache_copies(n, net.kv_heads)
+        cache_time = cache_read + values * unit.cache_unpacking_s / n
+        unpacking_s = unpacking_s + unit.cache_unpacking_draws * cache_time
+        compute = compute + cache_time - cache_read
     attention = tokens * work.attention_flop(net, seen)
     if point.parallelism == "dp":
         # Answers without an end have no length that contexts could grow to.
         uneven = serving.length_spread(0.0 if output_tokens is math.inf else output_tokens, maximum(context_tokens, 1))
         queue = serving.busiest_queue(point.queue_spread, uneven, n, batch)
-        dense, cache_time = queue * dense, queue * cache_time
+        dense, cache_time, cache_read = queue * dense, queue * cache_time, queue * cache_read
     link_bytes, link_time = links(net, unit, c, n, all_tokens, point)
     overhead = serving.overhead_time_s(net.n_layers, c.layer_time_s, net.block_layers, c.block_scaling_time_s, gaps)
     drafts = serving.drafting_share(point.draft_tokens, net.n_layers, net.params_head, net.params_shared)
     if not none(drafts):
         drafted = _products(_without_experts(net), unit, c, n, point, batch, batch)
-        dense, memory, compute, busy, weight_bytes, weight_flop = (
+        dense, memory, compute, busy, weight_bytes, weight_flop, unpacking_s = (
             one + drafts * drafted[place]
-            for one, place in zip((dense, memory, compute, busy, weight_bytes, weight_flop), (0, 2, 3, 4, 5, 6))
+            for one, place in zip(
+                (dense, memory, compute, busy, weight_bytes, weight_flop, unpacking_s), (0, 2, 3, 4, 5, 6, 7)
+            )
         )
     overhead = overhead + point.draft_tokens * c.layer_time_s
     device = serving.device_time_s(dense, expert, cache_time, link_time, overhead)
@@ -252,7 +335,8 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
     worked = (
         decode.movement_energy_j(weight_bytes, c.weight_energy_j_per_byte),
         decode.movement_energy_j(batch * cache, c.cache_energy_j_per_byte),
-        serving.arithmetic_energy_j(n, unit.tdp_w, *arithmetic),
+        serving.arithmetic_energy_j(n, unit.tdp_w, *arithmetic)
+        + serving.unpacking_energy_j(n, unit.tdp_w, c.unpacking_tdp_share, unpacking_s),
         decode.movement_energy_j(n * link_bytes, c.link_energy_j_per_byte),
     )
     energies = (*(groups * one for one in worked), serving.static_energy_j(boards, unit.tdp_w, *asked))
@@ -261,7 +345,7 @@ def step(net, unit, constants, n_accelerators, batch, context_tokens, prompt_tok
     cut = energy / total
     kept = [cut * one for one in energies]
     parts = (dense, expert, cache_time, link_time, time - dense - expert - cache_time - link_time)
-    return Step(*parts, memory + cache_time, compute, time, *kept, total, energy)
+    return Step(*parts, memory + cache_read, compute, time, *kept, total, energy)
 
 
 def _arrays(values):

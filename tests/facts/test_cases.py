@@ -46,7 +46,9 @@ def test_numbers_are_above_zero_and_inside_their_range():
         assert all(number > 0 for number in numbers if number is not None), case.id
         assert (case.low or case.value) <= case.value <= (case.high or case.value), case.id
         assert (
-            CASE_QUANTITIES[case.quantity] != "1" or case.quantity in ("speedup", "max_step_tokens") or case.value <= 1
+            CASE_QUANTITIES[case.quantity] != "1"
+            or case.quantity in ("speedup", "max_step_tokens", "energy_ratio")
+            or case.value <= 1
         )
 
 

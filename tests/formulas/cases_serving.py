@@ -116,6 +116,22 @@ CASES = {
     "board_power_w": ({"n_accelerators": 8, "tdp_share": 0.3, "tdp_w": "700 W"}, "1.68 kW"),
     # Nine tenths of 4 TB/s.
     "reached_bytes_per_s": ({"reached_bandwidth_share": 0.9, "memory_bandwidth_bytes_per_s": "4 TB/s"}, "3.6 TB/s"),
+    # 8 billion values at 2.5 instructions are 20 G of them; 4 x 20 TFLOP/s are 4 x 10 T a second.
+    "unpacking_time_s": (
+        {
+            "packed_values": 8e9,
+            "unpacking_instructions": 2.5,
+            "flop_per_mac": "2 FLOP",
+            "n_accelerators": 4,
+            "vector_flop_per_s": "20 TFLOP/s",
+        },
+        "500 us",
+    ),
+    # 2 x 0.25 x 400 W for 10 ms.
+    "unpacking_energy_j": (
+        {"n_accelerators": 2, "tdp_w": "400 W", "unpacking_tdp_share": 0.25, "unpacking_time_s": "10 ms"},
+        "2 J",
+    ),
     # 64 x 500 MB = 32 GB, over 4 x 2 TB/s.
     "cache_time_s": (
         {"batch": 64, "kv_traffic_bytes": "500 MB", "n_accelerators": 4, "reached_bytes_per_s": "2 TB/s"},

@@ -67,6 +67,56 @@ def test_mxfp4_quantizes_only_the_experts_of_a_mixture():
     assert dense == pytest.approx(catalog.model("llama-3.1-8b").params_total * 4.25 / 8)
 
 
+def test_parts_of_a_network_have_widths_of_their_own():
+    net = catalog.model("gpt-oss-120b")
+    # 36 layers of 2,880 x 64 x (64 + 64 + 8 + 8) weights; an output layer of 201,088 x 2,880; and 116.8 billion in all.
+    attention, output = 36 * 2_880 * 64 * (2 * 64 + 2 * 8), 201_088 * 2_880
+    assert net.attention_params == attention == 955_514_880
+    rest = net.params_shared - attention - output
+    named = "bf16,experts=mxfp4,attention=fp8,output=int8,embedding=fp8"
+    step = counts("gpt-oss-120b", 1, 0, named)
+    read = attention + output + 2 * rest
+    assert step.weight_read_bytes == pytest.approx(read + net.params_routed * 4 / 128 * 4.25 / 8)
+    assert step.weight_stored_bytes == pytest.approx(read + output + net.params_routed * 4.25 / 8)
+    # What is not named has the format in front, or that of `rest`, which does not count for experts.
+    for one, width in (("fp8", 1), ("mxfp4,rest=fp8", 1), ("mxfp4", 2)):
+        assert counts("gpt-oss-120b", 1, 0, one).weight_read_bytes - net.params_routed / 32 * (
+            1 if one == "fp8" else 4.25 / 8
+        ) == pytest.approx(width * net.params_shared)
+    # A plain name with its own parts said again is the same.
+    plain, again = (counts("llama-3.1-8b", 1, 0, one) for one in ("fp8", "fp8,output=fp8,embedding=fp8,attention=fp8"))
+    assert (plain.weight_read_bytes, plain.weight_stored_bytes) == (again.weight_read_bytes, again.weight_stored_bytes)
+
+
+def test_formats_for_the_layers_between_keep_their_ends_wide():
+    # Llama-3.1-8B: 128,256 x 4,096 weights in its embedding and in its output layer, of 8,030,261,248.
+    end = 128_256 * 4_096
+    for one, bits in (("fp8-channel", 8), ("w8a16", 8), ("int4-g32", 4.625), ("nf4", 4.5), ("nvfp4", 4.5)):
+        between = (8_030_261_248 - 2 * end) * bits / 8
+        step = counts("llama-3.1-8b", 1, 0, one)
+        assert step.weight_read_bytes == pytest.approx(between + 2 * end)
+        assert step.weight_stored_bytes == pytest.approx(between + 4 * end)
+
+
+@pytest.mark.parametrize(
+    ("model", "formats", "told"),
+    [
+        ("gpt-oss-120b", ("fp8,expert=mxfp4",), "'expert': not a part of a network; those are experts, attention"),
+        ("gpt-oss-120b", ("fp8,experts=nvfp5",), "experts: no format is called 'nvfp5'"),
+        ("gpt-oss-120b", ("fp9,experts=fp8",), "no format is called 'fp9'"),
+        ("llama-3.1-8b", ("fp8,experts=mxfp4",), "experts of llama-3.1-8b: it has none; allowed are attention, output"),
+        ("llama-3.2-1b", ("fp8,embedding=bf16",), "it is the output layer, so name that"),
+        ("nemotron-nano-9b-v2", ("fp8,attention=bf16",), "the catalog does not count it apart"),
+        ("llama-3.1-8b", ("bf16", "fp8,output=bf16"), "kv_format: got 'fp8,output=bf16'; a cache has no parts"),
+        ("llama-3.1-8b", ("fp8,output=bf16,output=fp8",), "one of its values is given twice"),
+    ],
+)
+def test_a_part_that_is_not_there_is_one_clear_message(model, formats, told):
+    with pytest.raises(ParameterError) as caught:
+        llmpower.estimate(model, "h100-sxm", **dict(zip(("weight_format", "kv_format"), formats)))
+    assert len(caught.value.problems) == 1 and told in str(caught.value)
+
+
 def test_llama_405b_in_8_bits_keeps_some_weights_wide():
     # In 16 bit stay attention, 126 x (2 x 16,384 x 16,384 + 2 x 16,384 x 1,024) = 71,873,593,344 weights, the first
     # and the last layer, 2 x 3 x 16,384 x 53,248 = 5,234,491,392, and the output, 128,256 x 16,384 = 2,101,346,304.
@@ -145,7 +195,7 @@ FORMATS = catalog.names("format")
 # With a joule for each byte, and the rating for operations at the peak rate, the energies of a forecast are counts.
 UNIT_PRICES = {
     "weight_energy_j_per_byte": 1.0, "cache_energy_j_per_byte": 1.0, "operation_tdp_share": 1.0,
-    "compute_tdp_share": 0.0, "plateau_tdp_share": math.inf,
+    "compute_tdp_share": 0.0, "unpacking_tdp_share": 0.0, "plateau_tdp_share": math.inf,
     # A bound knows of no tokens that choose the same experts.
     "expert_overlap_share": 0.0,
 }  # fmt: skip
