@@ -292,6 +292,7 @@ _SUCH_AS = {
     "model": "llama-3.1-70b, Qwen3-32B or path/to/config.json",
     "accelerator": "h100-sxm, B200, h100-sxm,tdp_w=350 or my.yml",
 }
+_PARTS = "fp8,experts=nvfp4,output=bf16"
 # What counts where nothing is given and the signature has no value for it.
 _UNLESS_GIVEN = {
     "prompt_tokens": "500 where no length is given, else none",
@@ -374,7 +375,10 @@ def _allowed(quantity):
     if quantity.type == "choice":
         return str, "|".join(quantity.choices), quantity.help
     if quantity.type == "format":
-        return str, "FORMAT", f"{quantity.help} [{', '.join(catalog.names('format'))}]"
+        parts = f"; behind it others for {', '.join(catalog.PARTS)}, as in {_PARTS}" * (
+            quantity.name == "weight_format"
+        )
+        return str, "FORMAT", f"{quantity.help}{parts} [{', '.join(catalog.names('format'))}]"
     unit = "" if quantity.unit == "1" else f" {quantity.unit}"
     span = f"[{quantity.low:,.12g} to {quantity.high:,.12g}{unit}]"
     return _number, "N" if quantity.type == "int" else "X", f"{quantity.help} {span}"

@@ -159,7 +159,7 @@ def normal_maxima(counts):
 
 
 def _read_s(n_bytes, n, bandwidth, point):
-    """Time to read weights, a part of them from the memory of the host where they do not fit, and if they all did. [s]"""
+    """Time to read weights, some of them from the memory of the host where they do not fit, and if all did. [s]"""
     if none(point.host_bandwidth_bytes_per_s):
         time = decode.memory_time_s(n_bytes, n, bandwidth)
         return time, time
