@@ -313,8 +313,8 @@ def test_a_cap_and_ties_are_told_by_the_estimator():
     says(usual, "are split between two memories", "bends down where the model outgrows it", "so it slows the step")
     # The table of expected energies and the sentence below it are one estimate.
     run = {"context_tokens": 4096, "weight_format": "q4_k_m", "software": "vllm"}
-    one = llmpower.estimate("qwen3-4b", "rtx-4060-laptop", **run)
-    assert usual.numbers["least_first"] == pytest.approx(one.j_per_token, rel=1e-9)
+    each = [llmpower.estimate("qwen3-4b", name, **run).j_per_token for name in ("rtx-4060-laptop", "m4", "h100-sxm")]
+    assert usual.numbers["least_first"] == pytest.approx(min(each), rel=1e-9)
     # An answer: 500 tokens at 30.1 W and 20.89 tokens/s, and at 0.071348 J with the server and the site.
     site = usual.numbers["site_factor"]
     assert usual.numbers["home_over"] == pytest.approx(30.1 / 20.89 / (0.071348 * site), rel=1e-4) and 1.5 < site < 2
@@ -322,8 +322,10 @@ def test_a_cap_and_ties_are_told_by_the_estimator():
     assert usual.numbers["int4_j"] == pytest.approx(497.90 / 300.153, rel=1e-4)
     assert usual.numbers["alone_int4"] == pytest.approx(1.4685e12, rel=1e-3)
     # Q4_0 has 18 bytes for 32 values: 4.5 bits; 65 W at 40 tokens/s are 1.625 J.
-    assert usual.numbers["laptop_j"] == pytest.approx(1.625) and 0.2 < usual.numbers["off_least"] < 0.23
-    says(usual, "3 of 5 lie above", "does not decide who is ahead", unlike=["probably ahead", "that is a floor"])
+    assert usual.numbers["laptop_j"] == pytest.approx(1.625)
+    # What unpacking draws is counted: 1.79 J on the laptop are a tenth too much, and without it 1.29 a fifth too little.
+    assert -0.15 < usual.numbers["off_least"] < 0 < usual.numbers["off_int4"] < 0.25
+    says(usual, "2 of 5 lie above", "does not decide who is ahead", unlike=["probably ahead", "that is a floor"])
     says(read("tokens-per-watt", weight_format="bf16"), unlike=["so they do not say how far"])
     alone = read("tokens-per-watt", devices="rtx-4060", power_cap_w=500.0)
     says(
