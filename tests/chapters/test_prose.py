@@ -323,7 +323,7 @@ def test_a_cap_and_ties_are_told_by_the_estimator():
     assert usual.numbers["alone_int4"] == pytest.approx(1.4685e12, rel=1e-3)
     # Q4_0 has 18 bytes for 32 values: 4.5 bits; 65 W at 40 tokens/s are 1.625 J.
     assert usual.numbers["laptop_j"] == pytest.approx(1.625)
-    # What unpacking draws is counted: 1.79 J on the laptop are a tenth too much, and without it 1.29 a fifth too little.
+    # What unpacking draws is counted: 1.79 J on the laptop are a tenth too much, 1.29 without it a fifth too little.
     assert -0.15 < usual.numbers["off_least"] < 0 < usual.numbers["off_int4"] < 0.25
     says(usual, "2 of 5 lie above", "does not decide who is ahead", unlike=["probably ahead", "that is a floor"])
     says(read("tokens-per-watt", weight_format="bf16"), unlike=["so they do not say how far"])
