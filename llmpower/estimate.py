@@ -706,7 +706,7 @@ def _of_formats(case):
 def _unpacking(case):
     """What unpacking of weights adds to an estimate, in words."""
     if case.software == "eager":
-        return "every layer starts more kernels, as NF4 does; other formats may start fewer"
+        return "every layer starts more kernels, as many as with NF4; other formats may start fewer"
     shares = [
         served.unpacking(case.accelerator, one)[1] for one in served.unpacked(case.accelerator, case.weight_format)
     ]

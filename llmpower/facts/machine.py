@@ -11,8 +11,8 @@ from llmpower.facts.units import UNITS
 # What a machine may have, and what it must have.
 _KNOWN = (
     "memory_bytes", "memory_bandwidth_bytes_per_s", "tdp_w", "idle_w", "dense_bf16_flop_per_s", "dense_fp8_flop_per_s",
-    "dense_int8_flop_per_s", "dense_fp4_flop_per_s", "link_bytes_per_s", "bus_bytes_per_s", "network_bytes_per_s",
-    "accelerators_per_server", "reached_bf16_flop_per_s", "reached_bytes_per_s",
+    "dense_int8_flop_per_s", "dense_fp4_flop_per_s", "vector_flop_per_s", "link_bytes_per_s", "bus_bytes_per_s",
+    "network_bytes_per_s", "accelerators_per_server", "reached_bf16_flop_per_s", "reached_bytes_per_s",
 )  # fmt: skip
 NEEDED = _KNOWN[:3]
 _MOST_BYTES = 100_000
