@@ -54,7 +54,7 @@ SPEEDS = {
     # others in the memory of the processor, whose 480 GB are read at 384 GB/s at most.
     "70B on a GH200": (
         ("llama-3-70b", "gh200,memory_bytes=61.4 GB", 1, 1, 100, 200),
-        {"software": "vllm", "host_bandwidth_bytes_per_s": 384e9},
+        {"software": "vllm", "host_bandwidth_bytes_per_s": 384e9, "memory_share": 1},
         4.1,
     ),
     "prompts of DeepSeek-V3": (
