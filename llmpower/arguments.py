@@ -9,11 +9,13 @@ from llmpower.facts import catalog
 from llmpower.facts.quantities import quantities
 from llmpower.trace import traced
 
+# What somebody measured of a case, and at which batch.
+MEASURED = ("measured_tokens_per_s", "measured_power_w", "measured_batch")
 # Numbers of a case, in its order; those that may be left out are None then.
 NUMBERS = (
     "n_accelerators", "batch", "prompt_tokens", "output_tokens", "context_tokens", "cached_prompt_share",
     "draft_tokens", "accepted_tokens", "max_step_tokens", "power_cap_w", "accelerators_per_server", "link_bytes_per_s",
-    "network_bytes_per_s", "host_bandwidth_bytes_per_s", "memory_share",
+    "network_bytes_per_s", "host_bandwidth_bytes_per_s", "memory_share", *MEASURED,
 )  # fmt: skip
 
 

@@ -314,6 +314,9 @@ _UNLESS_GIVEN = {
     "queries_per_day": "what --users-at-once needs",
     "users_at_once": "what --queries-per-day needs",
     "batch": "the largest that keeps --tokens-per-s-per-user and --most-first-token-s",
+    "measured_tokens_per_s": "nothing measured",
+    "measured_power_w": "nothing measured",
+    "measured_batch": "the batch that is asked",
     "tokens_per_s_per_user": "what --batch gives",
     "most_first_token_s": "no limit",
     "n_accelerators": "of those that divide heads and fill servers evenly the cheapest that keeps limits of a user, "

@@ -16,6 +16,7 @@ from llmpower.step import bare, constants, served
 from llmpower.step import case as cases
 from llmpower.step.cap import capped
 from llmpower.step.case import Case
+from llmpower.step.own import Own, measured
 from llmpower.step.point import point
 from llmpower.step.work import (
     attention_flop,
@@ -70,18 +71,22 @@ class Estimate:
     missing_bytes: float
     host: Host
     form: tuple = field(repr=False)
+    own: Own | None = None
 
     @property
     def notes(self):
         """What was assumed, and what is not known, in words."""
-        own = (*self.case.model.get("assumed", ()), *self.case.accelerator.get("assumed", ()))
-        return (*own, *self.case.assumed, *_spilled(self), *_left_out(self.case, self.calibration))
+        assumed = (*self.case.model.get("assumed", ()), *self.case.accelerator.get("assumed", ()))
+        told = [_told(self)] if self.own else []
+        return (*assumed, *self.case.assumed, *told, *_spilled(self), *_left_out(self.case, self.calibration))
 
     @property
     def spans(self):
         """Errors of the exam that stands for this case, by quantity, such as measured over predicted at both ends."""
         case = self.case
         found = _exam(case.model, case.accelerator, case.weight_format, case.software)
+        if self.own:
+            return self.own.spans(found, self.batch, _has_experts(case.model))
         eager = by_choice(lambda name: name == "eager")(case.software)
         if traced(eager):
             wide = self._over_hosts(found)
@@ -94,7 +99,7 @@ class Estimate:
     @property
     def spans_marked(self):
         """`spans` with the runs too that contradict their neighbours; None for software that has none."""
-        if self.software not in (None, *SERVERS):
+        if self.own or self.software not in (None, *SERVERS):
             return None
         case = self.case
         return _exam(case.model, case.accelerator, case.weight_format, case.software, marked=True)
@@ -122,7 +127,8 @@ class Estimate:
     @functools.cached_property
     def step(self):
         """Times and energies of a step by part, whether it fits or not. `served.Step`"""
-        return served.sweep(*self.form)
+        found = served.sweep(*self.form)
+        return self.own.applied(found, self.batch) if self.own else found
 
     @functools.cached_property
     def step_s(self):
@@ -233,7 +239,7 @@ class Estimate:
         read = done.linear_flop + attention_flop(net, positions(net, case.prefilled_tokens / 2))
         flop = decode.step_flop(self._written, done.flop, prompts * read)
         least_s = {
-            "bandwidth": self.step.memory_time_s * fitted.reached_bandwidth_share,
+            "bandwidth": served.sweep(*self.form).memory_time_s * fitted.reached_bandwidth_share,
             "arithmetic": decode.compute_time_s(flop, n, unit.dense_bf16_flop_per_s),
         }
         return {name: time_s / self.step_s for name, time_s in least_s.items()}
@@ -312,14 +318,16 @@ class Estimate:
         return datacenter.facility_power_w(board_power_w + self.host.power_w[end], self.host.pue[end])
 
     def _ends(self, name, end):
-        energy, speed = self.spans["j_per_token"][f"{name}_ratio"], self.spans["tokens_per_s"][f"{name}_ratio"]
+        spans = self.spans
+        energy, speed = spans["j_per_token"][f"{name}_ratio"], spans["tokens_per_s"][f"{name}_ratio"]
         board = self._board_power_w / self.tokens_per_s
         host = self.host.power_w[end] / self.tokens_per_s
-        # Speed and energy err together, so their ends are not multiplied; power gets the range of the energy, up to
-        # the rating or the cap.
+        # Speed and energy err together, so their ends are not multiplied; power gets the range of the energy unless
+        # it has its own, up to the rating or the cap.
         most = minimum(self.form[2].tdp_w, self.case.power_cap_w)
         most = maximum(serving.board_power_w(self.n_accelerators, 1, most), self._board_power_w)
-        power = minimum(energy * self._board_power_w, most)
+        more = spans["power_w"][f"{name}_ratio"] if "power_w" in spans else energy
+        power = minimum(more * self._board_power_w, most)
         return Ends(self.host.pue[end] * (energy * board + host), speed * self.tokens_per_s, self._outside(power, end))
 
     def __getattr__(self, name):
@@ -501,6 +509,9 @@ def estimate(
     network_bytes_per_s=None,
     host_bandwidth_bytes_per_s=None,
     memory_share=None,
+    measured_tokens_per_s=None,
+    measured_power_w=None,
+    measured_batch=None,
 ):
     """Predict speed, power and energy of a model on a machine, as an `Estimate`; counts of tokens may be arrays.
 
@@ -532,6 +543,9 @@ def estimate(
     weights that do not fit lie there, and are read from there. [B/s]
     memory_share: share of the memory that weights and caches may take, which servers call GPU memory utilization; as
     in data/ where it is not given, all of it under llama.cpp and without a server. [1]
+    measured_tokens_per_s, measured_power_w: what you measured of this very case, or of it at another `measured_batch`:
+    output tokens of all sequences together, and power of all accelerators together, without host or site. Times and
+    energies follow it, at other batches by less, and the range is that of runs of which another batch was known.
 
     Wrong arguments raise one `ParameterError` with every problem, what is allowed, and the unit. A run that does not
     fit raises one too; in arrays it is NaN, and `fits` is False.
@@ -630,7 +644,13 @@ def expect(case, boundary="accelerators"):
         step = functools.partial(capped, step, case.power_cap_w)
     # What just fits, fits.
     fitting = missing <= 0 if not traced(missing) else positive(maximum(missing, lacking(case, n)), 0.0, 1.0)
-    return Estimate(case, boundary, kind, fitting, missing, host, (step, net, unit, fitted, *run))
+    found = Estimate(case, boundary, kind, fitting, missing, host, (step, net, unit, fitted, *run))
+    given = case.measured_tokens_per_s, case.measured_power_w
+    if given == (None, None):
+        return found
+    batch = case.batch if case.measured_batch is None else case.measured_batch
+    at = expect(replace(case, batch=batch, measured_tokens_per_s=None, measured_power_w=None))
+    return replace(found, own=measured(at.step, at._written, batch, *given))
 
 
 def forms(case):
@@ -726,6 +746,28 @@ def _spilled(found):
             f"{size / 1e9:,.3g} GB of the weights do not fit and are read from the host at {rate / 1e9:,.3g} GB/s"
         )
         yield f"{from_host}, as no fitted run did; watts of the host are in the boundary of the server alone"
+
+
+def _told(found):
+    """What a measurement of one's own changes, and whether it is one of this case."""
+    case, own = found.case, found.own
+    at = f"at batch {own.batch:,.6g}"
+    usual = _exam(case.model, case.accelerator, case.weight_format, case.software)
+    given = {
+        "tokens/s": (case.measured_tokens_per_s, 1 / own.time_ratio, usual["tokens_per_s"]),
+        "W": (case.measured_power_w, (own.energy_ratio or 1) / own.time_ratio, usual["j_per_token"]),
+    }
+    told, far = [], []
+    for unit, (value, ratio, row) in given.items():
+        if value is None:
+            continue
+        told.append(f"{value:,.4g} {unit}, {ratio:.2f} times what was predicted")
+        if not row["low_ratio"] ** 2 <= ratio <= row["high_ratio"] ** 2:
+            far.append(unit)
+    told = f"measured {at}: {' and '.join(told)}; times and energies follow it, at other batches by less"
+    if far:
+        told += f"; the {' and '.join(far)} lie beyond twice the range of such predictions: is it the same case?"
+    return told
 
 
 def check_cap(found):

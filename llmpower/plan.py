@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import NamedTuple
 
 from llmpower import service
-from llmpower.arguments import Check, ParameterError
+from llmpower.arguments import MEASURED, Check, ParameterError
 from llmpower.estimate import (
     USUAL_LENGTHS,
     Estimate,
@@ -203,6 +203,9 @@ def plan(
     most_first_token_s=None,
     users_at_once=None,
     pools=1,
+    measured_tokens_per_s=None,
+    measured_power_w=None,
+    measured_batch=None,
 ):
     """Machines, power, energy, money, carbon dioxide and water of a service, from its queries a day.
 
@@ -246,6 +249,8 @@ def plan(
     pools : int
         2 for accelerators of their own that read prompts, apart from those that write answers (disaggregated prefill);
         speed, batch and `n_accelerators` are then those of answers, `most_first_token_s` is of prompts. [1]
+    measured_tokens_per_s, measured_power_w, measured_batch : float, optional
+        As for `estimate`, of a copy; `n_accelerators` says on how many it was measured. [1/s], [W], [1]
 
     Returns
     -------
@@ -399,6 +404,11 @@ def _checked(given, used, fills=None):
     if ("batch" in given) == limited and not (fills or traced(given.get("batch"))):
         which = "give one of them, how many sequences run together or how quick each must be; most_first_token_s does"
         check.wrong("batch, tokens_per_s_per_user", f"{which} as well")
+    if given.keys() & set(MEASURED):
+        if "n_accelerators" not in given:
+            check.wrong("n_accelerators", "got None; give the accelerators of the copy that was measured [1]")
+        if "batch" not in given and "measured_batch" not in given:
+            check.wrong("measured_batch", "got None; give the batch of the copy that was measured [1]")
     copy = {name: used[name] for name in _OF_A_COPY if name in used and name not in wrong}
     if not limited and "batch" in given and "batch" not in wrong:
         copy["batch"] = given["batch"]

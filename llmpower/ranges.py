@@ -106,8 +106,9 @@ def elasticities(estimate, quantity="j_per_token"):
     """
     from llmpower.symbolic import elasticity
 
-    # A cap is met by halving a span of clocks, which has no formula to differentiate.
-    slope = elasticity if math.isinf(estimate.case.power_cap_w) else _difference
+    # A cap is met by halving a span of clocks, which has no formula to differentiate, and a measurement has a kink.
+    plain = math.isinf(estimate.case.power_cap_w) and not estimate.own
+    slope = elasticity if plain else _difference
     found = {
         name: slope(lambda x, name=name: getattr(estimate.vary(**{name: x}), quantity), name, value)
         for name, value in estimate.inputs.items()

@@ -231,6 +231,9 @@ def _kind(found):
         turns = "batches and formats left out in turn"
         by = "by constants of a dense one" if found.case.model.n_experts else turns
         return f"our own, {nets} on H100 boards, {by}"
+    if found.own:
+        known = f"by constants that saw no run of their laboratory, and by one of their own with {found.own.kind}"
+        return f"{nets} at another batch, {known}; far from it as without it"
     if found.software == "llama.cpp":
         return "networks on desktop cards and one A100, by constants set by hand"
     missing = [_UNKNOWN[name] for name in _UNKNOWN if name in found.unknown]
@@ -253,6 +256,8 @@ def _operating(found):
 
 def _ends(found):
     """What low and high are."""
+    if found.own:
+        return "low and high: eight in ten of runs lay between them of which another batch, or a repeat, was known"
     if found.software == "eager":
         return "low and high: errors of servers and the span of hosts, added as independent; no run tests the sum"
     if "unpacking" in found.unknown:
@@ -268,7 +273,7 @@ def _page(found, run, *blocks):
     case = [_copy(found), f"{found.weight_format} weights, {found.kv_format} cache{cut}", *run, *_operating(found)]
     case.append(f"software: {_SOFTWARE[found.software]}")
     case.append(f"boundary: {_BOUNDARY[found.boundary]}; a token is an output token")
-    names = {"j_per_token": "energy per token", "tokens_per_s": "tokens/s"}
+    names = {"j_per_token": "energy per token", "tokens_per_s": "tokens/s", "power_w": "power"}
     spans = {f"{names[name]}, {one['n']:.0f} runs": one for name, one in found.spans.items()}
     runs = f"measured runs of {_kind(found)}"
     errors = _wrapped(f"error seen in validation, on {runs}; all exams: {HOW_SURE}", 0)

@@ -20,7 +20,7 @@ from llmpower.facts import catalog, tables
 from llmpower.facts.runs import FITTED, SERVERS, server
 from llmpower.formulas import decode, efficiency, of, serving
 from llmpower.formulas.elementwise import minimum, positive
-from llmpower.step import bare, constants, served
+from llmpower.step import bare, constants, own, served
 from llmpower.step.case import case
 from llmpower.step.roof import ceilings, has_roof, rates, roof
 from llmpower.step.spill import deliver
@@ -566,6 +566,71 @@ def _accuracy():
     # Nobody metered these alone, so a joule is taken to miss by as much as a second.
     for quantity, some in (("tokens_per_s", errors), ("j_per_token", -errors / (1 + errors))):
         yield fit.accuracy_row("llama.cpp", "all", quantity, some)
+    yield from _carried_rows()
+
+
+_SET_UP = (
+    "source", "server", "software", "published_model", "weight_format", "accelerator", "n_accelerators",
+    "expert_parallel", "task", "prompt_tokens",
+)  # fmt: skip
+
+
+def carried(what="source"):
+    """Pairs of runs of one set-up at two batches: errors at the second where the first was measured.
+
+    what: one of `constants.HELD_OUT`, without which the constants behind both predictions were fitted.
+    A row is a pair, or a run with itself (`same`): `id`, `moe`, `apart`, how many times larger one batch is, and, for
+    each of `own.SPEED`, `POWER` and `BOTH`, the errors of energy, speed and power, predicted over measured less one,
+    in columns such as ``"power measured, j_per_token"``. [1]
+    """
+    table = held_out(what, metered=False)
+    table = table[table["anomaly"] == ""].fillna({"expert_parallel": 1})
+    table = table.merge(_static_shares(), on="id")
+    pairs = table.merge(table, on=_SET_UP, suffixes=("", "_known"))
+    pairs = pairs[(pairs["output_tokens"] / pairs["output_tokens_known"] - 1).abs() < _SAME_CONTEXT]
+    apart = np.maximum(pairs["batch"] / pairs["batch_known"], pairs["batch_known"] / pairs["batch"])
+    # What the first run says of the second: time and energy of a step, measured over predicted.
+    time, energy = 1 + pairs["speed_error_known"], 1 / (1 + pairs["energy_error_known"])
+    longer, more, power = (
+        serving.carried_ratio(one, pairs["batch"], pairs["batch_known"], own.half_kept_ratio())
+        for one in (time, energy, energy / time)
+    )
+    work = {own.SPEED: 1 + pairs["static"] * (longer - 1), own.POWER: power, own.BOTH: more}
+    found = pairs[["id", "moe", "source"]].assign(apart=apart, same=pairs["id"] == pairs["id_known"])
+    for kind, joules in work.items():
+        energy, speed = joules * (1 + pairs["energy_error"]), (1 + pairs["speed_error"])
+        speed = speed / (1 if kind == own.POWER else longer)
+        for name, ratio in (("j_per_token", energy), ("tokens_per_s", speed), ("power_w", energy * speed)):
+            found[f"{kind}, {name}"] = ratio - 1
+    return found
+
+
+def _static_shares():
+    """Share of a step's energy that flows whatever the work, of each run by the constants as they stand. [1]"""
+    runs, values = fit.serving_runs(anomalies=True), _as_they_stand()
+    found = np.empty(len(runs))
+    for place, servers, net, unit, run in runs.parts():
+        one = fit.step_of(values, servers, net, unit, run)
+        found[place] = one.static_j / one.energy_j
+    return pandas.DataFrame({"id": runs.columns["id"], "static": found})
+
+
+def _carried_rows():
+    """Rows of ``data/accuracy.csv`` for measurements of one's own, by what was measured and how far away."""
+    table, least = carried(), 0.0
+    for most, band in own.BANDS.items():
+        some = table[(table["apart"] > least) & (table["apart"] <= most)]
+        for kind, quantities in own.NARROWS.items():
+            for quantity in quantities:
+                # At its own batch only a repeat tells how sure a measured value is; what was not measured, the run.
+                own_run = not least and quantity not in own.MEASURES[kind]
+                errors = some[some["same"] == own_run]
+                groups = [("all", errors)]
+                if least:
+                    groups += [("dense", errors[~errors["moe"]]), ("moe", errors[errors["moe"]])]
+                for group, these in groups:
+                    yield fit.accuracy_row(f"{kind}, {band}", group, quantity, these[f"{kind}, {quantity}"].to_numpy())
+        least = most
 
 
 def _desktop():

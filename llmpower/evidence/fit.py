@@ -129,9 +129,7 @@ class Runs:
         count = sum(len(place) for place, *_ in parts)
         time, energy = np.empty(count), np.empty(count)
         for place, servers, net, unit, run in parts:
-            own = {name: _by_server(servers, values[name]) for name in PER_SOFTWARE}
-            own["reached_bandwidth_share"] = values["reached_bandwidth_share"] * unit.bandwidth_ratio
-            found = served.step(net, unit, SimpleNamespace(**{**values, **own}), *run)
+            found = step_of(values, servers, net, unit, run)
             time[place], energy[place] = found.time_s, found.energy_j
         return time, energy
 
@@ -141,6 +139,13 @@ class Runs:
         time, energy = self.predict(values, self.parts(chosen))
         batch, joules, rate = (self.columns[name][chosen] for name in ("batch", "j_per_token", "tokens_per_s"))
         return energy / batch / joules - 1, batch / time / rate - 1
+
+
+def step_of(values, servers, net, unit, run):
+    """The steps of a part of `Runs.parts`, a `served.Step`, given constants by name."""
+    own = {name: _by_server(servers, values[name]) for name in PER_SOFTWARE}
+    own["reached_bandwidth_share"] = values["reached_bandwidth_share"] * unit.bandwidth_ratio
+    return served.step(net, unit, SimpleNamespace(**{**values, **own}), *run)
 
 
 def _by_server(servers, values):

@@ -4,7 +4,7 @@ The bound of `decode` says how fast a step can be; these say how long it takes
 and what the boards draw meanwhile, with constants fitted to measurements.
 """
 
-from llmpower.formulas.elementwise import maximum, minimum, sqrt
+from llmpower.formulas.elementwise import exp, log, maximum, minimum, sqrt
 
 
 def tokens_written(batch, accepted_tokens):
@@ -462,6 +462,20 @@ def clocked_byte_share(clocked_price, chip_byte_share):
     0.9
     """
     return 1 - chip_byte_share * (1 - clocked_price)
+
+
+def carried_ratio(measured_ratio, batch, measured_batch, half_kept_ratio):
+    """What a measurement at one batch multiplies a prediction at another one with. [1]
+
+    measured_ratio: measured over predicted, at `measured_batch`.
+    half_kept_ratio: where a batch is so many times larger or smaller, half of the logarithm of that ratio is left.
+    Own derivation: what binds a step changes with the batch, and with it what a prediction errs by. Left out: that some
+    errors, such as those of the bandwidth reached, stay.
+    >>> carried_ratio(0.81, 8, 8, 4), carried_ratio(0.81, 2, 8, 4)
+    (0.81, 0.9)
+    """
+    apart = log(maximum(batch / measured_batch, measured_batch / batch))
+    return exp(log(measured_ratio) * exp(-log(2.0) * apart / log(half_kept_ratio)))
 
 
 def clocked_static_share(static_tdp_share, idle_tdp_share, clock_ratio, clocked_price):

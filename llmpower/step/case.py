@@ -4,7 +4,7 @@ import functools
 import math
 from dataclasses import dataclass
 
-from llmpower.arguments import NUMBERS, Check, largest
+from llmpower.arguments import MEASURED, NUMBERS, Check, largest
 from llmpower.facts import catalog
 from llmpower.facts.catalog import fact
 from llmpower.formulas import datacenter, meter, serving
@@ -47,6 +47,9 @@ class Case:
     network_bytes_per_s: float = math.inf
     host_bandwidth_bytes_per_s: float = 0.0
     memory_share: float = 1.0
+    measured_tokens_per_s: float | None = None
+    measured_power_w: float | None = None
+    measured_batch: float | None = None
 
     @property
     def prefilled_tokens(self):
@@ -78,6 +81,9 @@ def case(
     network_bytes_per_s=None,
     host_bandwidth_bytes_per_s=None,
     memory_share=None,
+    measured_tokens_per_s=None,
+    measured_power_w=None,
+    measured_batch=None,
     check=None,
 ):
     """A case from what people type, as `llmpower.estimate` takes it; `ParameterError` with every problem at once.
@@ -240,12 +246,26 @@ def _check_point(check, numbers, software, parallelism):
     if not (draft is None or most is None) and largest(draft + 1 - most) > 0:
         shown = f"got {most:g}; a sequence sends {largest(draft) + 1:g}, allowed is from that up [count]"
         check.wrong("max_step_tokens", shown)
+    _check_measured(check, numbers)
     if software == "bare":
         for name in ("draft_tokens", "power_cap_w", "host_bandwidth_bytes_per_s"):
             if numbers[name] is not None and largest(numbers[name]) > 0:
                 check.wrong(name, "no step without a server was measured so; allowed is to leave it out")
         if parallelism in ("dp", "pp"):
             check.wrong("parallelism", f"got {parallelism!r}; without a server allowed is tp, ep")
+
+
+def _check_measured(check, numbers):
+    """Whether a measurement is of one case, whose batch is known."""
+    *measured, at = (numbers[name] for name in MEASURED)
+    if measured == [None, None]:
+        if at is not None:
+            check.wrong("measured_batch", f"got {at:g}; give measured_tokens_per_s or measured_power_w with it")
+        return
+    if several := [name for name, one in numbers.items() if hasattr(one, "shape") and name != "batch"]:
+        check.wrong(", ".join(several), "got several values; a measurement is of one, allowed is only batch to vary")
+    if at is None and hasattr(numbers["batch"], "shape"):
+        check.wrong("measured_batch", "got None; give the batch that was measured, as several are asked for [1]")
 
 
 def _context(prompt, output, context):
