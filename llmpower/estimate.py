@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from llmpower.arguments import NUMBERS, Check, ParameterError, largest
 from llmpower.facts.catalog import fact, records
 from llmpower.facts.runs import SERVERS
+from llmpower.facts.stand_ins import STAND_IN, at_end, completed
 from llmpower.facts.units import to_si
 from llmpower.formulas import datacenter, decode, efficiency, meter, serving
 from llmpower.formulas.elementwise import exp, log, maximum, minimum, none, positive, sqrt
@@ -80,11 +81,11 @@ class Estimate:
         told = [_told(self)] if self.own else []
         return (*assumed, *self.case.assumed, *told, *_spilled(self), *_left_out(self.case, self.calibration))
 
-    @property
+    @functools.cached_property
     def spans(self):
         """Errors of the exam that stands for this case, by quantity, such as measured over predicted at both ends."""
         case = self.case
-        found = _exam(case.model, case.accelerator, case.weight_format, case.software)
+        found = self._over_stand_ins(_exam(case.model, case.accelerator, case.weight_format, case.software))
         if self.own:
             return self.own.spans(found, self.batch, _has_experts(case.model))
         eager = by_choice(lambda name: name == "eager")(case.software)
@@ -107,14 +108,27 @@ class Estimate:
     def _over_hosts(self, spans):
         """Errors with the span of hosts added, as of independent doubts."""
         ends = constants.host_ends(self.form[3])
-        quick, slow = (self.vary(**{name: pair[end] for name, pair in ends.items()}).step for end in (0, 1))
-        more = {"tokens_per_s": (self.step.time_s / slow.time_s, self.step.time_s / quick.time_s)}
-        more["j_per_token"] = (quick.energy_j / self.step.energy_j, slow.energy_j / self.step.energy_j)
-        found = {}
+        return self._wider(spans, [self.vary(**{name: pair[end] for name, pair in ends.items()}) for end in (0, 1)])
+
+    def _over_stand_ins(self, spans):
+        """Errors with what stands in for facts of the machine at its ends, each as an independent doubt."""
+        plain = replace(self.case, measured_tokens_per_s=None, measured_power_w=None)
+        for quantity in STAND_IN:
+            machines = [at_end(plain.accelerator, quantity, end) for end in (0, 2)]
+            if traced(*machines) or machines[0] is not machines[1]:
+                spans = self._wider(spans, [expect(replace(plain, accelerator=one)) for one in machines])
+        return spans
+
+    def _wider(self, spans, others):
+        """Errors with what the same run takes elsewhere, as of an independent doubt."""
+        mine, steps, found = served.sweep(*self.form), [one.step for one in others], {}
+        more = {"tokens_per_s": [mine.time_s / one.time_s for one in steps]}
+        more["j_per_token"] = [one.energy_j / mine.energy_j for one in steps]
         for name, row in spans.items():
-            low, high = (log(one) for one in more[name])
-            low = exp(-sqrt(log(row["low_ratio"]) ** 2 + minimum(low, 0.0) ** 2))
-            high = exp(sqrt(log(row["high_ratio"]) ** 2 + maximum(high, 0.0) ** 2))
+            logs = [log(one) for one in more[name]]
+            low, high = (functools.reduce(outer, logs, 0.0) for outer in (minimum, maximum))
+            low = exp(-sqrt(log(row["low_ratio"]) ** 2 + low**2))
+            high = exp(sqrt(log(row["high_ratio"]) ** 2 + high**2))
             found[name] = row | {"low_ratio": low, "high_ratio": high}
         return found
 
@@ -324,7 +338,7 @@ class Estimate:
         host = self.host.power_w[end] / self.tokens_per_s
         # Speed and energy err together, so their ends are not multiplied; power gets the range of the energy unless
         # it has its own, up to the rating or the cap.
-        most = minimum(self.form[2].tdp_w, self.case.power_cap_w)
+        most = minimum(at_end(self.case.accelerator, "tdp_w", 2).tdp_w, self.case.power_cap_w)
         most = maximum(serving.board_power_w(self.n_accelerators, 1, most), self._board_power_w)
         more = spans["power_w"][f"{name}_ratio"] if "power_w" in spans else energy
         power = minimum(more * self._board_power_w, most)
@@ -443,12 +457,6 @@ def _known_for(quantity):
     return f"known for {', '.join(known[:6])} and {len(known) - 6} more, which `llmpower accelerators` lists"
 
 
-def _type(machine, quantity, example):
-    """How a reader gives what no source does."""
-    typed = f"'{machine.entity},{quantity}={example}'"
-    return f"if you know it, type it behind the name: {typed}; it is {_known_for(quantity)}"
-
-
 @functools.cache
 def lacks(machine, weight_format, several):
     """What an estimate needs and the catalog does not have: argument, what is missing, what would do.
@@ -462,10 +470,7 @@ def lacks(machine, weight_format, several):
 def _lacks(machine, weight_format, several):
     name, stored = machine.entity, (weight_format.get("base", weight_format), *weight_format.get("parts", {}).values())
     lacked = [one.entity for one in stored if one.products_in in _RATES and not machine.get(_RATES[one.products_in])]
-    if not machine.get("dense_bf16_flop_per_s"):
-        instead = _type(machine, "dense_bf16_flop_per_s", "30 TFLOP/s")
-        yield ("accelerator", f"no rate of {name} for 16-bit products is in data/", instead)
-    elif lacked:
+    if lacked:
         known = ", ".join(rate for rate in ("bf16", *_RATES) if machine.get(f"dense_{rate}_flop_per_s"))
         also = "formats that are only stored, such as w8a16, int4 and q4_k_m, run at its 16-bit rate"
         yield (
@@ -479,8 +484,6 @@ def _lacks(machine, weight_format, several):
         such = f"{own[0]} and {machine.n_accelerators:.0f}" if own else "h100-sxm and 8"
         instead = f"name one of its accelerators and how many, such as {such}"
         yield ("accelerator", f"{name} is a whole system", instead)
-    if not machine.get("tdp_w"):
-        yield ("accelerator", f"no rated power of {name} is in data/", _type(machine, "tdp_w", "150"))
     if several:
         known = f"give link_bytes_per_s [B/s]; it is {_known_for('link_bytes_per_s')}"
         yield ("n_accelerators", f"no bandwidth between accelerators of {name} is in data/", known)
@@ -629,7 +632,7 @@ def held(case):
 
 def expect(case, boundary="accelerators"):
     """`Estimate` of a checked case, without an error where it does not fit: then its numbers are NaN."""
-    n = case.n_accelerators
+    case, n = replace(case, accelerator=completed(case.accelerator)), case.n_accelerators
     step, net, unit, fitted, kind = forms(case)
     host, missing = _host(case.accelerator, boundary), needed_bytes(case) - usable_bytes(case)
     if boundary != "accelerators":
@@ -655,7 +658,8 @@ def expect(case, boundary="accelerators"):
 
 def forms(case):
     """The step function of the software of a case, and what it takes: network, rates, constants, and their kind."""
-    records = (case.accelerator, case.weight_format, case.model)
+    machine = completed(case.accelerator)
+    records = (machine, case.weight_format, case.model)
     if by_choice(lambda name: name == "bare")(case.software):
         net = bare.network(case.model, case.weight_format, case.kv_format)
         unit = SimpleNamespace(**{**vars(bare.unit(*records)), "link_bytes_per_s": case.link_bytes_per_s})

@@ -51,7 +51,6 @@ DEFAULTS = {
 }
 # A plan is for its queries and servers; these are asked for, not uncertain.
 _NOT_VARIED = ("prompt_tokens", "output_tokens", "accelerators_per_server")
-_OWN_RUNS = "llmpower2026power"
 # Zero, where its logarithm is taken.
 _LEAST = 1e-300
 _ROUNDING = 1e-12
@@ -632,9 +631,9 @@ def _around(found, given, used):
 def _chosen(found, used):
     """What else is assumed where it is not given, with its source."""
     n, machine = found.n_accelerators, found.case.accelerator
-    waits, note = service.waiting_w(machine)
+    low, waits, high, note, source = service.waiting_w(machine)
     if traced(n):
-        yield _certain("idle_w", waits, "", "W", _OWN_RUNS)
+        yield Assumption("idle_w", waits, low, high, "W", "", "")
         yield Assumption("host_power_w", *_host_power_w(found, used), "W", "", "")
         return
     among = "divide heads and servers"
@@ -653,7 +652,8 @@ def _chosen(found, used):
     keys = ";".join(server["host_power_w"].source for server in alike)
     named = found.host.note.partition(";")[0]
     yield Assumption("host_power_w", *_host_power_w(found, used), "W", keys, named)
-    yield _certain("idle_w", waits, f"of waiting accelerators, {note}", "W", _OWN_RUNS)
+    ends = (low, high) if low < high else (None, None)
+    yield Assumption("idle_w", waits, *ends, "W", source or "convention", f"of waiting accelerators, {note}")
     if found.software is None:
         yield _certain("software", "any", "mean of three, range over all")
     seen = f"constants; ends hold eight in ten of {found.spans['tokens_per_s']['n']:.0f} runs"
@@ -685,14 +685,20 @@ def _bill(found, board, used, assumed):
         "tokens_per_s_per_accelerator": rates[1],
         "accelerators_per_server": count(used["accelerators_per_server"]),
         "busy_w": board.j_per_token * rates[1],
-        "part_load": service.part_load(board, used["idle_w"]),
     }
+    waits = next(one for one in assumed if one.name == "idle_w")
+    varied = [waits.value, *((waits.low, waits.high) if waits.low is not None else ())]
+    inputs["part_load"], *less = (
+        service.part_load(board, *varied) if len(varied) > 1 else [service.part_load(board, *varied)]
+    )
     moves = [
         [{"tokens_per_s_per_accelerator": rate, "busy_w": board.j_per_token * rate} for rate in rates[::2]],
         [{"busy_w": end.j_per_token * rates[1]} for end in (board.low, board.high)],
     ]
+    if less:
+        moves.append([{"part_load": one} for one in less])
     for one in assumed:
-        if one.low is not None:
+        if one.low is not None and one.name != "idle_w":
             moves.append([{one.name: end} for end in (one.low, one.high)])
     return service.Bill(**inputs), moves
 

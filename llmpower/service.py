@@ -3,6 +3,7 @@
 import functools
 import itertools
 import math
+import statistics
 from dataclasses import dataclass, replace
 
 from llmpower.facts import catalog
@@ -51,13 +52,31 @@ def bounded(case):
 
 @by_choice
 def waiting_w(machine):
-    """What an accelerator draws that waits with its network loaded, clocks up, and how that is known. [W]"""
+    """What an accelerator draws that waits with its network loaded: low, value, high, how that is known, a source. [W]
+
+    Boards for data centres keep their clocks up, as metered ones do; cards and computers let them fall.
+    """
     known = metered.boards()
+    if machine.entity not in known and "loaded_idle_w" in machine.facts:
+        return *machine["loaded_idle_w"].ends, "network loaded", machine["loaded_idle_w"].source
+    if machine.category in ("desktop", "laptop"):
+        ends = (serving.board_power_w(1, share, machine.tdp_w) for share in _loaded_shares())
+        return *ends, "network loaded, scaled with the rating from cards", ""
+    if machine.category not in ("datacenter", "system"):
+        return *power(machine, "idle_w").ends, "as an idle one", power(machine, "idle_w").source
     like = machine.entity if machine.entity in known else min(known)
     board = metered.board(like)
     note = "network loaded" + ("" if like == machine.entity else f", scaled with the rating from {like}")
     share = escalator.rating_use(board.clocks_up_w.central, 1, board.tdp_w)
-    return serving.board_power_w(1, share, machine.tdp_w), note
+    return *[serving.board_power_w(1, share, machine.tdp_w)] * 3, note, "llmpower2026power"
+
+
+@functools.cache
+def _loaded_shares():
+    """Least, middle and most share of the rating that cards draw which wait with a network loaded. [1]"""
+    cards = [one for one in catalog.records("accelerators.csv").values() if one.get("loaded_idle_w")]
+    low, value, high = zip(*([end / one.tdp_w for end in one["loaded_idle_w"].ends] for one in cards))
+    return min(low), statistics.median(value), max(high)
 
 
 def batch_at(found, load):
@@ -66,16 +85,18 @@ def batch_at(found, load):
     return interpolate(load * found.tokens_per_s, rates, batches)
 
 
-def part_load(found, waits_w):
+def part_load(found, *waits_w):
     """Loads of an estimate's copy, and its power at each as a share of that at full load, as `service.Bill` takes them.
 
+    waits_w: what an accelerator draws that waits; each of several gives a pair of its own. [W]
     Fewer requests make smaller batches on every copy; with less than one request at a time it waits in between.
     """
     _, rates, powers_w = _less(found)
     loads, shares = (
         [one / full for one in some] for some, full in ((rates, found.tokens_per_s), (powers_w, found.power_w))
     )
-    return (0.0, *loads), (waits_w * found.n_accelerators / found.power_w, *shares)
+    pairs = [((0.0, *loads), (one * found.n_accelerators / found.power_w, *shares)) for one in waits_w]
+    return pairs if len(pairs) > 1 else pairs[0]
 
 
 def _less(found):

@@ -9,7 +9,6 @@ import functools
 import json
 import re
 import reprlib
-import statistics
 from dataclasses import dataclass, field
 
 from llmpower.facts import configuration, machine, tables
@@ -290,15 +289,6 @@ def _own_model(name):
     return path and _configured(*configuration.load(path))
 
 
-@functools.cache
-def _flop_per_byte():
-    """Dense operations in 16 bit for each byte of memory bandwidth, over single accelerators: least, middle, most."""
-    peak, rate = "dense_bf16_flop_per_s", "memory_bandwidth_bytes_per_s"
-    single = (one for one in records("accelerators.csv").values() if one.category != "system")
-    ratios = sorted(one.value(peak) / one.value(rate) for one in single if one.get(peak) and one.get(rate))
-    return ratios[0], statistics.median_low(ratios), ratios[-1]
-
-
 @functools.lru_cache(32)
 def _typed(title, given):
     """Machine of values that somebody typed; the same ones are the same object."""
@@ -309,25 +299,22 @@ def _typed(title, given):
     typed = machine.read(values)
     for quantity in typed:
         facts.pop(machine.REACHED.get(quantity), None)
-    if missing := [one for one in machine.NEEDED if one not in facts and one not in typed]:
+    # A machine of the catalog is completed as it would be without typed values.
+    if missing := [one for one in machine.NEEDED if not like and one not in typed]:
         raise UnknownName(f"{title}: give {', '.join(f'{one} [{quantities()[one].unit}]' for one in missing)} too")
 
     def fact(quantity, value, unit="text", low=None, high=None):
         return Fact(title, quantity, value, low, high, unit, "convention", "", "", "", "as typed", str(value))
 
     said = ", ".join(f"{quantity} {value}" for quantity, value in values.items())
-    told = [f"machine as typed: {said}" + (f"; the rest as {like}" if like else "")]
+    told = (f"machine as typed: {said}" + (f"; the rest as {like}" if like else ""),)
     facts |= {quantity: fact(quantity, value, quantities()[quantity].unit) for quantity, value in typed.items()}
-    if (peak := "dense_bf16_flop_per_s") not in facts:
-        low, middle, high = _flop_per_byte()
-        facts[peak] = fact(peak, middle * facts["memory_bandwidth_bytes_per_s"].value, "FLOP/s")
-        told.append(
-            f"no 16-bit rate given: taken as {middle:.0f} operations a byte of bandwidth, the middle of the catalog,"
-            f" {low:.0f} to {high:.0f}; prompts and large batches hang on it, and the range leaves that out"
-        )
     name = name or (f"{facts['name'].value}, changed" if like else title)
+    if "idle_w" in typed:
+        # Nobody who types it knows of two sorts of idle.
+        facts["loaded_idle_w"] = fact("loaded_idle_w", typed["idle_w"], "W")
     text = ",".join([like or f"name={name}", *(f"{quantity}={value}" for quantity, value in values.items())])
-    facts |= {"name": fact("name", name), "assumed": fact("assumed", tuple(told)), "as_text": fact("as_text", text)}
+    facts |= {"name": fact("name", name), "assumed": fact("assumed", told), "as_text": fact("as_text", text)}
     own = {name: fact(name, "own") for name in ("category", "vendor")}
     return Record(title, Named(title, own | facts))
 
