@@ -359,6 +359,8 @@ def test_what_is_given_is_certain_and_what_is_not_is_listed():
     usual |= {"link_bytes_per_s", "network_bytes_per_s"}
     # Nobody pays for machines whose price is not known.
     usual |= {"accelerator_usd_per_hour"}
+    # Nothing was measured.
+    usual |= {"measured_tokens_per_s", "measured_power_w", "measured_batch"}
     limits = {"tokens_per_s_per_user", "most_first_token_s"}
     assert optional - assumed == {"batch", "context_tokens", "queries_per_day", "users_at_once"} | limits | usual
     assert any("context" in note for note in least.notes)

@@ -13,6 +13,7 @@ from llmpower.estimate import expect
 from llmpower.facts import catalog
 from llmpower.facts.claims import claim
 from llmpower.facts.quantities import quantities
+from llmpower.facts.stand_ins import completed
 from llmpower.facts.units import in_unit
 from llmpower.trace import Tape
 from tests.conftest import BOOK
@@ -97,7 +98,7 @@ def test_part_load_is_that_of_smaller_batches():
     run = {"n_accelerators": 4, "prompt_tokens": 500, "output_tokens": 500}
     full, few = (estimate("llama-3.1-70b", "h100-sxm", batch=batch, **run) for batch in (128, 32))
     load = few.tokens_per_s / full.tokens_per_s
-    loads, shares = service.part_load(full, waits_w=114)
+    loads, shares = service.part_load(full, 114)
     assert numpy.interp(load, loads, shares) == pytest.approx(few.power_w / full.power_w, rel=0.01)
     assert service.batch_at(full, load) == pytest.approx(32, rel=0.02)
     # Waiting: 4 x 114 W of what four draw at full load.
@@ -111,10 +112,38 @@ def test_part_load_is_that_of_smaller_batches():
 
 def test_an_accelerator_waits_with_its_clocks_up():
     # Our rows: 114.4 W on the first H100, rated 700 W; 122.7 W on the H200.
-    assert service.waiting_w(catalog.accelerator("h100-sxm"))[0] == pytest.approx(114.4, abs=0.05)
-    assert service.waiting_w(catalog.accelerator("h200-sxm"))[0] == pytest.approx(122.7, abs=0.05)
+    assert service.waiting_w(catalog.accelerator("h100-sxm"))[1] == pytest.approx(114.4, abs=0.05)
+    assert service.waiting_w(catalog.accelerator("h200-sxm"))[1] == pytest.approx(122.7, abs=0.05)
     # Scaled to 1,000 W: 163 W; a listing of a B200 with a network in its memory shows 192 W.
-    assert service.waiting_w(catalog.accelerator("b200"))[0] == pytest.approx(163.4, abs=0.5)
+    assert service.waiting_w(catalog.accelerator("b200"))[1] == pytest.approx(163.4, abs=0.5)
+
+
+def test_a_card_that_waits_lets_its_clocks_fall():
+    def waits(name):
+        low, value, high, _, source = service.waiting_w(completed(catalog.accelerator(name)))
+        assert low <= value <= high
+        return low, value, high, source
+
+    # linuxprofessional2026power: 10 to 25 W for consumer cards, and 5 to 15 W more with a model loaded.
+    assert waits("rtx-4090") == (15, 27.5, 40, "linuxprofessional2026power")
+    # A card of which nobody says it: 115 W times the middle one of 16 / 350, 27.5 / 450 and 17.5 / 575, which is
+    # 0.0457; the least is 8 / 575, the most 106 / 575.
+    assert waits("rtx-4060")[:3] == pytest.approx((115 * 8 / 575, 115 * 16 / 350, 115 * 106 / 575))
+    # Apple's figure for a Mac Studio that is on, at the wall.
+    assert waits("m3-ultra")[1] == 9
+    # What somebody types is what counts, for whatever machine.
+    assert waits("rtx-4090,idle_w=12")[:3] == (12, 12, 12) and waits("h100-sxm,idle_w=60")[1] == 60
+
+
+def test_the_bill_of_a_card_at_home_spans_what_it_draws_waiting():
+    home = {"queries_per_day": 200, "batch": 1, "accelerators_per_server": 1, "host_power_w": 70, "pue": 1}
+    found = plan("qwen3-8b", "rtx-4090", **home, electricity_usd_per_kwh=0.3)
+    # 12.5 W less or more, most of the day.
+    assert (
+        found.mean_mw.low < found.mean_mw.central - 0.011e-3 and found.mean_mw.central + 0.011e-3 < found.mean_mw.high
+    )
+    (idle,) = (one for one in found.assumptions if one.name == "idle_w")
+    assert (idle.low, idle.value, idle.high) == (15, 27.5, 40)
 
 
 def test_published_energies_per_query_lie_between_batches():

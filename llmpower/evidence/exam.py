@@ -616,12 +616,19 @@ def _static_shares():
 
 
 def _carried_rows():
-    """Rows of ``data/accuracy.csv`` for measurements of one's own, by what was measured and how far away."""
-    table, least = carried(), 0.0
+    """Rows of ``data/accuracy.csv`` for measurements of one's own, by what was measured and how far away.
+
+    Speeds are those of left-out laboratories; one laboratory metered joules, so those are of left-out families.
+    """
+    tables_of, least = (
+        {name: carried("source" if name == "tokens_per_s" else "family") for name in own.MEASURES[own.BOTH]},
+        0.0,
+    )
     for most, band in own.BANDS.items():
-        some = table[(table["apart"] > least) & (table["apart"] <= most)]
         for kind, quantities in own.NARROWS.items():
             for quantity in quantities:
+                table = tables_of[quantity]
+                some = table[(table["apart"] > least) & (table["apart"] <= most)]
                 # At its own batch only a repeat tells how sure a measured value is; what was not measured, the run.
                 own_run = not least and quantity not in own.MEASURES[kind]
                 errors = some[some["same"] == own_run]
@@ -641,8 +648,9 @@ def _desktop():
         return np.array([server(one) == "llama.cpp" for one in c["software"]]) & np.array(rated)
 
     runs = fit.Runs(*FITTED, keep=keep)
-    own = {name: {"llama.cpp": constants.software_values("llama.cpp")[name]} for name in constants.PER_SOFTWARE}
-    return runs.errors({**_as_they_stand(), **own})[1]
+    by_hand = constants.software_values("llama.cpp")
+    each = {name: {"llama.cpp": by_hand[name]} for name in constants.PER_SOFTWARE}
+    return runs.errors({**_as_they_stand(), **by_hand, **each})[1]
 
 
 def _rated(accelerator):

@@ -11,6 +11,7 @@ import numpy as np
 from llmpower.facts import catalog, tables
 from llmpower.facts.quantities import quantities
 from llmpower.facts.runs import FITTED, in_fit, measurements, server
+from llmpower.facts.stand_ins import completed
 from llmpower.step import constants, served
 from llmpower.step.case import usual as usual_fact
 from llmpower.step.constants import PER_SOFTWARE, TERMS
@@ -73,7 +74,7 @@ class Runs:
         columns = _joined(tables)
         kept = slice(None) if keep is None else keep(columns)
         self.columns = c = {name: values[kept] for name, values in columns.items()}
-        machines = [catalog.accelerator(name) for name in c["accelerator"]]
+        machines = [completed(catalog.accelerator(name)) for name in c["accelerator"]]
         weights, caches = ([catalog.number_format(name) for name in c[kind]] for kind in ("weight_format", "kv_format"))
         networks = zip(c["model"], weights, caches)
         self.net = _stack([network(catalog.model(name), *formats) for name, *formats in networks])

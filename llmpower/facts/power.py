@@ -21,18 +21,19 @@ def power(machine, quantity):
     machine, quantity: record of the accelerator, and ``"tdp_w"`` or ``"idle_w"``.
 
     Sorts are accelerators for data centres, and all others.  Where no source gives the rating, the largest power of the
-    whole computer stands in, which is a fact of its own, else the middle of the ratings of its category, with the least
-    and the most of them as its range.  Where no source gives the idle power, the rating times the middle of the shares
-    that others of its sort draw idle stands in, with the least and the most of those shares as its range, of the least
-    and the most of the ratings where that is an estimate too.  Both have the kind ``estimate``.
+    whole computer stands in, which is a fact of its own, else its bandwidth times the middle of what others of its
+    category are rated at for each byte a second, with the least and the most of that as its range.  Where no source
+    gives the idle power, the rating times the middle of the shares that others of its sort draw idle stands in, with
+    the least and the most of those shares as its range, of the least and the most of the ratings where that is an
+    estimate too.  Both have the kind ``estimate``.
     """
     if quantity in machine.facts:
         return machine[quantity]
     data_centre = machine.category in _DATA_CENTRE
     if quantity == "tdp_w":
-        middle = "the middle, least and most of the ratings of its sort"
-        ratings_w = _ratings_w(data_centre, machine.category)
-        return machine.facts.get("system_max_w") or _estimate(machine, quantity, ratings_w, middle)
+        middle = "by the middle, least and most that others of its sort are rated at for each byte a second"
+        ends = [one * machine.memory_bandwidth_bytes_per_s for one in _ratings_j_per_byte(machine.category)]
+        return machine.facts.get("system_max_w") or _estimate(machine, quantity, ends, middle)
     rated = power(machine, "tdp_w")
     # Limits that can be set on a board are no uncertainty of its rating.
     ratings_w = rated.ends if rated.kind == "estimate" else [rated.value] * 3
@@ -55,12 +56,12 @@ def _alike(data_centre):
 
 
 @functools.cache
-def _ratings_w(data_centre, category):
-    alike = _alike(data_centre)
-    # A category of which nobody knows more than two ratings is told by its sort.
-    same = [one for one in alike if one.category == category and rating(one)]
-    ratings = list(filter(None, map(rating, same if len(same) > 2 else alike)))
-    return min(ratings), statistics.median_low(ratings), max(ratings)
+def _ratings_j_per_byte(category):
+    """Least, middle and most rating over bandwidth of a category, or of its sort where few are known. [J/B]"""
+    alike = [one for one in _alike(category in _DATA_CENTRE) if rating(one)]
+    same = [one for one in alike if one.category == category]
+    found = [rating(one) / one.memory_bandwidth_bytes_per_s for one in (same if len(same) > 2 else alike)]
+    return min(found), statistics.median_low(found), max(found)
 
 
 @functools.cache

@@ -84,7 +84,7 @@ def _rating(machine):
         note = f"no rating given: the {found.value:,.0f} W of its whole computer stand in, of which the chip has"
         note += f" {low:,.0f} W or more, which the range spans"
         return _estimate(machine, "tdp_w", [low, found.value, found.value], "W", note)
-    note = f"no rating given: taken as {found.value:,.0f} W, the middle of machines alike, {found.low:,.0f} to"
+    note = f"no rating given: taken as {found.value:,.0f} W by its bandwidth, as machines alike, {found.low:,.0f} to"
     note += f" {found.high:,.0f} W, which the range spans"
     return _estimate(machine, "tdp_w", found.ends, "W", note)
 

@@ -475,7 +475,7 @@ def carried_ratio(measured_ratio, batch, measured_batch, half_kept_ratio):
     (0.81, 0.9)
     """
     apart = log(maximum(batch / measured_batch, measured_batch / batch))
-    return exp(log(measured_ratio) * exp(-log(2.0) * apart / log(half_kept_ratio)))
+    return exp(log(measured_ratio) * exp(-log(2) * apart / log(half_kept_ratio)))
 
 
 def clocked_static_share(static_tdp_share, idle_tdp_share, clock_ratio, clocked_price):

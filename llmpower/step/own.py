@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from llmpower.facts.catalog import records
 from llmpower.formulas import decode, serving
-from llmpower.formulas.elementwise import maximum, positive
+from llmpower.formulas.elementwise import exp, log, maximum, positive, sqrt
 from llmpower.step import constants
 
 # What may be measured, and how the exams of it begin.
@@ -59,16 +59,25 @@ class Own:
             usual = usual | {"power_w": usual["j_per_token"]}
         found = dict(usual)
         for quantity in NARROWS[self.kind]:
-            # What is known more of a case makes nothing less sure.
-            plain, ends = usual[quantity], (("low_ratio", max), ("high_ratio", min))
+            plain = usual[quantity]
             for most in sorted(BANDS, reverse=True):
                 row = errors(self.kind, BANDS[most], "moe" if moe else "dense", quantity)
-                nearer = {
-                    end: positive(apart - most, found[quantity][end], inner(row[end], plain[end]))
-                    for end, inner in ends
-                }
+                if quantity not in MEASURES[self.kind]:
+                    row = _doubted(row, plain, moe)
+                # What is known more of a case makes nothing less sure.
+                ends = {end: inner(row[end], plain[end]) for end, inner in (("low_ratio", max), ("high_ratio", min))}
+                nearer = {end: positive(apart - most, found[quantity][end], one) for end, one in ends.items()}
                 found[quantity] = positive(_largest(apart) - most, found[quantity], row) | nearer
         return found
+
+
+def _doubted(row, plain, moe):
+    """Errors of what was not measured, with the doubts of a case beyond those of an unknown laboratory."""
+    seen, found = constants.exam_errors(frozenset(), moe)["j_per_token"], dict(row)
+    for end, sign in (("low_ratio", -1), ("high_ratio", 1)):
+        more = maximum(log(plain[end]) ** 2 - log(seen[end]) ** 2, 0.0)
+        found[end] = exp(sign * sqrt(log(row[end]) ** 2 + more))
+    return found
 
 
 def _largest(number):

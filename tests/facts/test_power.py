@@ -22,7 +22,7 @@ def known(monkeypatch):
     """Only some accelerators are there to estimate from."""
 
     def forget():
-        for cached in (stand_ins._ratings_w, stand_ins._idle_shares):
+        for cached in (stand_ins._ratings_j_per_byte, stand_ins._idle_shares):
             cached.cache_clear()
 
     monkeypatch.setattr(stand_ins, "records", lambda table: {name: catalog.records(table)[name] for name in KNOWN})
@@ -39,9 +39,10 @@ def test_idle_power_without_a_source_by_hand():
     found = power(MI355X, "idle_w")
     assert (found.low, found.value, found.high) == pytest.approx((138.0, 193.2, 656.25))
     assert (found.entity, found.quantity, found.kind, found.source) == ("mi355x", "idle_w", "estimate", "")
-    # All other sorts: RTX 3090 16 / 350 = 0.0457, M4 4 / 65 = 0.0615, DGX Spark 25 / 140 = 0.1786; times 115 W.
+    # All other sorts: RTX 5090 13 / 575 = 0.0226, RTX 3090 16 / 350 = 0.0457, M4 4 / 65 = 0.0615, DGX Spark 25 / 140 =
+    # 0.1786; the middle of the inner two is 0.0536; times 115 W.
     found = power(catalog.accelerator("rtx-4060"), "idle_w")
-    assert (found.low, found.value, found.high) == pytest.approx((5.257, 7.077, 20.536), rel=1e-4)
+    assert (found.low, found.value, found.high) == pytest.approx((2.6, 6.167, 20.536), rel=1e-4)
 
 
 def test_what_a_source_gives_is_taken_as_it_is():
@@ -54,12 +55,18 @@ def test_the_power_of_the_whole_computer_stands_in_for_a_rating():
     m3_ultra, tpu = catalog.accelerator("m3-ultra"), catalog.accelerator("tpu-v5e")
     found = power(m3_ultra, "tdp_w")
     assert found is m3_ultra["system_max_w"] and found.value == 270 and found.kind == "datasheet"
-    # Nothing is known of a TPU v5e: of 192, 300, 400, 700, 700, 1000, 1200 and 2300 W the lower middle one; idle at
-    # 0.138 of it, from 69 / 700 of the least to 90 / 192 of the most.
+    # Nothing is known of a TPU v5e but 819 GB/s. Rubin 2300 / 22000 = 0.1045 W for each GB/s, B200 0.125, H200 0.1458,
+    # GB200 1200 / 8000 = 0.15, TPU v4 0.16, A100 0.1962, H100 0.2090, V100 300 / 900 = 0.3333; of eight the lower
+    # middle one. Idle at 0.138 of it, from 69 / 700 of the least to 90 / 192 of the most.
     found = power(tpu, "tdp_w")
-    assert (found.low, found.value, found.high, found.kind) == (192, 700, 2300, "estimate")
+    assert (found.low, found.value, found.high, found.kind) == (
+        pytest.approx(85.62, rel=1e-4),
+        pytest.approx(122.85),
+        pytest.approx(273),
+        "estimate",
+    )
     found = power(tpu, "idle_w")
-    assert (found.low, found.value, found.high) == pytest.approx((18.926, 96.6, 1078.125), rel=1e-4)
+    assert (found.low, found.value, found.high) == pytest.approx((8.440, 16.953, 127.97), rel=1e-4)
     # The rating of a DGX B300 is an estimate as well, but a published one.
     assert catalog.accelerator("dgx-b300")["tdp_w"].kind == "estimate"
     assert "such an estimate" in found.note
@@ -70,12 +77,18 @@ def test_the_power_of_the_whole_computer_stands_in_for_a_rating():
 
 @pytest.mark.usefixtures("known")
 def test_a_laptop_is_not_estimated_from_a_data_centre():
-    # Other sorts: the middle one of 39, 65, 140, 145, 170, 350 and 575 W; an M4 idles at 4 / 65 of its own.
-    # Published for Apple's other Max: 6 to 11 W idle.
+    # Chips that share 400 GB/s with their processor: M2 Max 145 / 400 = 0.3625 W for each GB/s, DGX Spark 140 / 273 =
+    # 0.5128, M4 0.5417, M1 39 / 68.25 = 0.5714; the lower middle one is 205.1 W. Idle at 0.0536 of it.
+    # Published for Apple's other Max: 145 W at most, and 6 to 11 W idle.
     laptop = catalog.accelerator("m3-max")
     found = power(laptop, "tdp_w")
-    assert (found.low, found.value, found.high, found.kind) == (39, 145, 575, "estimate")
-    assert power(laptop, "idle_w").value == pytest.approx(145 * 4 / 65)
+    assert (found.low, found.value, found.high, found.kind) == (
+        pytest.approx(145),
+        pytest.approx(205.13, rel=1e-4),
+        pytest.approx(228.57, rel=1e-4),
+        "estimate",
+    )
+    assert power(laptop, "idle_w").value == pytest.approx(205.13 * (16 / 350 + 4 / 65) / 2, rel=1e-4)
     assert all(power(laptop, "idle_w").low < one < power(laptop, "idle_w").high for one in (6, 11))
 
 

@@ -218,4 +218,6 @@ CASES = {
         {"static_tdp_share": 0.25, "idle_tdp_share": 0.1, "clock_ratio": 0.6, "clocked_price": 0.8},
         "0.172 1",
     ),
+    # 16 times fewer sequences, half is left at 4 times: a quarter; the fourth root of 0.4096 is 0.8.
+    "carried_ratio": ({"measured_ratio": 0.4096, "batch": 2, "measured_batch": 32, "half_kept_ratio": 4}, "0.8 1"),
 }

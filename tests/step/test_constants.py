@@ -21,7 +21,7 @@ def printed(entity, quantity):
 
 def test_constants_are_few_bounded_and_explained():
     each = {"vllm", "sglang", "trtllm", "llama.cpp", "eager"}
-    assert {fact.entity for fact in FACTS} == each | {"set", "fitted", "unpacking"}
+    assert {fact.entity for fact in FACTS} == each | {"set", "fitted", "measured", "unpacking"}
     assert {fact.quantity for fact in FACTS if fact.entity == "fitted"} == set(SHARED) and len(SHARED) == 10
     for fact in FACTS:
         quantity = quantities()[fact.quantity]
@@ -31,10 +31,11 @@ def test_constants_are_few_bounded_and_explained():
             assert fact.low is not None and re.search(r"\d{4}-\d\d-\d\d", fact.where), "the fit's date"
         else:
             assert fact.kind == "convention" and fact.note, "set by hand, so it says why"
-    # A server has what depends on it, and the host's time where the host starts every kernel.
-    for name in ("vllm", "sglang", "trtllm", "llama.cpp", "eager"):
+    # A server has what depends on it, the host's time where the host starts every kernel, and no tiles without any.
+    more = {"eager": ("host_step_time_s", "host_layer_time_s"), "llama.cpp": ("padding_rows",)}
+    for name in servers:
         own = {fact.quantity for fact in FACTS if fact.entity == name}
-        assert own == {*PER_SOFTWARE, *(("host_step_time_s", "host_layer_time_s") if name == "eager" else ())}
+        assert own == {*PER_SOFTWARE, *more.get(name, ())}
 
 
 @pytest.mark.parametrize("name", PER_SOFTWARE)
