@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 from llmpower.facts.tables import rows
 
-KINDS = ("cap", "draft", "wide-ep", "link", "eager", "step-tokens", "cache-share", "fp8-cache", "format")
+KINDS = ("cap", "draft", "wide-ep", "link", "eager", "step-tokens", "cache-share", "fp8-cache", "format", "machine")
 SOFTWARE = ("vllm", "sglang", "trtllm", "llama.cpp", "eager", "other", "")
 # What is told of a case, with its unit.
 CASE_QUANTITIES = {
