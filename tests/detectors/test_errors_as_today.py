@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from llmpower.evidence import exam, fit
-from llmpower.step import constants
+from llmpower.step import constants, own
 
 # Splits of the table of errors, and what was left out for each.
 SPLITS = {
@@ -16,7 +16,8 @@ SPLITS = {
 def test_accuracy_has_every_split():
     splits = {split for split, _, _ in constants.errors()}
     every = {*SPLITS, "seen"}
-    assert splits == {*every, *(f"{split}, marked runs too" for split in every), "llama.cpp"}
+    measured = {f"{kind}, {band}" for kind in own.NARROWS for band in own.BANDS.values()}
+    assert splits == {*every, *(f"{split}, marked runs too" for split in every), "llama.cpp", *measured}
 
 
 @pytest.mark.parametrize("split", SPLITS)
