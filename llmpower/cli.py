@@ -35,6 +35,7 @@ def _estimate(json, sensitivity, **given):
       llmpower estimate qwen3-30b-a3b b200 --batch 1,8,64,512 --output-tokens 500 --boundary facility
       llmpower estimate path/to/config.json h100-sxm --batch 8 --prompt-tokens 1000 --output-tokens 300
       llmpower estimate qwen3-8b 'rtx-4090,memory_bytes=48 GB,tdp_w=350' --batch 8 --output-tokens 300
+      llmpower estimate qwen3-8b rtx-4090 --batch 8 --measured-batch 1 --measured-tokens-per-s 52
       llmpower estimate qwen3-8b my.yml    # with lines such as memory_bytes: 96 GB
     """
     from llmpower import ranges, text

@@ -233,7 +233,7 @@ def _kind(found):
         return f"our own, {nets} on H100 boards, {by}"
     if found.own:
         known = f"by constants that saw no run of their laboratory, and by one of their own with {found.own.kind}"
-        return f"{nets} at another batch, {known}; far from it as without it"
+        return f"{nets} at another batch, or the same once more, {known}; far from it as without it"
     if found.software == "llama.cpp":
         return "networks on desktop cards and one A100, by constants set by hand"
     missing = [_UNKNOWN[name] for name in _UNKNOWN if name in found.unknown]

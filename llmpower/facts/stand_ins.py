@@ -31,6 +31,8 @@ def completed(machine):
     if machine.category == "system" or not found:
         return machine
     told = (*machine.get("assumed", ()), *(fact.note for fact in found.values()))
+    if machine.entity in records("accelerators.csv"):
+        told += (f"what you know of it may be typed behind its name: '{machine.entity},{next(iter(found))}=...'",)
     assumed = Fact(machine.entity, "assumed", told, None, None, "text", "estimate", "", "", "", "", "")
     return Record(machine.entity, type(machine.facts)(machine.entity, {**machine.facts, **found, "assumed": assumed}))
 

@@ -266,6 +266,7 @@ def lean(text):
 OTHERS = [
     ("decode-breakdown", {"batch": 256, "context_tokens": 500}),
     ("decode-breakdown", {"model": "deepseek-v3", "batch": 1_000_000, "n_accelerators": 8}),
+    ("decode-breakdown", {"accelerator": "m1-pro", "model": "llama-3.1-8b"}),
     ("dennard-collapse", {"generations": 1, "rule": "fixed_voltage_rising"}),
     ("what-if", {"batch": 32, "n_accelerators": 4, "power_cap_w": 400, "host_power_w": 900, "context_tokens": 3000}),
 ]

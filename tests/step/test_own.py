@@ -94,6 +94,20 @@ def test_ranges_hold_eight_in_ten_of_runs_whose_like_no_constant_saw(left_out):
         least = most
 
 
+def test_half_of_a_correction_is_left_where_runs_err_least(monkeypatch):
+    def size(left_out, ratio):
+        monkeypatch.setattr(own, "half_kept_ratio", lambda: ratio)
+        pairs = exam.carried(left_out)
+        return numpy.sqrt((numpy.log1p(pairs.loc[~pairs["same"], f"{own.SPEED}, tokens_per_s"]) ** 2).mean())
+
+    chosen = own.half_kept_ratio()
+    for left_out in ("source", "accelerator", "family"):
+        least, nothing, everything = (size(left_out, ratio) for ratio in (chosen, 1.01, 1e6))
+        assert least < 1.01 * min(size(left_out, ratio) for ratio in (4, 12)) and least < 0.95 * min(
+            nothing, everything
+        )
+
+
 def test_a_rating_that_nobody_knows_is_in_doubt_until_watts_are_measured():
     run = {"weight_format": "q4_k_m", "software": "llama.cpp", "context_tokens": 500, "measured_tokens_per_s": 14.4}
     guessed, known = (estimate("llama-3.3-70b", name, **run) for name in ("m3-ultra", "m3-ultra,tdp_w=200"))
@@ -144,6 +158,11 @@ def test_a_measurement_that_cannot_be_is_answered_and_doubted():
     # A quarter slower is nothing to doubt.
     quarter = estimate(**RUN, batch=64, measured_tokens_per_s=0.75 * estimate(**RUN, batch=64).tokens_per_s)
     assert not any("beyond twice" in one for one in quarter.notes)
+
+
+def test_what_was_measured_under_a_cap_may_exceed_it():
+    found = estimate(**RUN, batch=64, power_cap_w=400, measured_power_w=1650)
+    assert found.power_w == pytest.approx(1650) and found.power_cap_w == 400
 
 
 def test_what_is_missing_or_does_not_go_together_is_told():
