@@ -1,7 +1,6 @@
 """What stands in where nobody says how quickly a machine multiplies, what it is rated at, or what its memory reaches.
 
-Each is an estimate of the kind of `facts.power`: the middle of what is known of machines alike, from the least to the
-most of them.
+Each is the middle of what is known of machines alike; its ends hold eight in ten of them.
 """
 
 import functools
@@ -60,14 +59,15 @@ def _single():
 
 @functools.cache
 def _ratios(over, under, category):
-    """Least, middle and most quotient of two quantities among machines of a category, or of all where few are known."""
+    """Quotient of two quantities among machines of a category, or of all where few are known: low, middle, high."""
 
     def of(machines):
         return sorted(one.value(over) / one.value(under) for one in machines if one.get(over) and one.get(under))
 
     alike = of(one for one in _single() if one.category == category)
     found = alike if len(alike) >= _FEW else of(_single())
-    return found[0], statistics.median_low(found), found[-1]
+    low, *_, high = statistics.quantiles(found, n=10, method="inclusive")
+    return low, statistics.median_low(found), high
 
 
 def _peak(machine):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from llmpower.facts.catalog import records
 from llmpower.formulas import decode, serving
-from llmpower.formulas.elementwise import exp, log, maximum, positive, sqrt
+from llmpower.formulas.elementwise import exp, log, maximum, minimum, positive, sqrt
 from llmpower.step import constants
 
 # What may be measured, and how the exams of it begin.
@@ -65,7 +65,9 @@ class Own:
                 if quantity not in MEASURES[self.kind]:
                     row = _doubted(row, plain, moe)
                 # What is known more of a case makes nothing less sure.
-                ends = {end: inner(row[end], plain[end]) for end, inner in (("low_ratio", max), ("high_ratio", min))}
+                ends = {
+                    end: inner(row[end], plain[end]) for end, inner in (("low_ratio", maximum), ("high_ratio", minimum))
+                }
                 nearer = {end: positive(apart - most, found[quantity][end], one) for end, one in ends.items()}
                 found[quantity] = positive(_largest(apart) - most, found[quantity], row) | nearer
         return found

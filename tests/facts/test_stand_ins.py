@@ -36,20 +36,24 @@ def known(monkeypatch):
 def test_stand_ins_by_hand():
     found = completed(catalog.accelerator("m1-max"))
     # Operations a byte: M4 Max 17.2 / 0.546 = 31.5, M4 3.76 / 0.12 = 31.33, M2 Ultra 27.2 / 0.8 = 34, M2 3.58 / 0.1 =
-    # 35.8, Strix Halo 59.4 / 0.256 = 232, Spark 213 / 0.273 = 780; of six the lower middle one, 34, times 400 GB/s.
+    # 35.8, Strix Halo 59.4 / 0.256 = 232, Spark 213 / 0.273 = 780.2; of six the lower middle one, 34, times 400 GB/s;
+    # eight in ten lie between the middles of the outer two, 31.42 and 506.1.
     rate = found["dense_bf16_flop_per_s"]
-    assert (rate.low, rate.value, rate.high) == pytest.approx((12.53e12, 13.6e12, 312.1e12), rel=1e-3)
+    assert (rate.low, rate.value, rate.high) == pytest.approx((12.57e12, 13.6e12, 202.4e12), rel=1e-3)
     # Shares of bandwidth: M2 Ultra 636 / 800 = 0.795, M1 56 / 68.25 = 0.8205, Strix Halo 215 / 256 = 0.8398, Spark
-    # 232.5 / 273 = 0.8516, M2 90 / 100 = 0.9.
+    # 232.5 / 273 = 0.8516, M2 90 / 100 = 0.9; 0.4 of the way from the first to the second is 0.8052, as far from the
+    # last 0.8806.
     reached = found["reached_bytes_per_s"]
-    assert (reached.low, reached.value, reached.high) == pytest.approx((318e9, 335.9e9, 360e9), rel=1e-3)
-    # 115 W for the whole computer; a Spark's chip has 140 of 240 W, an M4 all of its 65 W.
+    assert (reached.low, reached.value, reached.high) == pytest.approx((322.1e9, 335.9e9, 352.3e9), rel=1e-3)
+    # 115 W for the whole computer; a Spark's chip has 140 of 240 W, an M4 all of its 65 W: 0.5833 and a tenth of the
+    # way to 1.
     rating = found["tdp_w"]
-    assert (rating.low, rating.value, rating.high) == pytest.approx((115 * 140 / 240, 115, 115))
+    assert (rating.low, rating.value, rating.high) == pytest.approx((115 * (0.9 * 140 / 240 + 0.1), 115, 115))
     assert [at_end(found, "tdp_w", end).tdp_w for end in (0, 2)] == [rating.low, rating.high]
-    # Of desktop cards three are known: 71 / 0.936 = 75.9, 209.3 / 1.792 = 116.8, 165.2 / 1.008 = 163.9.
+    # Of desktop cards three are known: 71 / 0.936 = 75.9, 209.3 / 1.792 = 116.8, 165.2 / 1.008 = 163.9; 0.2 of the way
+    # from the first is 84.04, from the last 154.5; times 272 GB/s.
     card = completed(catalog.accelerator("rtx-4060"))["dense_bf16_flop_per_s"]
-    assert (card.low, card.value, card.high) == pytest.approx((20.63e12, 31.77e12, 44.58e12), rel=1e-3)
+    assert (card.low, card.value, card.high) == pytest.approx((22.86e12, 31.77e12, 42.02e12), rel=1e-3)
     # A card's memory is its own, so it reaches what the fit has.
     assert "reached_bytes_per_s" not in completed(catalog.accelerator("rtx-4060")).facts
 

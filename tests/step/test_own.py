@@ -61,6 +61,17 @@ def test_another_batch_follows_by_less():
     assert alone.low.tokens_per_s == pytest.approx(found.low.tokens_per_s[0])
 
 
+def test_several_batches_on_a_machine_with_gaps():
+    run = {"context_tokens": 100, "measured_tokens_per_s": 8, "measured_batch": 1}
+    several = estimate("llama-3.1-8b", "m1-pro", batch=[1, 4, 64], **run)
+    for place, batch in enumerate((1, 4, 64)):
+        alone = estimate("llama-3.1-8b", "m1-pro", batch=batch, **run)
+        for end in ("low", "high"):
+            for name, value in vars(getattr(alone, end)).items():
+                assert getattr(getattr(several, end), name)[place] == pytest.approx(value), (batch, end, name)
+    assert len(str(several).splitlines()) > 10 and len(several.to_frame()) == 3
+
+
 def test_the_range_is_that_of_repeats_and_widens_with_the_distance():
     batches = numpy.array([64, 80, 128, 512, 6400])
     found = estimate(**RUN, batch=batches, measured_tokens_per_s=2500, measured_power_w=2200, measured_batch=64)
