@@ -20,8 +20,8 @@ def printed(entity, quantity):
 
 
 def test_constants_are_few_bounded_and_explained():
-    each = {"vllm", "sglang", "trtllm", "llama.cpp", "eager"}
-    assert {fact.entity for fact in FACTS} == each | {"set", "fitted", "measured", "unpacking"}
+    servers = {"vllm", "sglang", "trtllm", "llama.cpp", "eager"}
+    assert {fact.entity for fact in FACTS} == servers | {"set", "fitted", "measured", "unpacking"}
     assert {fact.quantity for fact in FACTS if fact.entity == "fitted"} == set(SHARED) and len(SHARED) == 10
     for fact in FACTS:
         quantity = quantities()[fact.quantity]
