@@ -1,18 +1,20 @@
 # Two commands for a newcomer: make book, make test.
 PYTHON ?= python3
 VENV := .venv/bin
+# Not the scripts beside it, which name the folder in which they were installed.
+RUN := $(VENV)/python -m
 
 .PHONY: book test renew lock clean
 
 book: .venv/ready
-	$(VENV)/llmpower build $(if $(ZIP),--zip) $(if $(PDF),--pdf)
+	$(RUN) llmpower build $(if $(filter-out 0,$(ZIP)),--zip) $(if $(filter-out 0,$(PDF)),--pdf)
 
 test: .venv/ready
-	$(VENV)/llmpower check
-	$(VENV)/pytest
+	$(RUN) llmpower check
+	$(RUN) pytest
 
 renew: .venv/ready
-	$(VENV)/llmpower renew
+	$(RUN) llmpower renew
 
 # The stamp comes last, so that an installation cut short is done again.
 .venv/ready: requirements.lock pyproject.toml

@@ -163,16 +163,33 @@ def _serve(book, port, site):
     """Show the published book in a browser of this computer."""
     import http.server
 
-    from llmpower.book.files import BookError, find_book
+    from llmpower.book import files
 
-    site = find_book(book) / "_build" / "html" if site is None else pathlib.Path(site)
+    if site is None:
+        book = files.find_book(book)
+        site = next(filter(None, (files.last_site(book), book / "_build" / "html")))
+    site = pathlib.Path(site)
+    # What a build was told to write to is its folder of the site's.
+    site = next((one for one in (site, site / "html") if (one / "index.html").is_file()), site)
     if not (site / "index.html").is_file():
-        raise BookError(f"no site in {site}; run `llmpower build` first")
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(site))
+        raise files.BookError(f"no site in {site}; run `llmpower build` first")
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *parts):
+            """Say nothing of each page."""
+
+        def list_directory(self, path):
+            self.send_error(404)
+
+    class Server(http.server.ThreadingHTTPServer):
+        def handle_error(self, request, address):
+            """A reader who left, or who asked for what no file can be called, is no fault of ours."""
+
+    handler = functools.partial(Quiet, directory=str(site))
     try:
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+        server = Server(("127.0.0.1", port), handler)
     except OSError as error:
-        raise BookError(f"port {port}: {error.strerror}; choose another with --port") from None
+        raise files.BookError(f"port {port}: {error.strerror}; choose another with --port") from None
     with server, contextlib.suppress(KeyboardInterrupt):
         _say(f"serving {site} on http://127.0.0.1:{server.server_port}/ for this computer only; stop with Ctrl-C")
         server.serve_forever()
@@ -285,7 +302,7 @@ _OPTIONS = {
     "zip": ("--zip", "offer the site as one file for reading without a network", _FLAG),
     "pdf": ("--pdf", "offer the book as a PDF; needs Chromium or Chrome", _FLAG),
     "port": ("--port", "default 8000; 0 takes a free one", {"metavar": "N", "type": _port, "default": 8000}),
-    "site": ("site", "folder with index.html (default: _build/html of the book)", _FOLDER | {"nargs": "?"}),
+    "site": ("site", "folder with a site (default: the one that was made last)", _FOLDER | {"nargs": "?"}),
     "old": ("old", "a commit, a tag or a folder with a book", _FOLDER | {"metavar": "OLD"}),
     "new": ("new", "the same (default: the book as it lies here)", _FOLDER | {"metavar": "NEW", "nargs": "?"}),
 }  # fmt: skip
@@ -403,14 +420,25 @@ def _unless_given(command, argument):
     return _UNLESS_GIVEN.get(argument.name, "none")
 
 
+def _end(number, frame):
+    """Stop as Ctrl-C does; what it reaches by itself is told."""
+    if begun := sys.modules.get("llmpower.book.run"):
+        begun.stop()
+    raise KeyboardInterrupt
+
+
 def main(argv=None):
     """Run a command: 0 if all went well, 1 if the book or a chapter failed, 2 for wrong arguments, 130 after Ctrl-C."""
     argv = sys.argv[1:] if argv is None else argv
     try:
         asked = next((word for word in argv if not word.startswith("-")), None)
         given = vars(_parser(asked).parse_args(argv))
-        # Being ended by the system cleans up as Ctrl-C does.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        # Being ended by the system, or with the terminal, cleans up as Ctrl-C does.
+        for ending in filter(None, (signal.SIGTERM, getattr(signal, "SIGHUP", None))):
+            signal.signal(ending, _end)
+        for stream in (sys.stdout, sys.stderr):
+            # A terminal that knows no such letter shows its number.
+            getattr(stream, "reconfigure", lambda **kinds: None)(errors="backslashreplace")
         return given.pop("function")(**given) or 0
     except KeyboardInterrupt:
         print("llmpower: stopped; nothing half done was published", file=sys.stderr)

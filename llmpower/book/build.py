@@ -11,7 +11,7 @@ import time
 import yaml
 
 from llmpower.book import fresh, lighter, living, pages, pdf, run, take_home
-from llmpower.book.files import PACKAGE, BookError, chapters, contents, page_file, read_json, read_yaml
+from llmpower.book.files import PACKAGE, BookError, chapters, contents, note_site, page_file, read_json, read_yaml
 from llmpower.book.scenario import ask
 
 # What a chapter that is run alone refers to most.
@@ -29,7 +29,17 @@ def missing_parts(book):
     return problems
 
 
-def _stage(book, folders, title, changed, stage):
+def _kept(book, out):
+    """Folder for what builds of a book have in common: inside the book, or beside the site of who may only read it."""
+    place = book / "_build"
+    try:
+        place.mkdir(exist_ok=True)
+    except OSError:
+        return out
+    return place if os.access(place, os.W_OK) else out
+
+
+def _stage(book, folders, title, changed, stage, kept):
     """Copy of the whole book with executed chapters, as Jupyter Book is to render it; returns its settings."""
     every, alone = contents(book), folders.keys() < chapters(book).keys()
     shown = [page for page in every if not alone or pathlib.Path(page).name in {*folders, *_WITH_ONE}]
@@ -59,7 +69,7 @@ def _stage(book, folders, title, changed, stage):
     config |= {"title": title or config["title"], "only_build_toc_files": not alone}
     options = config["sphinx"]["config"]
     options["extensions"] += ["llmpower.book.speed"]
-    living.stage(book, stage, folders, options)
+    living.stage(kept, stage, folders, options)
     options |= {"ogp_site_name": config["title"], "ogp_site_url": config["html"].get("baseurl", "")}
     if changed:
         options.setdefault("html_theme_options", {})["announcement"] = _NOTICE
@@ -165,9 +175,11 @@ def _publish(book, stage, folders, config, edition, also, out, say, made_by):
         shutil.move(downloads, made / take_home.FOLDER)
         if "zip" in also:
             take_home.archive(made)
+        # A link stays one: what it leads to is replaced.
+        site = pathlib.Path(os.path.realpath(out / "html"))
         with contextlib.suppress(FileNotFoundError):
-            os.replace(out / "html", stage.parent / "former")
-        shutil.move(made, out / "html")
+            shutil.move(site, stage.parent / "former")
+        shutil.move(made, site)
     say(f"published after {time.monotonic() - begun:.0f} s")
 
 
@@ -190,13 +202,14 @@ def build(book, out=None, scenario=None, jobs=None, say=print, also=(), force=Fa
     if "pdf" in also:
         pdf.browser()
     out, changed = fresh.own_folder(book / "_build" if out is None else out), any(scenario.values.values())
-    folders = run.execute_stale(book, scenario.values, book / "_build" / "runs", jobs, say, force)
+    kept = _kept(book, out)
+    folders = run.execute_stale(book, scenario.values, kept / "runs", jobs, say, force)
     fresh.forget()
     for left in (out / ".publishing", *(book / "_build").glob(".renewing-*")):
         fresh.remove_left(left)
     with fresh.own_work(out, ".staging-") as place:
         stage = place / "book"
-        config = _stage(book, folders, scenario.title, changed, stage)
+        config = _stage(book, folders, scenario.title, changed, stage, kept)
         mark = fresh.fingerprint(made_by, stage, also=also)
         if fresh.site_is_fresh(out, mark):
             say("publishing: nothing to do, the site is up to date")
@@ -207,4 +220,5 @@ def build(book, out=None, scenario=None, jobs=None, say=print, also=(), force=Fa
             edition = f"edition {take_home.edition()}" + (", with a reader's own parameters" if changed else "")
             _publish(book, stage, folders, config, edition, also, out, say, made_by)
             fresh.seal(out, mark)
+    note_site(book, out / "html")
     return out / "html" / "index.html", folders

@@ -1,5 +1,6 @@
 """The files of the book: where it lies, what its table of contents names, how they are read."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -11,9 +12,13 @@ from sphinx_external_toc.parsing import MalformedError, parse_toc_data
 
 from llmpower.arguments import ParameterError, hint
 from llmpower.book.escape import filled_in
+from llmpower.facts.tables import UnknownName
+from llmpower.facts.tables import contents as file_contents
 
 HERE = pathlib.Path(__file__).parent
 PACKAGE = HERE.parent
+# Of a file that is read as YAML.
+_MOST_BYTES = 1_000_000
 _LOADER = FileSystemLoader(HERE)
 _FORM = {"undefined": StrictUndefined, "trim_blocks": True, "keep_trailing_newline": True}
 _TEMPLATES = Environment(loader=_LOADER, finalize=filled_in, autoescape=lambda name: name.endswith(".md.j2"), **_FORM)
@@ -42,7 +47,14 @@ def find_book(folder):
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key given twice, of which YAML would silently keep the last."""
+    """Refuses a key given twice, of which YAML would keep the last, and references, of which bombs are made."""
+
+    def compose_node(self, parent, index):
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.constructor.ConstructorError(
+                None, None, "references (*) are not read", self.peek_event().start_mark
+            )
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node, deep=False):
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
@@ -55,9 +67,10 @@ class _Loader(yaml.SafeLoader):
 def read_yaml(path):
     """Content of a YAML file; BookError with file and line if it cannot be read."""
     try:
-        return yaml.load(pathlib.Path(path).read_text(encoding="utf-8"), _Loader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise BookError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        return yaml.load(file_contents(path, _MOST_BYTES, "such file").decode("utf-8"), _Loader)
+    except (UnknownName, UnicodeDecodeError) as error:
+        told = str(error).removeprefix(f"{path} cannot be read: ")
+        raise BookError(f"{path}: cannot be read: {told}") from None
     except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -77,6 +90,22 @@ def json_text(content):
 def write_json(path, content):
     """Write `json_text`."""
     path.write_text(json_text(content), encoding="utf-8")
+
+
+_LAST = "_build/last-site.txt"
+
+
+def last_site(book):
+    """Folder of the site of a book that was made last, if it is still there."""
+    with contextlib.suppress(OSError, ValueError):
+        site = pathlib.Path((book / _LAST).read_text(encoding="utf-8"))
+        return site if (site / "index.html").is_file() else None
+
+
+def note_site(book, site):
+    """Remember where a site was made; a book that cannot be written to remembers nothing."""
+    with contextlib.suppress(OSError):
+        (book / _LAST).write_text(str(site), encoding="utf-8")
 
 
 def replace(texts):

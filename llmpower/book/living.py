@@ -45,13 +45,13 @@ def scripts(target, kept):
         script.write(scales_script())
 
 
-def stage(book, stage, folders, options):
+def stage(kept, stage, folders, options):
     """Put scripts where Sphinx copies them to the site: those of all pages, and each page's own."""
     for name in _AT_ONCE:
         shutil.copyfile(_SCRIPTS / name, stage / "_static" / name)
     # Scripts in _static are added to each page by Jupyter Book.
     target = stage / "later" / "_static" / "living"
-    scripts(target, book / "_build")
+    scripts(target, kept)
     for name, folder in folders.items():
         left = files.read_json(folder / follow.FILE)
         program = f"(()=>{{{left['program']}return compute}})()"

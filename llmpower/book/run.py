@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -21,7 +22,11 @@ from llmpower.book.records import shown
 # Saving the whole notebook after each cell takes longer than most cells.
 _SETTINGS = {
     "kernel_name": "python3", "start_timeout": 300, "progress_bar": False, "request_save_on_cell_execute": False,
+    # A cell that never ends holds nobody up for ever. [s]
+    "execution_timeout": 900,
 }  # fmt: skip
+# Processes that `python` has started and that have not ended.
+_RUNNING = set()
 # How often chapters run again because what they read changed while they ran.
 _ROUNDS = 3
 # Asked of the kernel when a chapter is through, to know when it must run again.
@@ -60,7 +65,9 @@ def execute(path, values, folder, begun=None):
         os.environ["IPYTHONDIR"] = str(place)
         os.environ[follow.ASKED] = json.dumps([str(path.resolve()), used(path, values)])
         executed = _papermill(path, values, place)
-        modules, tables, read = json.loads(executed.cells.pop().outputs[0].text)
+        if not (left := executed.cells.pop().outputs):
+            raise ChapterError(f"{path.stem} did not end: one of its cells left Python")
+        modules, tables, read = json.loads(left[0].text)
         write_json(work / "run-time.json", {"run_s": executed.metadata.papermill.duration})
         _clean(executed)
         _look_at(path, executed)
@@ -102,6 +109,7 @@ def _papermill(path, values, work):
     """The executed notebook with one cell more, which tells what the kernel had loaded and read."""
     # It takes a second to load; asking for help should not wait for it.
     import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
     notebook = read_notebook(path)
     notebook.cells.append(nbformat.v4.new_code_cell(_TRACE.format(folder=str(work)), id="trace"))
@@ -109,6 +117,12 @@ def _papermill(path, values, work):
     try:
         # A helper module and tables that lie beside the chapter are found.
         papermill.execute_notebook(work / path.name, work / "out.ipynb", values, cwd=path.parent, **_SETTINGS)
+    except DeadKernelError:
+        why = "killed, out of memory, or a cell ended it"
+        raise ChapterError(f"{path.stem} did not end: its kernel died ({why})") from None
+    except CellTimeoutError:
+        most = _SETTINGS["execution_timeout"] // 60
+        raise ChapterError(f"{path.stem} did not end: a cell took more than {most} minutes") from None
     except papermill.PapermillExecutionError as error:
         # Counted in the author's notebook, without the cell that papermill adds for changed parameters.
         cell = f"cell {error.cell_index + 1 - bool(values)}"
@@ -158,7 +172,8 @@ def execute_stale(book, values, cache, jobs=None, say=print, force=False):
         stale.sort(key=lambda name: -notebooks[name].stat().st_size)
         again = ", since what they read changed meanwhile" if rounds > 1 else ""
         workers = min(jobs or os.cpu_count() or 1, len(stale))
-        say(f"executing {len(stale)} of {len(notebooks)} chapters, {workers} at a time{again}")
+        names = ", ".join(stale)
+        say(f"executing {len(stale)} of {len(notebooks)} chapters, {workers} at a time{again}: {names}")
         _execute_all({name: (notebooks[name], values[name], folders[name]) for name in stale}, workers, say)
     if not rounds:
         say(f"executing: nothing to do, {len(notebooks)} chapters are up to date")
@@ -216,8 +231,21 @@ def python(place, *arguments):
         "IPYTHONDIR": str(place), "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "MATPLOTLIBRC": str(figures / "mpl-data" / "matplotlibrc"), "JUPYTER_PATH": "",
     }  # fmt: skip
-    options = {"capture_output": True, "encoding": "utf-8", "errors": "replace", "check": False}
-    return subprocess.run([sys.executable, *arguments], cwd=place, env=own, **options)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8", "errors": "replace"}
+    command = [sys.executable, *arguments]
+    with subprocess.Popen(command, cwd=place, env=own, **pipes) as running:
+        _RUNNING.add(running)
+        try:
+            told = running.communicate()
+        finally:
+            _RUNNING.discard(running)
+    return subprocess.CompletedProcess(command, running.returncode, *told)
+
+
+def stop():
+    """Let the processes of `python` end as after Ctrl-C, which reaches them by itself; other signals do not."""
+    for running in list(_RUNNING):
+        running.send_signal(signal.SIGINT)
 
 
 if __name__ == "__main__":

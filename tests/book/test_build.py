@@ -2,17 +2,20 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 
 import nbformat
 import psutil
 import pytest
 
-from llmpower.book import fresh, renew, run
-from llmpower.book.files import chapters
+from llmpower.book import build, files, fresh, renew, run
+from llmpower.book.files import ChapterError, chapters
 from llmpower.book.scenario import ask
 from tests.book.small import CHAPTER, LATER
 
@@ -267,6 +270,66 @@ def test_outside_a_checkout_commands_ask_for_the_book(say, monkeypatch, tmp_path
     assert code == 2 and "--book DIR" in err
 
 
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("import os; os._exit(3)", "board did not end: its kernel died"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "board did not end: its kernel died"),
+        ("import sys; sys.exit(0)", "board did not end: one of its cells left Python"),
+    ],
+)
+def test_a_chapter_whose_kernel_ends_is_told(copy, code, message):
+    copy.replace(CHAPTER, "from llmpower.figures import style", code)
+    done = copy.llmpower("run", "board", "--out", "never-ended")
+    assert done.returncode == 1 and message in done.stderr and "Traceback" not in done.stderr, done.stderr
+
+
+def test_a_cell_without_an_end(copy, tmp_path, monkeypatch):
+    monkeypatch.setitem(run._SETTINGS, "execution_timeout", 5)
+    copy.replace(CHAPTER, "from llmpower.figures import style", "import time; time.sleep(60)")
+    with pytest.raises(ChapterError, match="board did not end: a cell took more than 0 minutes"):
+        run.execute(copy.folder / CHAPTER, {}, tmp_path / "stored")
+
+
+def test_a_link_to_the_folder_of_a_web_server_stays_one(copy):
+    web, out = copy.folder / "srv" / "www", copy.folder / "linked"
+    copy.built("run", "board", "--out", "linked")
+    web.parent.mkdir(exist_ok=True)
+    (out / "html").rename(web)
+    (out / "html").symlink_to(web)
+    copy.built("run", "board", "-p", "batch=9", "--out", "linked")
+    assert (out / "html").is_symlink() and "<strong>9</strong>" in (web / "chapters" / "board.html").read_text()
+
+
+def test_who_may_only_read_a_book_keeps_runs_beside_the_site(tmp_path):
+    (tmp_path / "_build").write_text("no folder")
+    assert build._kept(tmp_path, tmp_path / "mine") == tmp_path / "mine"
+    (tmp_path / "other").mkdir()
+    assert build._kept(tmp_path / "other", tmp_path / "mine") == tmp_path / "other" / "_build"
+
+
+def test_serve_shows_what_was_made_last(copy):
+    copy.built("run", "board", "--out", "served")
+    made = (copy.folder / "served" / "html").resolve()
+    assert files.last_site(copy.folder) == made
+    environment = {**os.environ, "PYTHONPATH": str(copy.folder), "PYTHONUNBUFFERED": "1"}
+    # The folder that a build was told is as good as that of the site.
+    for given in ([], ["served"], ["served/html"]):
+        command = [sys.executable, "-m", "llmpower", "serve", *given, "--port", "0"]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        with subprocess.Popen(command, cwd=copy.folder, env=environment, **pipes) as server:
+            line = server.stdout.readline()
+            address = re.search(r"http://127.0.0.1:\d+/", line)[0]
+            with urllib.request.urlopen(f"{address}chapters/board.html") as page:
+                assert b"Boards" in page.read()
+            for missing in ("_static/", "%00", "chapters/"):
+                with pytest.raises((urllib.error.HTTPError, OSError)):
+                    urllib.request.urlopen(f"{address}{missing}")
+            server.send_signal(signal.SIGINT)
+            _, told = server.communicate(timeout=30)
+        assert told == "" and ("served" in line or "html" in line)
+
+
 def test_a_chapter_that_fails_names_cell_and_error_and_leaves_nothing(copy):
     copy.replace(LATER, "from llmpower.figures import style", "1 / (batch - batch)")
     copy.replace(
@@ -306,7 +369,9 @@ def test_what_cannot_be_read_is_one_line(copy, say, name, content, message):
     assert code == 1 and message in err and len(err.splitlines()) == 1
 
 
-def test_stopping_leaves_no_half_page_and_no_kernel(copy):
+@pytest.mark.parametrize("kind", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_stopping_leaves_no_half_page_and_no_kernel(copy, kind):
+    """Ctrl-C reaches all processes of a terminal; being ended, or losing the terminal, only the one that is meant."""
     process = psutil.Popen(
         [sys.executable, "-m", "llmpower", "run", "board", "-p", "batch=7", "--out", "stopped"],
         cwd=copy.folder,
@@ -324,7 +389,8 @@ def test_stopping_leaves_no_half_page_and_no_kernel(copy):
         assert process.poll() is None, process.communicate()
         time.sleep(0.1)
         started = [one for one in process.children(recursive=True) if one.is_running()]
-    os.killpg(process.pid, signal.SIGINT)
+    ending = getattr(signal, kind)
+    os.killpg(process.pid, ending) if kind == "SIGINT" else os.kill(process.pid, ending)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert "stopped; nothing half done was published" in errors and "Traceback" not in errors
@@ -355,7 +421,7 @@ def test_nbval_sees_a_changed_constant_and_renew_names_what_moved(copy):
     told = []
     with pytest.MonkeyPatch.context() as patch:
         stored = copy.folder / "_build" / "runs"
-        folders = {path.parent.name: path for path in stored.glob("*/*")}
+        folders = {path.parent.name: path for path in stored.glob("*/[!.]*")}
         patch.setattr(run, "execute_stale", lambda *asked: folders)
         renew.renew(copy.folder, say=told.append)
     assert "rating: not there -> 700 W" in told[0]
