@@ -86,7 +86,7 @@ _COPY = {
     "j_per_token_at_work": ("energy at full load", "J/token", lambda end, batch: end.j_per_token),
 }
 _SERVICE = {
-    "users_at_once": ("users at once, at the peak", "", lambda bill: bill.users_at_once),
+    "users_at_once": ("users at once, at most", "", lambda bill: bill.users_at_once),
     "n_accelerators": ("accelerators", "", lambda bill: bill.n_accelerators),
     "n_servers": ("servers", "", lambda bill: bill.n_servers),
     "j_per_token": ("energy at the mean load", "J/token", lambda bill: bill.token_j),
@@ -158,6 +158,7 @@ _CHEAPEST = (
     "least energy a token"
 )
 _LEFT_OUT = (
+    "users at once: in the busiest hour, and as if each were as slow as at full load, so at most",
     "traffic is spread over all copies and even over the day; hours of less traffic cost more a token",
     "left out: spares for repair, storage, networks between servers, and training",
 )
@@ -304,9 +305,11 @@ def _planned(given, fills=None):
     if "users_at_once" in given:
         ranges["users_at_once"] = Range(*[given["users_at_once"]] * 3)
     ranges |= _whole_servers(ranges["n_servers"], bill)
-    # What is built is never less than what is drawn, so neither are its ends.
+    # What is built is never less than what is drawn, nor than what the fewest servers need, so neither are its ends.
     build, drawn = ranges["site_mw"], ranges["mean_mw"]
-    ranges["site_mw"] = Range(maximum(build.low, drawn.low), build.central, maximum(build.high, drawn.high))
+    each = _independent(_server_mw(bill), [[_server_mw(end) for end in pair] for pair in moved])
+    least = maximum(maximum(build.low, drawn.low), each.low * ranges["n_servers"].low)
+    ranges["site_mw"] = Range(minimum(least, build.central), build.central, maximum(build.high, drawn.high))
     named = {**_COPY, **_SERVICE}
     results = {name: Result(*named[name][:2], ranges[name]) for name in RESULTS}
     cheapest = [_CHEAPEST] if "n_accelerators" not in given and "batch" not in given and not fills else []
@@ -355,6 +358,10 @@ def _apart(given):
     rates = (to_si(1 / end, "MW") for end in (energy.high, energy.central, energy.low))
     results["tokens_per_s_per_mw"] = results["tokens_per_s_per_mw"]._replace(range=Range(*rates))
     return replace(answers, results=results, notes=(*answers.notes, _POOLS), prompts=prompts)
+
+
+def _server_mw(bill):
+    return in_unit(bill.site_w / bill.n_servers, "MW")
 
 
 def _spread(found, bill):

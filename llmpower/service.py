@@ -36,12 +36,14 @@ def count(number):
 def copies(case, accelerators_per_server):
     """A case on each number of accelerators that fills servers evenly and divides its heads, the fewest first.
 
-    One accelerator where nothing is known that links them, which a bus does, too.
+    One accelerator where nothing is known that links them, which a bus does, too; no more than there are experts or
+    layers to spread.
     """
+    most = {"ep": case.model.n_experts, "dp": case.model.n_experts, "pp": case.model.n_layers}.get(case.parallelism)
     known, per_server = 0 < case.link_bytes_per_s < math.inf, accelerators_per_server
     whole = [k * per_server for k in range(1, MOST_SERVERS + 1)] if known else []
     sizes = [n for n in range(1, per_server if known else 2) if per_server % n == 0] + whole
-    return [replace(case, n_accelerators=float(n)) for n in sizes if case.model.n_heads % n == 0]
+    return [replace(case, n_accelerators=float(n)) for n in sizes if case.model.n_heads % n == 0 and n <= (most or n)]
 
 
 def bounded(case):
