@@ -308,7 +308,7 @@ _OPTIONS = {
 }  # fmt: skip
 _SUCH_AS = {
     "model": "llama-3.1-70b, Qwen3-32B or path/to/config.json",
-    "accelerator": "h100-sxm, B200, h100-sxm,tdp_w=350 or my.yml",
+    "accelerator": "h100-sxm, B200, h100-sxm,memory_bytes=96GB or my.yml",
 }
 _PARTS = "fp8,experts=nvfp4,output=bf16"
 # What counts where nothing is given and the signature has no value for it.

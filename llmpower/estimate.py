@@ -190,7 +190,9 @@ class Estimate:
         plain = self.vary(prompt_tokens=0.0).step
         board = self._known((self.step.energy_j - plain.energy_j) / self._written)
         host = self.host.power_w[1] * self._known(self.step.time_s - plain.time_s) / self._written
-        return self.host.pue[1] * (board + host)
+        # The only token of an answer comes with its prompt.
+        more = self.host.pue[1] * (board + host)
+        return positive(self.output_tokens - 1, more, positive(self.prompt_tokens, self.j_per_token, more))
 
     @property
     def first_token_s(self):
@@ -244,7 +246,7 @@ class Estimate:
         weights = stored_bytes(net_of(self.case))
         caches = needed_bytes(self.case) - weights
         kept = self.n_accelerators * self.case.accelerator.memory_bytes - usable_bytes(self.case)
-        return {"weights": weights, "caches": caches, "left": -self.missing_bytes, "kept_back": kept}
+        return {"weights": weights, "caches": caches, "left": 0.0 - self.missing_bytes, "kept_back": kept}
 
     @property
     def utilisation(self):
@@ -393,8 +395,10 @@ def first_token_s(net, fitted, batch, prompt_tokens, output_tokens, where, plain
     tried = serving.tokens_tried(batch / groups, where.draft_tokens)
     reads = served.prompt_work_tokens(net, fitted, prompt_tokens)
     passes = serving.prompt_passes(reads, tried, where.max_step_tokens)
-    share = serving.prompt_step_share(serving.prompts_per_step(written / groups, output_tokens), passes)
-    return serving.first_token_s(passes, share, plain_s, time_s)
+    begun = serving.prompts_per_step(written / groups, output_tokens)
+    share = serving.prompt_step_share(begun, passes)
+    # Where more passes begin than there are steps, a step of the mean stands for several of them.
+    return serving.first_token_s(passes / maximum(begun * passes, 1.0), share, plain_s, time_s)
 
 
 def servers():
@@ -409,6 +413,8 @@ def _host(accelerator, boundary):
     """Power beside one accelerator and the site's factor."""
     if boundary == "accelerators":
         return Host((0.0,) * 3, (1.0,) * 3, "accelerators alone: no host, fans, network or site")
+    if accelerator.category == "soc":
+        return _site((0.0,) * 3, "one computer, whose rating holds all of it", boundary)
     name, known = accelerator.entity, servers()
     watts = {name: [end / one.n_accelerators for end in one["host_power_w"].ends] for name, one in known.items()}
     if name in known:
@@ -419,11 +425,15 @@ def _host(accelerator, boundary):
         picks = zip((min, geometric_mean, max), shares)
         power = [accelerator.tdp_w * pick(column) for pick, column in picks]
         note = "host scaled with the rating from servers of eight H100 and eight B200"
+    return _site(tuple(power), note, boundary)
+
+
+def _site(power_w, note, boundary):
+    """A host, with the factor of a site where that counts."""
     if boundary == "server":
-        return Host(tuple(power), (1.0,) * 3, note)
+        return Host(power_w, (1.0,) * 3, note)
     pue = fact("datacenter.csv", "gpt-4o-query", "pue")
-    site = f"{note}; site factor {pue.printed.removesuffix(' 1')} ({pue.entity})"
-    return Host(tuple(power), tuple(pue.ends), site)
+    return Host(power_w, tuple(pue.ends), f"{note}; site factor {pue.printed.removesuffix(' 1')} ({pue.entity})")
 
 
 def _exam(model, accelerator, weight_format, software, marked=False):
@@ -584,9 +594,35 @@ def estimate(
         found = replace(found, assumed=(f"no lengths given: {told}", *found.assumed))
     result = expect(found, boundary)
     if result.fits is False:
-        check_fits(found)
+        check_fits(found, "; or give host_bandwidth_bytes_per_s, at which weights are read from the host's memory")
     check_cap(result)
+    _check_measured(result)
     return result
+
+
+# What was measured may lie above a datasheet by what clocks and meters are off.
+_ABOVE = 1.1
+
+
+def _check_measured(found):
+    """Raise `ParameterError` if a measurement of one's own is beyond what the machine can do."""
+    problems = []
+    if found.own and isinstance(found.fits, bool) and not hasattr(found.step_s, "shape"):
+        case, name = found.case, found.case.accelerator.entity
+        most, speed = max(found.utilisation.values()), case.measured_tokens_per_s
+        if speed is not None and most > _ABOVE:
+            problems.append(
+                f"measured_tokens_per_s: got {speed:,.6g}; {name} would have to do {most:,.3g} times what its datasheet"
+                f" allows, allowed is up to {speed / most:,.4g} [1/s]"
+            )
+        rated = case.n_accelerators * case.accelerator.tdp_w
+        if case.measured_power_w is not None and case.measured_power_w > 2 * rated:
+            problems.append(
+                f"measured_power_w: got {case.measured_power_w:,.6g}; {case.n_accelerators:,.0f} x {name} are rated at"
+                f" {rated:,.4g} W, allowed is up to twice that [W]"
+            )
+    if problems:
+        raise ParameterError(problems)
 
 
 def read(check, **given):
@@ -693,8 +729,11 @@ def over_cap_w(found):
     return found._board_power_w / found.n_accelerators - found.case.power_cap_w * (1 + _HELD)
 
 
-def check_fits(case):
-    """Raise `ParameterError` if a single case does not fit, with what is missing and what would do."""
+def check_fits(case, at_home=""):
+    """Raise `ParameterError` if a single case does not fit, with what is missing and what would do.
+
+    at_home: what else would do for a card or a computer at home.
+    """
     if fits(case) is not False:
         return
     n, accelerator, count = int(case.n_accelerators), case.accelerator, fewest(case)
@@ -706,7 +745,7 @@ def check_fits(case):
     else:
         would = f"{count:,} would do"
     if accelerator.category in ("desktop", "laptop"):
-        would += "; or give host_bandwidth_bytes_per_s, at which weights are read from the host's memory"
+        would += at_home
     missing = f"{(needed_bytes(case) - usable_bytes(case)) / 1e9:,.1f} GB on {n} x {accelerator.entity}"
     run = f"{case.model.entity} with {case.batch:,.6g} sequences of {case.context_tokens:,.6g} tokens"
     kept = f"; {100 * case.memory_share:.3g} % of the memory are used, which memory_share changes"

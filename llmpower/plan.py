@@ -409,7 +409,8 @@ def _checked(given, used, fills=None):
     limited = any(name in given for name in _LIMITS)
     if ("batch" in given) == limited and not (fills or traced(given.get("batch"))):
         which = "give one of them, how many sequences run together or how quick each must be; most_first_token_s does"
-        check.wrong("batch, tokens_per_s_per_user", f"{which} as well")
+        both = "give one of them: a batch that is given has no limits of a user"
+        check.wrong("batch, tokens_per_s_per_user", both if limited else f"{which} as well")
     if given.keys() & set(MEASURED):
         if "n_accelerators" not in given:
             check.wrong("n_accelerators", "got None; give the accelerators of the copy that was measured [1]")

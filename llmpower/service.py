@@ -215,7 +215,8 @@ class Bill:
     @property
     def mean_w(self):
         """What an accelerator draws at the mean load, which counts as even over the day. [W]"""
-        return self.busy_w * interpolate(self.mean_load, *self.part_load)
+        # A cap binds what waits, too, and a meter that reads beyond the rating does not build a site.
+        return minimum(self.busy_w * interpolate(self.mean_load, *self.part_load), self.tdp_w)
 
     server_rated_w = of(datacenter.server_power_w, accelerator_power_w="tdp_w")
     server_mean_w = of(datacenter.server_power_w, accelerator_power_w="mean_w")

@@ -256,6 +256,8 @@ def _operating(found):
 
 def _ends(found):
     """What low and high are."""
+    if not hasattr(found.form[-1].resident_share, "shape") and found.form[-1].resident_share < 1:
+        return "low and high: errors of runs whose weights all lie beside the processors; no run tests this"
     if found.own:
         return "low and high: eight in ten of runs lay between them of which another batch, or a repeat, was known"
     if found.software == "eager":
@@ -314,13 +316,15 @@ def _run_rows(found):
     """Results of one run with their ranges."""
     ends = found.low, found, found.high
     speeds, energies = [one.tokens_per_s for one in ends], [one.j_per_token for one in ends]
-    rated = found.n_accelerators * found.case.accelerator.tdp_w
+    machine = found.case.accelerator
+    rated = f"{'count as' if (machine['tdp_w'].kind, machine['tdp_w'].source) == ('estimate', '') else 'are'} rated at"
+    rated = f"W; the accelerators {rated} {three(found.n_accelerators * machine.tdp_w)} W"
     read = "" if math.isnan(found.j_per_input_token) else f"; {three(found.j_per_input_token)} J a token of a prompt"
     rows = [
         ["", "low", "central", "high", ""],
         ["speed", *speeds, "tokens/s"],
         ["  of one user", *(speed / found.batch for speed in speeds), "tokens/s"],
-        ["power", *(one.power_w for one in ends), f"W; the accelerators are rated at {three(rated)} W"],
+        ["power", *(one.power_w for one in ends), rated],
         ["energy", *energies, "J/token"],
         ["  of 1,000 tokens", *(in_unit(1000 * energy, "Wh") for energy in energies), "Wh"],
         ["  for reading prompts", "", found.prefill_j_per_token, "", f"J/token, part of the energy{read}"],

@@ -536,7 +536,7 @@ def test_parts_sum_and_the_plateau_holds(run):
         assert 0 < getattr(found.low, name) < getattr(found, name) < getattr(found.high, name)
     assert found.j_per_token == pytest.approx(found.power_w / found.tokens_per_s)
     # A difference of two steps: a rounding error of them is allowed.
-    assert -1e-12 * found.j_per_token <= found.prefill_j_per_token < found.j_per_token
+    assert -1e-12 * found.j_per_token <= found.prefill_j_per_token <= found.j_per_token
 
 
 @given(runs, st.sampled_from(["bf16", "fp8", "int4"]))
@@ -822,3 +822,26 @@ def test_a_cap_is_an_input_that_can_be_varied():
     found = estimate("llama-3.1-8b", "h100-sxm", batch=64, context_tokens=500, software="vllm", power_cap_w=300)
     assert found.inputs["power_cap_w"] == 300
     assert found.vary(power_cap_w=350.0).power_w == pytest.approx(350, rel=1e-3)
+
+
+def test_a_long_prompt_alone_is_read_once():
+    """Chunks of a prompt follow each other: 30,000 tokens are four steps of at most 8,192, whose mean stands for all."""
+    alone = estimate("qwen3-8b", "h100-sxm", prompt_tokens=30_000, output_tokens=0)
+    assert alone.first_token_s == pytest.approx(alone.step_s)
+    answered = estimate("qwen3-8b", "h100-sxm", prompt_tokens=30_000, output_tokens=500)
+    assert alone.first_token_s == pytest.approx(answered.first_token_s, rel=0.05)
+    # Nothing else is done, so all energy is the prompt's.
+    assert alone.prefill_j_per_token == alone.j_per_token
+    assert alone.j_per_input_token == pytest.approx(alone.j_per_request / 30_000)
+
+
+@pytest.mark.parametrize(
+    ("measured", "message"),
+    [
+        ({"measured_tokens_per_s": 1.5e6}, "measured_tokens_per_s: got 1.5e.06; h100-sxm would have to do .* times"),
+        ({"measured_power_w": 5000}, "measured_power_w: got 5,000; 1 x h100-sxm are rated at 700 W, allowed is up to"),
+    ],
+)
+def test_a_measurement_beyond_physics_is_refused(measured, message):
+    with pytest.raises(ParameterError, match=message):
+        estimate("qwen3-8b", "h100-sxm", **measured)

@@ -569,3 +569,16 @@ def test_a_plan_takes_formats_by_part():
     assert saved == pytest.approx(1_548_424_512 + 201_088 * 2_880)
     assert mixed.estimate.tokens_per_s > plain.estimate.tokens_per_s
     assert plan_record(mixed)["inputs"]["weight_format"] == "mxfp4,rest=fp8"
+
+
+@pytest.mark.parametrize(
+    ("asked", "more"),
+    [
+        (("phi-4", "gb300", 100), {"batch": 1, "power_cap_w": 220}),
+        (("qwen3-8b", "h100-sxm", 1e6), {"batch": 4, "n_accelerators": 1, "measured_power_w": 900}),
+    ],
+)
+def test_no_site_draws_more_than_it_is_built_for(asked, more):
+    found = plan(*asked, **more)
+    assert found.mean_mw.central <= found.site_mw.central * (1 + 1e-12)
+    assert found.site_mw.low <= found.site_mw.central

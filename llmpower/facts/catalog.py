@@ -297,8 +297,9 @@ def _typed(title, given):
     # A name of the catalog alone: what is typed over a machine is none.
     facts = dict(records("accelerators.csv")[find("accelerator", like)].facts) if like else {}
     typed = machine.read(values)
-    for quantity in typed:
-        facts.pop(machine.REACHED.get(quantity), None)
+    for quantity, value in typed.items():
+        if quantity in facts and value != facts[quantity].value:
+            facts.pop(machine.REACHED.get(quantity), None)
     # A machine of the catalog is completed as it would be without typed values.
     if missing := [one for one in machine.NEEDED if not like and one not in typed]:
         raise UnknownName(f"{title}: give {', '.join(f'{one} [{quantities()[one].unit}]' for one in missing)} too")
@@ -309,6 +310,10 @@ def _typed(title, given):
     said = ", ".join(f"{quantity} {value}" for quantity, value in values.items())
     told = (f"machine as typed: {said}" + (f"; the rest as {like}" if like else ""),)
     facts |= {quantity: fact(quantity, value, quantities()[quantity].unit) for quantity, value in typed.items()}
+    if wrong := machine.contradictions({quantity: one.value for quantity, one in facts.items()}):
+        raise UnknownName(f"{title}: {'; '.join(wrong)}")
+    if like and "tdp_w" in typed:
+        told += ("a typed tdp_w is another rating; a limit that is set on a board is power_cap_w",)
     name = name or (f"{facts['name'].value}, changed" if like else title)
     if "idle_w" in typed:
         # Nobody who types it knows of two sorts of idle.

@@ -102,6 +102,9 @@ class Reader:
 
     def _unknown_type(self, shown):
         said = [key for key, value in self.config.items() if value and not isinstance(value, str)]
+        if "model_type" not in self.config:
+            self.problems.append("model_type is missing")
+            return
         odd = [key for key in said if key not in _STANDARD and not _NEUTRAL.fullmatch(key)]
         if odd:
             self.problems.append(f"model_type: {shown} is unknown, and so is what {', '.join(odd[:8])} mean there")

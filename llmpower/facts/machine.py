@@ -66,6 +66,20 @@ def _loaded(path):
     return {str(key): value for key, value in found.items()}
 
 
+def contradictions(values):
+    """What cannot be of one machine, in words: it reaches no more than it is rated at, and idles below its rating."""
+    pairs = {"idle_w": "tdp_w"} | {reached: rated for rated, reached in REACHED.items()}
+    found = [
+        f"{name}: got {values[name]:,.6g}; allowed is up to the {most}, {values[most]:,.6g} {quantities()[most].unit}"
+        for name, most in pairs.items()
+        if name in values and most in values and values[name] > values[most]
+    ]
+    each = values.get("accelerators_per_server", 1)
+    if each != int(each):
+        found.append(f"accelerators_per_server: got {each:g}; allowed is a whole number [count]")
+    return found
+
+
 def read(values):
     """Numbers by quantity in SI units, of values as they were typed; an `UnknownName` tells all that is wrong."""
     found, problems = {}, []

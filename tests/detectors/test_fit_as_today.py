@@ -19,13 +19,27 @@ def test_what_is_fitted_is_derived_and_what_is_set_says_so():
     for fact in catalog.facts("calibration.csv"):
         (by_hand if fact.kind == "convention" else fitted).add((fact.entity, fact.quantity))
     assert fitted == set(fitting._flat(fit(serving_runs()))) - {(one, name) for name, one in fitting.BY_HAND}
-    assert {entity for entity, _ in by_hand} == {"set", "measured", "unpacking", "llama.cpp", "eager", "sglang", "trtllm"}
+    assert {entity for entity, _ in by_hand} == {
+        "set",
+        "measured",
+        "unpacking",
+        "llama.cpp",
+        "eager",
+        "sglang",
+        "trtllm",
+    }
     assert all(fact.note for fact in catalog.facts("calibration.csv"))
 
 
 def test_nothing_is_fitted_for_a_model_a_family_or_a_machine():
     software = {"vllm", "sglang", "trtllm", "llama.cpp", "eager"}
-    assert {fact.entity for fact in catalog.facts("calibration.csv")} == {"set", "fitted", "measured", "unpacking", *software}
+    assert {fact.entity for fact in catalog.facts("calibration.csv")} == {
+        "set",
+        "fitted",
+        "measured",
+        "unpacking",
+        *software,
+    }
 
 
 def test_two_networks_have_two_names():

@@ -199,7 +199,7 @@ def test_all_problems_are_told_at_once():
         (b'{"hidden_size": ' + b"9" * 10_000 + b"}", "expected JSON"),
         (b"[1, 2]", "expected keys and values"),
         (b"3", "expected keys and values"),
-        (b"{}", "model_type: 'none' is unknown"),
+        (b"{}", "model_type is missing"),
         (b" " * 3_000_000, "more than 2,000,000 bytes"),
     ],
 )

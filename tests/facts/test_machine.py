@@ -94,3 +94,29 @@ def test_files_without_an_end_and_files_that_are_not_there(file, tmp_path):
     os.symlink("/dev/zero", tmp_path / "zero.yml")
     with pytest.raises(UnknownName, match="cannot be read: not a file"):
         accelerator(str(tmp_path / "zero.yml"))
+
+
+def test_what_is_typed_as_it_was_changes_nothing():
+    run = {"batch": 8, "output_tokens": 500}
+    same = estimate("qwen3-8b", "a100-sxm-80gb,memory_bandwidth_bytes_per_s=2039 GB/s", **run)
+    assert same.tokens_per_s == estimate("qwen3-8b", "a100-sxm-80gb", **run).tokens_per_s
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("h100,idle_w=500,tdp_w=400", "idle_w: got 500; allowed is up to the tdp_w, 400 W"),
+        ("h100,reached_bytes_per_s=5 TB/s", "reached_bytes_per_s: got 5e+12; allowed is up to the memory_bandwidth"),
+        ("h100,accelerators_per_server=4.5", "accelerators_per_server: got 4.5; allowed is a whole number [count]"),
+    ],
+)
+def test_what_cannot_be_of_one_machine_is_told(typed, said):
+    with pytest.raises(ParameterError) as found:
+        estimate("llama-3.1-8b", typed)
+    assert said in str(found.value)
+
+
+def test_a_computer_whose_rating_holds_all_of_it_has_no_server_around_it():
+    run = {"weight_format": "q4_k_m", "software": "llama.cpp"}
+    board, server = (estimate("llama-3.1-8b", "m3-ultra", boundary=one, **run) for one in ("accelerators", "server"))
+    assert server.power_w == board.power_w
