@@ -137,7 +137,9 @@ def _run(book, chapter, parameter, file, out, force):
 
     book = files.find_book(book)
     path = files.chapter(book, chapter)
-    asked = scenario.ask(book, file, path.stem, parameter)
+    if len(file) > 1:
+        raise ParameterError(["file: got several; allowed is one for a chapter, `llmpower build` takes more"])
+    asked = scenario.ask(book, *(file or [None]), path.stem, parameter)
     out = fresh.own_folder(out or book / "_build" / "own" / path.stem, path.name, "results.json")
     kept = {"executed.ipynb": out / path.name, "results.json": out / "results.json"}
     index, folders = build.build(book, out, asked, say=_say, force=force)
@@ -149,11 +151,19 @@ def _run(book, chapter, parameter, file, out, force):
 
 
 def _build(book, file, out, jobs, zip, pdf, force):
-    """Execute what changed and publish the whole book."""
-    from llmpower.book import build, files, scenario, take_home
+    """Execute what changed and publish the whole book, once for each scenario file, with a page of what differs.
+
+    example: llmpower build -f ours.yml -f theirs.yml --out /tmp/both
+    """
+    from llmpower.book import beside, build, files, scenario, take_home
 
     book, also = files.find_book(book), [kind for kind, asked in (("zip", zip), ("pdf", pdf)) if asked]
-    index, _ = build.build(book, out, scenario.ask(book, file), jobs, _say, also, force)
+    if len(file) > 1:
+        if also:
+            raise ParameterError([f"{', '.join(also)}: of one book at a time; allowed with a single scenario file"])
+        _say(f"page      {beside.publish(book, file, out, jobs, _say, force)}")
+        return
+    index, _ = build.build(book, out, scenario.ask(book, *file), jobs, _say, also, force)
     _say(f"page      {index}")
     for kind in also:
         _say(f"{kind}       {index.parent / take_home.FOLDER / take_home.SITE[kind][0]}")
@@ -295,7 +305,10 @@ _OPTIONS = {
         "-p --parameter", "a parameter of the chapter; may be repeated, wins over the file",
         {"metavar": "NAME=VALUE", "type": _assignment, "action": "append", "default": []},
     ),
-    "file": ("-f --file", "file with title, parameters and chapters", {"metavar": "SCENARIO.yml", "type": _path}),
+    "file": (
+        "-f --file", "file with title, parameters and chapters; `build` takes several",
+        {"metavar": "SCENARIO.yml", "type": _path, "action": "append", "default": []},
+    ),
     "out": ("--out", "where the result goes (default: inside _build of the book)", _FOLDER),
     "jobs": ("--jobs", "chapters executed at once (default: all cores)", {"metavar": "N", "type": _positive}),
     "force": ("--force", "execute again what did not change, too", _FLAG),

@@ -825,7 +825,7 @@ def test_a_cap_is_an_input_that_can_be_varied():
 
 
 def test_a_long_prompt_alone_is_read_once():
-    """Chunks of a prompt follow each other: 30,000 tokens are four steps of at most 8,192, whose mean stands for all."""
+    """Chunks of a prompt follow each other: 30,000 tokens take four steps of 8,192, whose mean stands for all."""
     alone = estimate("qwen3-8b", "h100-sxm", prompt_tokens=30_000, output_tokens=0)
     assert alone.first_token_s == pytest.approx(alone.step_s)
     answered = estimate("qwen3-8b", "h100-sxm", prompt_tokens=30_000, output_tokens=500)

@@ -217,6 +217,29 @@ def test_a_scenario_file_publishes_a_book_of_its_own(copy):
     assert "Watts at our place" not in copy.page("chapters/step")
 
 
+def test_two_scenarios_stand_side_by_side(copy):
+    (copy.folder / "few.yml").write_text("title: Few & quick\nparameters:\n  batch: 8\n")
+    (copy.folder / "many.yml").write_text("parameters:\n  batch: 20\n")
+    told = copy.built("build", "-f", "few.yml", "-f", "many.yml", "--out", "both")
+    assert str(copy.folder / "both" / "index.html") in told
+    page = (copy.folder / "both" / "index.html").read_text(encoding="utf-8")
+    assert (
+        'href="few/html/index.html">Few &amp; quick</a>' in page and 'href="many/html/chapters/step.html">many<' in page
+    )
+    # 10 J over 8 and over 20 tokens; the rating is the same in both.
+    assert "<td>1.25 J</td><td>0.500 J</td>" in page and '<th scope="row">batch</th><td>8</td><td>20</td>' in page
+    assert "700 W" not in page
+    assert "8</" in copy.page("chapters/board", out="both/few")
+    again = copy.built("build", "-f", "few.yml", "-f", "many.yml", "--out", "both")
+    assert again.count("the site is up to date") == 2
+    # Neither is built if one of them is wrong, and both need a name.
+    (copy.folder / "wrong.yml").write_text("parameters:\n  bacth: 20\n")
+    wrong = copy.llmpower("build", "-f", "few.yml", "-f", "wrong.yml", "--out", "none")
+    assert wrong.returncode == 2 and "bacth" in wrong.stderr and not (copy.folder / "none").exists()
+    same = copy.llmpower("build", "-f", "few.yml", "-f", "few.yml", "--out", "none")
+    assert same.returncode == 2 and "allowed are files of different names" in same.stderr
+
+
 def test_a_folder_of_somebody_else_is_not_replaced(copy, say):
     precious = copy.folder / "mine-alone" / "html" / "thesis.html"
     precious.parent.mkdir(parents=True)

@@ -1,0 +1,186 @@
+"""What happens when something goes wrong: ``.venv/bin/python -m benchmarks.faults``, by hand, on Linux.
+
+Random arguments must give an answer or a message that names what is wrong; builds that are killed, run twice at once or
+out of disk must leave no half page, and the next build must do only what is missing.
+"""
+
+import argparse
+import collections
+import contextlib
+import io
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from llmpower import cli
+from llmpower.facts import catalog
+from llmpower.facts.quantities import quantities
+from tests.book.small import CHAPTER, LATER, small_book
+
+_JUNK = [
+    "",
+    "nan",
+    "-1",
+    "0",
+    "1e400",
+    "1,000",
+    "1;2",
+    "None",
+    "'",
+    "\N{SNOWMAN}",
+    "x" * 5000,
+    "[1]",
+    "1e9",
+    "64",
+    "0.5",
+]
+_OPTIONS = (
+    "n_accelerators", "batch", "prompt_tokens", "output_tokens", "context_tokens", "cached_prompt_share",
+    "draft_tokens", "accepted_tokens", "max_step_tokens", "power_cap_w", "memory_share", "host_bandwidth_bytes_per_s",
+    "queries_per_day", "tokens_per_s_per_user", "pue", "measured_tokens_per_s",
+)  # fmt: skip
+
+
+def _value(draw, name):
+    one = quantities()[name]
+    if draw.random() < 0.3 or one.low is None:
+        return draw.choice(_JUNK)
+    low, high = max(one.low, 1e-9), min(one.high, 1e7)
+    value = low * (high / low) ** draw.random() if high > low else low
+    return f"{round(value) if one.type == 'int' else value:.6g}"
+
+
+def _line(draw):
+    """A command of random names, options and values."""
+    command = draw.choice(["estimate", "plan"])
+    model = draw.choice([*catalog.names("model"), *_JUNK])
+    machine = draw.choice([*catalog.names("accelerator"), *_JUNK, "h100,tdp_w=350", "b200,memory_bytes=many"])
+    options = []
+    for name in draw.sample(_OPTIONS, draw.randint(0, 6)):
+        options.append(f"--{name.replace('_', '-')}={_value(draw, name)}")
+    if draw.random() < 0.3:
+        options.append(f"--weight-format={draw.choice([*catalog.names('format'), 'fp8,experts=nvfp4', *_JUNK])}")
+    if draw.random() < 0.3:
+        options.append(f"--software={draw.choice(['vllm', 'sglang', 'llama.cpp', 'eager', 'bare', 'x'])}")
+    return [command, model, machine, *options]
+
+
+def inputs(number, seed):
+    """Random commands: how many were answered, refused with a word that was typed, refused without, or broke."""
+    draw, found, broken = random.Random(seed), collections.Counter(), []
+    for _ in range(number):
+        line, out, err = _line(draw), io.StringIO(), io.StringIO()
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                code = cli.main(line)
+        except SystemExit as ended:
+            code = ended.code
+        except BaseException as error:
+            found["broke"] += 1
+            broken.append((line, repr(error)))
+            continue
+        told = err.getvalue()
+        told_of = told.replace("-", "_")
+        named = any(name in told_of for name in (*quantities(), "required", "unrecognized"))
+        found["answered" if code == 0 else "refused, named" if code == 2 and named else f"code {code}, unnamed"] += 1
+        if code not in (0, 2) or code == 2 and not named:
+            broken.append((line, told[:300]))
+    return found, broken
+
+
+def _command(book, *arguments):
+    return [sys.executable, "-m", "llmpower", *arguments, "--book", str(book)]
+
+
+def _run(book, *arguments, **more):
+    environment = {**os.environ, "PYTHONPATH": str(book)}
+    return subprocess.Popen(
+        _command(book, *arguments), cwd=book, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, start_new_session=True, **more,
+    )  # fmt: skip
+
+
+def _half(book):
+    """Pages of the site that do not end."""
+    pages = (book / "_build" / "html").rglob("*.html")
+    return [page for page in pages if not page.read_text(encoding="utf-8").rstrip().endswith("</html>")]
+
+
+def _change(book, number):
+    """Another default of a chapter, and other text of another."""
+    for name, begin, line in ((CHAPTER, '"batch: int = ', f"{number + 3}"), (LATER, '"batch: int = ', f"{number + 4}")):
+        path = book / name
+        text = path.read_text(encoding="utf-8")
+        head, _, rest = text.partition(begin)
+        path.write_text(f"{head}{begin}{line}{rest.lstrip('0123456789')}", encoding="utf-8")
+
+
+def kills(book, number, seed):
+    """Builds killed at random: half pages, later builds that failed, folders left over at the end."""
+    draw, found = random.Random(seed), collections.Counter()
+    assert _run(book, "build").wait() == 0
+    begun = time.monotonic()
+    _change(book, 0)
+    assert _run(book, "build").wait() == 0
+    takes_s = time.monotonic() - begun
+    for one in range(1, number + 1):
+        _change(book, one)
+        process = _run(book, "build")
+        time.sleep(draw.uniform(0, takes_s))
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        found["half pages"] += len(_half(book))
+        if one % 5 == 0:
+            after = _run(book, "build")
+            told = after.communicate()[0]
+            found["next builds that failed"] += after.returncode != 0
+            again = _run(book, "build")
+            rest = again.communicate()[0]
+            found["builds that left something to do"] += "nothing to do, the site is up to date" not in rest
+            if after.returncode:
+                print(told)
+    found["folders left over"] = len([*book.rglob(".staging-*"), *book.rglob(".running-*")])
+    return found
+
+
+def together(book, number):
+    """Pairs of builds at once: those that failed, and half pages."""
+    found = collections.Counter()
+    for one in range(number):
+        _change(book, 1000 + one)
+        pair = [_run(book, "build") for _ in range(2)]
+        for process in pair:
+            process.communicate()
+        found["failed"] += sum(process.returncode != 0 for process in pair)
+        found["half pages"] += len(_half(book))
+    return found
+
+
+def main():
+    """Print a line for each kind of fault."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--inputs", type=int, default=10_000, metavar="N")
+    parser.add_argument("--kills", type=int, default=100, metavar="N")
+    parser.add_argument("--pairs", type=int, default=10, metavar="N")
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    found, broken = inputs(asked.inputs, asked.seed)
+    print(f"{asked.inputs:,} random commands: {dict(found)}")
+    for line, told in broken[:20]:
+        print("  ", line, told)
+    with tempfile.TemporaryDirectory() as place:
+        book = pathlib.Path(place) / "book"
+        small_book(book)
+        print(f"{asked.kills} builds killed: {dict(kills(book, asked.kills, asked.seed))}")
+        print(f"{asked.pairs} pairs of builds at once: {dict(together(book, asked.pairs))}")
+    return bool(broken)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
