@@ -48,7 +48,7 @@ _OPTIONS = (
 
 def _value(draw, name):
     one = quantities()[name]
-    if draw.random() < 0.3 or one.low is None:
+    if draw.random() < 0.1 or one.low is None:
         return draw.choice(_JUNK)
     low, high = max(one.low, 1e-9), min(one.high, 1e7)
     value = low * (high / low) ** draw.random() if high > low else low
@@ -58,8 +58,10 @@ def _value(draw, name):
 def _line(draw):
     """A command of random names, options and values."""
     command = draw.choice(["estimate", "plan"])
-    model = draw.choice([*catalog.names("model"), *_JUNK])
-    machine = draw.choice([*catalog.names("accelerator"), *_JUNK, "h100,tdp_w=350", "b200,memory_bytes=many"])
+    model = draw.choice([*catalog.names("model"), draw.choice(_JUNK)])
+    machine = draw.choice(
+        [*catalog.names("accelerator"), draw.choice(_JUNK), "h100,tdp_w=350", "b200,memory_bytes=many"]
+    )
     options = []
     for name in draw.sample(_OPTIONS, draw.randint(0, 6)):
         options.append(f"--{name.replace('_', '-')}={_value(draw, name)}")
