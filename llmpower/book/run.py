@@ -243,12 +243,14 @@ def python(place, *arguments):
 
 
 def stop():
-    """Let the processes of `python` end as after Ctrl-C, which reaches them by itself; other signals do not."""
+    """Let the processes of `python` end, which a signal to this one alone does not reach."""
     for running in list(_RUNNING):
-        running.send_signal(signal.SIGINT)
+        running.terminate()
 
 
 if __name__ == "__main__":
+    # Being ended cleans up as Ctrl-C does, which what runs in the background may ignore.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         execute(**json.loads(sys.argv[1]))
     except ChapterError as error:

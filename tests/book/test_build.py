@@ -348,7 +348,7 @@ def test_serve_shows_what_was_made_last(copy):
             for missing in ("_static/", "%00", "chapters/"):
                 with pytest.raises((urllib.error.HTTPError, OSError)):
                     urllib.request.urlopen(f"{address}{missing}")
-            server.send_signal(signal.SIGINT)
+            server.send_signal(signal.SIGTERM)
             _, told = server.communicate(timeout=30)
         assert told == "" and ("served" in line or "html" in line)
 
