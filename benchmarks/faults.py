@@ -1,7 +1,7 @@
 """What happens when something goes wrong: ``.venv/bin/python -m benchmarks.faults``, by hand, on Linux.
 
-Random arguments must give an answer or a message that names what is wrong; builds that are killed, run twice at once or
-out of disk must leave no half page, and the next build must do only what is missing.
+Random arguments must give an answer or a message that names what is wrong; runs that are killed, or two at once, must
+leave no half page, and the next run must do what is missing and nothing more.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import io
 import os
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,8 +21,9 @@ import time
 from llmpower import cli
 from llmpower.facts import catalog
 from llmpower.facts.quantities import quantities
-from tests.book.small import CHAPTER, LATER, small_book
 
+_BOOK = pathlib.Path(__file__).resolve().parents[1]
+_LEFT_BEHIND = shutil.ignore_patterns("_build", ".venv", ".git", "*.egg-info", "__pycache__", ".*_cache")
 _JUNK = [
     "",
     "nan",
@@ -95,68 +97,51 @@ def inputs(number, seed):
     return found, broken
 
 
-def _command(book, *arguments):
-    return [sys.executable, "-m", "llmpower", *arguments, "--book", str(book)]
-
-
-def _run(book, *arguments, **more):
+def _run(book, budget_w):
+    """A process that runs a chapter with a parameter of its own."""
+    options = ["-p", f"power_budget_w={budget_w}", "--out", str(book / "mine"), "--book", str(book)]
+    command = [sys.executable, "-m", "llmpower", "run", "tdp-escalator", *options]
     environment = {**os.environ, "PYTHONPATH": str(book)}
-    return subprocess.Popen(
-        _command(book, *arguments), cwd=book, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, start_new_session=True, **more,
-    )  # fmt: skip
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen(command, cwd=book, env=environment, start_new_session=True, **pipes)
 
 
 def _half(book):
     """Pages of the site that do not end."""
-    pages = (book / "_build" / "html").rglob("*.html")
+    pages = (book / "mine" / "html").rglob("*.html")
     return [page for page in pages if not page.read_text(encoding="utf-8").rstrip().endswith("</html>")]
 
 
-def _change(book, number):
-    """Another default of a chapter, and other text of another."""
-    for name, begin, line in ((CHAPTER, '"batch: int = ', f"{number + 3}"), (LATER, '"batch: int = ', f"{number + 4}")):
-        path = book / name
-        text = path.read_text(encoding="utf-8")
-        head, _, rest = text.partition(begin)
-        path.write_text(f"{head}{begin}{line}{rest.lstrip('0123456789')}", encoding="utf-8")
-
-
 def kills(book, number, seed):
-    """Builds killed at random: half pages, later builds that failed, folders left over at the end."""
+    """Runs killed at random: half pages, later runs that failed or left something to do, folders left over."""
     draw, found = random.Random(seed), collections.Counter()
-    assert _run(book, "build").wait() == 0
+    found["first run failed"] += _run(book, 1e6).wait() != 0
     begun = time.monotonic()
-    _change(book, 0)
-    assert _run(book, "build").wait() == 0
+    found["second run failed"] += _run(book, 2e6).wait() != 0
     takes_s = time.monotonic() - begun
     for one in range(1, number + 1):
-        _change(book, one)
-        process = _run(book, "build")
+        budget_w = 2e6 + 1e3 * one
+        process = _run(book, budget_w)
         time.sleep(draw.uniform(0, takes_s))
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         found["half pages"] += len(_half(book))
         if one % 5 == 0:
-            after = _run(book, "build")
-            told = after.communicate()[0]
-            found["next builds that failed"] += after.returncode != 0
-            again = _run(book, "build")
-            rest = again.communicate()[0]
-            found["builds that left something to do"] += "nothing to do, the site is up to date" not in rest
-            if after.returncode:
-                print(told)
+            after = _run(book, budget_w)
+            after.communicate()
+            found["next runs that failed"] += after.returncode != 0
+            told = _run(book, budget_w).communicate()[0]
+            found["runs that left something to do"] += "nothing to do, the site is up to date" not in told
     found["folders left over"] = len([*book.rglob(".staging-*"), *book.rglob(".running-*")])
     return found
 
 
 def together(book, number):
-    """Pairs of builds at once: those that failed, and half pages."""
+    """Pairs of runs at once, of the same and of other numbers: those that failed, and half pages."""
     found = collections.Counter()
     for one in range(number):
-        _change(book, 1000 + one)
-        pair = [_run(book, "build") for _ in range(2)]
+        pair = [_run(book, 5e6 + one), _run(book, 5e6 + one + 0.5 * (one % 2))]
         for process in pair:
             process.communicate()
         found["failed"] += sum(process.returncode != 0 for process in pair)
@@ -178,9 +163,9 @@ def main():
         print("  ", line, told)
     with tempfile.TemporaryDirectory() as place:
         book = pathlib.Path(place) / "book"
-        small_book(book)
-        print(f"{asked.kills} builds killed: {dict(kills(book, asked.kills, asked.seed))}")
-        print(f"{asked.pairs} pairs of builds at once: {dict(together(book, asked.pairs))}")
+        shutil.copytree(_BOOK, book, ignore=_LEFT_BEHIND)
+        print(f"{asked.kills} runs killed: {dict(kills(book, asked.kills, asked.seed))}")
+        print(f"{asked.pairs} pairs of runs at once: {dict(together(book, asked.pairs))}")
     return bool(broken)
 
 
