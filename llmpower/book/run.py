@@ -27,6 +27,8 @@ _SETTINGS = {
 }  # fmt: skip
 # Processes that `python` has started and that have not ended.
 _RUNNING = set()
+# How often a kernel may be started for a chapter.
+_STARTS = 3
 # How often chapters run again because what they read changed while they ran.
 _ROUNDS = 3
 # Asked of the kernel when a chapter is through, to know when it must run again.
@@ -116,7 +118,8 @@ def _papermill(path, values, work):
     nbformat.write(notebook, work / path.name)
     try:
         # A helper module and tables that lie beside the chapter are found.
-        papermill.execute_notebook(work / path.name, work / "out.ipynb", values, cwd=path.parent, **_SETTINGS)
+        asked = (work / path.name, work / "out.ipynb", values), {"cwd": path.parent, **_SETTINGS}
+        _begun(path, lambda: papermill.execute_notebook(*asked[0], **asked[1]))
     except DeadKernelError:
         why = "killed, out of memory, or a cell ended it"
         raise ChapterError(f"{path.stem} did not end: its kernel died ({why})") from None
@@ -129,6 +132,18 @@ def _papermill(path, values, work):
         first = error.source.strip().splitlines()[0] if error.source.strip() else ""
         raise ChapterError(f"{path.stem} failed in {cell} (`{first}`): {error.ename}: {error.evalue}") from None
     return nbformat.read(work / "out.ipynb", as_version=4)
+
+
+def _begun(path, execute):
+    """Execute; a kernel that dies before it answers has run nothing, since another program took its port: once more."""
+    for left in reversed(range(_STARTS)):
+        try:
+            return execute()
+        except RuntimeError as error:
+            if "before replying" not in str(error):
+                raise
+            if not left:
+                raise ChapterError(f"{path.stem} did not begin: its kernel died {_STARTS} times, {error}") from None
 
 
 def _clean(notebook):

@@ -307,6 +307,25 @@ def test_a_chapter_whose_kernel_ends_is_told(copy, code, message):
     assert done.returncode == 1 and message in done.stderr and "Traceback" not in done.stderr, done.stderr
 
 
+def test_a_kernel_that_lost_its_port_is_started_again(copy, tmp_path, monkeypatch):
+    import papermill
+
+    begun, real = [], papermill.execute_notebook
+
+    def execute(*asked, **settings):
+        begun.append(asked)
+        if len(begun) < 3:
+            raise RuntimeError("Kernel died before replying to kernel_info")
+        return real(*asked, **settings)
+
+    monkeypatch.setattr(papermill, "execute_notebook", execute)
+    run.execute(copy.folder / CHAPTER, {}, tmp_path / "stored")
+    assert len(begun) == 3 and (tmp_path / "stored" / "results.json").is_file()
+    monkeypatch.setattr(papermill, "execute_notebook", lambda *asked, **settings: begun.clear() or execute(*asked))
+    with pytest.raises(ChapterError, match="board did not begin: its kernel died 3 times"):
+        run.execute(copy.folder / CHAPTER, {}, tmp_path / "other")
+
+
 def test_a_cell_without_an_end(copy, tmp_path, monkeypatch):
     monkeypatch.setitem(run._SETTINGS, "execution_timeout", 5)
     copy.replace(CHAPTER, "from llmpower.figures import style", "import time; time.sleep(60)")
