@@ -263,6 +263,9 @@ class Estimate:
             "bandwidth": served.sweep(*self.form).memory_time_s * fitted.reached_bandwidth_share,
             "arithmetic": decode.compute_time_s(flop, n, unit.dense_bf16_flop_per_s),
         }
+        if not none(case.host_bandwidth_bytes_per_s):
+            # Part of that time is the host's, whose memory stands in no datasheet.
+            del least_s["bandwidth"]
         return {name: time_s / self.step_s for name, time_s in least_s.items()}
 
     @property
@@ -613,7 +616,7 @@ def _check_measured(found):
         if speed is not None and most > _ABOVE:
             problems.append(
                 f"measured_tokens_per_s: got {speed:,.6g}; {name} would have to do {most:,.3g} times what its datasheet"
-                f" allows, allowed is up to {speed / most:,.4g} [1/s]"
+                f" allows, allowed is up to {_ABOVE * speed / most:,.4g} [1/s]"
             )
         rated = case.n_accelerators * case.accelerator.tdp_w
         if case.measured_power_w is not None and case.measured_power_w > 2 * rated:

@@ -18,7 +18,10 @@ _NUMBERS = ("int", "float")
 _SAID = re.compile(r"#\s*(?P<help>[^\[\]]*\S)\s*\[(?P<unit>[^\]]*)\]\s*\((?P<allowed>[^()]*)\)\s*$")
 _NAMED = ("model", "accelerator", "format")
 # What a parameter of this name, and no list, takes besides names.
-_OWN = {"model": ", or path/to/config.json", "accelerator": ", values over one (h100-sxm,tdp_w=350), or a YAML file"}
+_OWN = {
+    "model": ", or path/to/config.json",
+    "accelerator": ", values over one (h100-sxm,memory_bytes=96GB), or a YAML file",
+}
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,8 @@ from llmpower.facts.tables import DATA
 START = "import llmpower.book.watch as _watch; _watch.start(); del _watch\n"
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # What a machine has, and what programs keep, is no input of a chapter.
-_NOT_OURS = (
-    *{os.path.realpath(place) for place in (sys.prefix, sys.base_prefix, _PACKAGE, DATA)},
-    "/usr", "/etc", "/proc", "/sys", "/dev", "/lib", "/var",
-)  # fmt: skip
+_INSTALLED = tuple({os.path.realpath(place) + os.sep for place in (sys.prefix, _PACKAGE, DATA)})
+_SYSTEM = (os.path.realpath(sys.base_prefix) + os.sep, "/usr/", "/etc/", "/proc/", "/sys/", "/dev/", "/lib/", "/var/")
 _seen, _looking = {}, []
 
 
@@ -47,11 +45,12 @@ def _note(event, arguments):
 
 
 def _theirs(path):
-    """Whether a file is the system's, a program's or a package's own, or hidden."""
-    parts = path.split(os.sep)
-    return path.startswith(tuple(place + os.sep for place in _NOT_OURS)) or any(
-        one.startswith(".") or one.endswith("-info") for one in parts
-    )
+    """Whether a file is the system's, a program's or a package's own, or hidden; wherever the book itself may lie."""
+    book = os.path.dirname(os.path.realpath(os.getcwd())) + os.sep
+    if path.startswith(_INSTALLED) or not path.startswith(book) and path.startswith(_SYSTEM):
+        return True
+    path = path.removeprefix(book)
+    return any(one.startswith(".") or one.endswith("-info") for one in path.split(os.sep))
 
 
 def files():
