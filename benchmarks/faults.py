@@ -1,7 +1,7 @@
 """What happens when something goes wrong: ``.venv/bin/python -m benchmarks.faults``, by hand, on Linux.
 
-Random arguments must give an answer or a message that names what is wrong; runs that are killed, or two at once, must
-leave no half page, and the next run must do what is missing and nothing more.
+Random arguments must give an answer or a message that names what is wrong; runs that are killed, whose kernel dies,
+whose disk is full, or two at once must leave no half page, and the next run must do what is missing and nothing more.
 """
 
 import argparse
@@ -17,6 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import psutil
 
 from llmpower import cli
 from llmpower.facts import catalog
@@ -149,12 +151,79 @@ def together(book, number):
     return found
 
 
+def kernels(book, number, seed):
+    """Runs whose kernel is killed at random: those that did not say so, half pages, later runs that failed."""
+    draw, found = random.Random(seed), collections.Counter()
+    for one in range(number):
+        process = _run(book, 7e6 + one)
+        running, after_s = None, draw.uniform(0, 4)
+        while process.poll() is None and not running:
+            started = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+            running = next((child for child in started if _is_kernel(child)), None)
+            time.sleep(0.02)
+        time.sleep(after_s)
+        with contextlib.suppress(psutil.NoSuchProcess, AttributeError):
+            running.kill()
+        told = process.communicate()[0]
+        found["died" if process.returncode else "came too late"] += 1
+        found["not told"] += process.returncode != 0 and ("tdp-escalator" not in told or "kernel" not in told)
+        found["tracebacks"] += "Traceback" in told
+        found["half pages"] += len(_half(book))
+        after = _run(book, 7e6 + one)
+        after.communicate()
+        found["next runs that failed"] += after.returncode != 0
+    return found
+
+
+def _is_kernel(process):
+    with contextlib.suppress(psutil.Error):
+        return "ipykernel_launcher" in process.cmdline()
+    return False
+
+
+def full(book, number, seed):
+    """Runs on a disk with little left: those that did not say so, half pages, pages lost, later runs that failed."""
+    draw, found, filler = random.Random(seed), collections.Counter(), book / "filler"
+    page = book / "mine" / "html" / "chapters" / "tdp-escalator.html"
+    found["first run failed"] += _run(book, 9e6).wait() != 0
+    for one in range(1, number + 1):
+        left = int(10 ** draw.uniform(4, 8.3))
+        former = page.read_bytes()
+        with open(filler, "wb") as file:
+            file.write(bytes(max(0, shutil.disk_usage(book).free - left)))
+        process = _run(book, 9e6 + one)
+        told = process.communicate()[0]
+        found["stopped" if process.returncode else "had room"] += 1
+        found["not told"] += process.returncode != 0 and "space" not in told
+        found["tracebacks"] += "Traceback" in told
+        found["half pages"] += len(_half(book))
+        found["former pages lost"] += process.returncode != 0 and page.read_bytes() != former
+        filler.unlink()
+        after = _run(book, 9e6 + one)
+        after.communicate()
+        found["next runs that failed"] += after.returncode != 0
+    return found
+
+
+@contextlib.contextmanager
+def _small_disk(place, size):
+    """A disk of its own in the memory, which takes the rights to mount one; None without."""
+    place.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "faults", place], capture_output=True)
+    try:
+        yield place if made.returncode == 0 else None
+    finally:
+        subprocess.run(["umount", "--lazy", place], capture_output=True)
+
+
 def main():
     """Print a line for each kind of fault."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--inputs", type=int, default=10_000, metavar="N")
     parser.add_argument("--kills", type=int, default=100, metavar="N")
     parser.add_argument("--pairs", type=int, default=10, metavar="N")
+    parser.add_argument("--kernels", type=int, default=20, metavar="N")
+    parser.add_argument("--disks", type=int, default=20, metavar="N")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     found, broken = inputs(asked.inputs, asked.seed)
@@ -164,8 +233,15 @@ def main():
     with tempfile.TemporaryDirectory() as place:
         book = pathlib.Path(place) / "book"
         shutil.copytree(_BOOK, book, ignore=_LEFT_BEHIND)
-        print(f"{asked.kills} runs killed: {dict(kills(book, asked.kills, asked.seed))}")
-        print(f"{asked.pairs} pairs of runs at once: {dict(together(book, asked.pairs))}")
+        print(f"{asked.kills} runs killed: {dict(kills(book, asked.kills, asked.seed))}", flush=True)
+        print(f"{asked.pairs} pairs of runs at once: {dict(together(book, asked.pairs))}", flush=True)
+        print(f"{asked.kernels} kernels killed: {dict(kernels(book, asked.kernels, asked.seed))}", flush=True)
+        with _small_disk(pathlib.Path(place) / "small", "400m") as disk:
+            if disk:
+                shutil.copytree(_BOOK, disk / "book", ignore=_LEFT_BEHIND)
+                print(f"{asked.disks} full disks: {dict(full(disk / 'book', asked.disks, asked.seed))}")
+            else:
+                print("full disks: none tried, since this user may not mount one")
     return bool(broken)
 
 

@@ -54,6 +54,12 @@ def plain(given):
     return given.replace(",", "") if thousands else given
 
 
+def written_out(given):
+    """What a message adds where a letter stands for a factor: k is 1,000 for some and 1,024 for others."""
+    short = isinstance(given, str) and re.fullmatch(r"[\d.,]+ ?[kKMGTB]", given.strip())
+    return "; write it out, as in 1e6 or 1,000,000" if short else ""
+
+
 def number(given, quantity, whole=False):
     """A number within the range of a quantity, from a number or a text; None if it is none."""
     if isinstance(given, bool):
@@ -118,7 +124,8 @@ class Check:
         if value is None:
             allowed = span_in_words(quantity, whole) + (", or an array of such" if arrays else "")
             unit = unit_in_words(quantity.unit)
-            self.wrong(argument, f"got {shown or reprlib.repr(given)}; allowed is {allowed} [{unit}]")
+            told = f"got {shown or reprlib.repr(given)}; allowed is {allowed} [{unit}]{written_out(given)}"
+            self.wrong(argument, told)
         return value
 
     def shapes(self, values):

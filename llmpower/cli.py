@@ -55,6 +55,9 @@ def _estimate(json, sensitivity, **given):
 def _plan(json, **given):
     """Size a service: machines, megawatts, money, carbon dioxide and water, with ranges.
 
+    Needed are how much there is to do, --queries-per-day or --users-at-once, and how it is done: --batch, or how quick
+    an answer must be, --tokens-per-s-per-user, --most-first-token-s or both. Hosts and site are always counted.
+
     examples:
       llmpower plan llama-3.1-70b h100-sxm --queries-per-day 1e7 --tokens-per-s-per-user 30
       llmpower plan gpt-oss-120b b200 --queries-per-day 1e6 --batch 128 --weight-format mxfp4 --pue 1.1 --json

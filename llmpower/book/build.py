@@ -214,6 +214,9 @@ def build(book, out=None, scenario=None, jobs=None, say=print, also=(), force=Fa
         if fresh.site_is_fresh(out, mark):
             say("publishing: nothing to do, the site is up to date")
         else:
+            for kind in {*take_home.SITE} - {*also}:
+                if (out / "html" / take_home.FOLDER / take_home.SITE[kind][0]).exists():
+                    say(f"the former site offered a {kind}, this one does not; --{kind} makes it again")
             fresh.seal(out)
             if "index" in folders:
                 _card(folders["index"], config["title"], stage / "_static" / "card.png")

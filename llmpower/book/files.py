@@ -64,17 +64,28 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def read_yaml(path):
-    """Content of a YAML file; BookError with file and line if it cannot be read."""
+class _TextLoader(_Loader):
+    """Leaves values as they were typed: YAML takes 12:30:45 for 45045, and ``no`` for false."""
+
+    yaml_implicit_resolvers = {
+        first: [one for one in found if one[0] == "tag:yaml.org,2002:null"]
+        for first, found in _Loader.yaml_implicit_resolvers.items()
+    }
+
+
+def read_yaml(path, as_text=False):
+    """Content of a YAML file, its numbers as text if asked; BookError with file and line if it cannot be read."""
     try:
-        return yaml.load(file_contents(path, _MOST_BYTES, "such file").decode("utf-8"), _Loader)
+        loader = _TextLoader if as_text else _Loader
+        return yaml.load(file_contents(path, _MOST_BYTES, "such file").decode("utf-8"), loader)
     except (UnknownName, UnicodeDecodeError) as error:
         told = str(error).removeprefix(f"{path} cannot be read: ")
         raise BookError(f"{path}: cannot be read: {told}") from None
     except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise BookError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', None) or error}") from None
+        told = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise BookError(f"{path}{line}: not valid YAML: {told}") from None
 
 
 def read_json(path):

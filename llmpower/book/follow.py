@@ -93,6 +93,8 @@ class Follower:
                 "help": quantity.help,
                 "unit": "" if quantity.unit == "1" else unit_text(quantity.unit),
             }
+            # A reader's own number of the run itself.
+            label |= {"given": True} if value != one.default else {}
             self.inputs[one.name] = label | {"value": value}
             if options and value in options:
                 self.inputs[one.name] = label | {"value": options.index(value), "options": options}

@@ -153,12 +153,12 @@ def tables_read(stored):
     return [name.removeprefix("table:") for name in stored if name.startswith("table:")]
 
 
-def run_is_fresh(path, folder):
-    """Whether a stored run is what running the chapter again would give."""
+def outdated(path, folder):
+    """What changed since a run was stored, "no run" if there is none; if text alone did, the run takes it over."""
     try:
         stored = read_json(folder / "inputs.json")
     except (OSError, ValueError):
-        return False
+        return ["no run"]
     modules, others = (
         [name.removeprefix(kind) for name in stored if name.startswith(kind)] for kind in ("module:", "file:")
     )
@@ -166,8 +166,8 @@ def run_is_fresh(path, folder):
     if stored != now and {**stored, "text": now["text"]} == now:
         _take_text(path, folder)
         write_json(folder / "inputs.json", {**now, "stored:executed.ipynb": digest(folder / "executed.ipynb")})
-        return True
-    return stored == now
+        return []
+    return [name for name in {**stored, **now} if stored.get(name) != now.get(name)]
 
 
 def _take_text(path, folder):
@@ -212,10 +212,10 @@ def fingerprint(made_by, stage, without=(), also=()):
 def own_folder(out, *names):
     """Folder for a result; ParameterError if what would be replaced there, ``html`` and the names, is not ours."""
     out = pathlib.Path(out).resolve()
-    taken = [name for name in ("html", *names) if (out / name).exists()]
-    if taken and not (out / _SEAL).is_file():
-        raise ParameterError([f"--out {out}: its {taken[0]} was not made by llmpower; name another folder"])
     try:
+        taken = [name for name in ("html", *names) if (out / name).exists()]
+        if taken and not (out / _SEAL).is_file():
+            raise ParameterError([f"--out {out}: its {taken[0]} was not made by llmpower; name another folder"])
         out.mkdir(parents=True, exist_ok=True)
         (out / _SEAL).touch()
     except OSError as error:

@@ -7,7 +7,7 @@ import re
 import reprlib
 from dataclasses import dataclass
 
-from llmpower.arguments import Check, hint, number, span_in_words, unit_in_words
+from llmpower.arguments import Check, hint, number, span_in_words, unit_in_words, written_out
 from llmpower.book.files import ChapterError, filled, read_notebook
 from llmpower.facts import catalog
 from llmpower.facts.quantities import Quantity, quantities
@@ -150,7 +150,8 @@ def _one(check, parameter, kind, given):
     else:
         value = number(given, parameter.quantity, whole=kind == "int")
     if value is None:
-        check.wrong(parameter.name, f"got {reprlib.repr(given)}; allowed is {parameter.allowed} [{parameter.unit}]")
+        told = f"got {reprlib.repr(given)}; allowed is {parameter.allowed} [{parameter.unit}]{written_out(given)}"
+        check.wrong(parameter.name, told)
         return None
     # A chapter that writes whole numbers shows them so.
     return int(value) if kind == "int" or type(parameter.default) is int and value == int(value) else value

@@ -176,23 +176,38 @@ def execute_stale(book, values, cache, jobs=None, say=print, force=False):
     for left in cache.glob("*/.running-*"):
         fresh.remove_left(left)
     rounds = 0
-    while stale := [
-        name for name, path in notebooks.items() if force and not rounds or not fresh.run_is_fresh(path, folders[name])
-    ]:
+    while stale := {
+        name: why or ["asked"]
+        for name, path in notebooks.items()
+        if (why := fresh.outdated(path, folders[name])) or force and not rounds
+    }:
         if rounds == _ROUNDS:
             changing = "what they read changed each time while they ran; run the command again when it rests"
             raise ChapterError(f"not up to date after {rounds} rounds: {', '.join(stale)}: {changing}")
         rounds += 1
         # The longest first, so that none is left to run alone at the end.
-        stale.sort(key=lambda name: -notebooks[name].stat().st_size)
-        again = ", since what they read changed meanwhile" if rounds > 1 else ""
+        longest = sorted(stale, key=lambda name: -notebooks[name].stat().st_size)
         workers = min(jobs or os.cpu_count() or 1, len(stale))
-        names = ", ".join(stale)
-        say(f"executing {len(stale)} of {len(notebooks)} chapters, {workers} at a time{again}: {names}")
-        _execute_all({name: (notebooks[name], values[name], folders[name]) for name in stale}, workers, say)
+        names, why = ", ".join(longest), _why(stale.values(), rounds > 1)
+        say(f"executing {len(stale)} of {len(notebooks)} chapters, {workers} at a time{why}: {names}")
+        _execute_all({name: (notebooks[name], values[name], folders[name]) for name in longest}, workers, say)
     if not rounds:
         say(f"executing: nothing to do, {len(notebooks)} chapters are up to date")
     return folders
+
+
+def _why(reasons, again):
+    """Why chapters run, in words, of what changed for each; nothing where all run for the first time."""
+    told = {
+        "code": "their code",
+        "packages": "requirements.lock",
+        "style": "the style of figures",
+        "text": "their text",
+    }
+    named = dict.fromkeys(name for one in reasons for name in one if name not in ("no run", "asked"))
+    words = [told.get(name, name.partition(":")[2] or name) for name in named] or ["what they read"] * again
+    shown = ", ".join([*words[:3], *([f"{len(words) - 3} more"] if len(words) > 3 else [])])
+    return f", since {shown} changed" + " meanwhile" * again if words else ""
 
 
 def _execute_all(chapters, workers, say):

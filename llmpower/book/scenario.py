@@ -21,7 +21,7 @@ def read(path):
     Its shape is checked, the names and values in it are not.
     """
     try:
-        content = read_yaml(path)
+        content = read_yaml(path, as_text=True)
     except BookError as error:
         raise ParameterError([str(error)]) from None
     content = {} if content is None else content

@@ -7,9 +7,11 @@ import sys
 
 from llmpower.facts.tables import DATA
 
-# First lines of a kernel, which count as no cell.
-START = "import llmpower.book.watch as _watch; _watch.start(); del _watch\n"
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# First lines of a kernel, which count as no cell. It takes the folder it works in off the path, which may be ours.
+START = f"""import sys; sys.path.insert(0, {os.path.dirname(_PACKAGE)!r})
+import llmpower.book.watch as _watch; _watch.start(); del _watch, sys
+"""
 # What a machine has, and what programs keep, is no input of a chapter.
 _INSTALLED = tuple({os.path.realpath(place) + os.sep for place in (sys.prefix, _PACKAGE, DATA)})
 _SYSTEM = (os.path.realpath(sys.base_prefix) + os.sep, "/usr/", "/etc/", "/proc/", "/sys/", "/dev/", "/lib/", "/var/")

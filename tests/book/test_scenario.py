@@ -6,6 +6,7 @@ import nbformat
 import pytest
 
 from llmpower.arguments import ParameterError
+from llmpower.book import beside, records
 from llmpower.book.files import chapters
 from llmpower.book.scenario import Scenario, ask
 from tests.conftest import BOOK
@@ -78,12 +79,17 @@ def test_an_empty_scenario_file_changes_nothing(tmp_path):
         ("tilte: x", "unknown key 'tilte'"),
         ("parameters: 3", "parameters holds `name: value` lines"),
         ("chapters:\n  decode-breakdown: 7", "decode-breakdown holds `name: value` lines"),
-        ("title: 7", "title is text"),
+        ("title: [7]", "title is text"),
         ("title: <b>ours</b>", "title is text without < and >"),
         ("parameters:\n  batch: 1\n  batch: 2", "batch is given twice"),
         ("title: &a [x]\nparameters: [*a, *a]", "references (*) are not read"),
         ("parameters: false", "parameters holds `name: value` lines"),
-        ("chapters:\n  5: {a: 1}", "chapters holds `name: value` lines"),
+        ("chapters:\n  5: {a: 1}", "no chapter is called '5'"),
+        # Text is what was typed: YAML 1.1 would read 45,045 and false.
+        ("parameters:\n  batch: 12:30:45", "batch: got '12:30:45'"),
+        ("parameters:\n  software: no", "got 'no'"),
+        ("parameters:\n  context_tokens: 8k", "write it out, as in 1e6 or 1,000,000"),
+        ('title: "a\n  \\q"', "line 2, column 4: not valid YAML: found unknown escape character 'q'"),
     ],
 )
 def test_broken_scenario_files(tmp_path, text, message):
@@ -106,5 +112,23 @@ def test_all_problems_of_a_scenario_are_named(tmp_path):
     assert "did you mean decode-breakdown?" in told
     assert "nothing: no chapter has such a parameter" in told
     # What is wrong in the file is told, even where an option wins over it.
-    assert "batch: got 0" in told and "kv_format: no format" in told
+    assert "batch: got '0'" in told and "kv_format: no format" in told
     assert "batch: given twice" in told and "batch: got 'many'" in told
+
+
+def test_headlines_are_what_a_chapter_wants_to_be_remembered():
+    say = (
+        "report.say('```{admonition} What to take away\\n:class: tip\\n- Boards draw {glue:text}`w`.\\n- Count.\\n```')"
+    )
+    cell = nbformat.v4.new_code_cell(say)
+    shown = {records.NUMBERS: {"w": "700 W"}}
+    printed = say.removeprefix("report.say('").removesuffix("')").encode().decode("unicode_escape")
+    cell.outputs = [
+        nbformat.v4.new_output("display_data", shown, metadata={records.NUMBERS: {"w": "700 W"}}),
+        nbformat.v4.new_output("display_data", {"text/markdown": printed}),
+    ]
+    text = nbformat.v4.new_markdown_cell("A board at {glue:text}`u` volts draws **{glue:text}`w`** ({ref}`here <x>`).")
+    notebook = nbformat.v4.new_notebook(cells=[text, cell])
+    assert beside._headline(notebook) == ["Boards draw 700 W.", "Count."]
+    assert beside._sentence(notebook, "w") == "A board at … volts draws □ (here)."
+    assert beside._sentence(notebook, "lost") == "lost"

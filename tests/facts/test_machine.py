@@ -86,6 +86,12 @@ def test_a_file_that_is_no_machine_is_refused(file, text):
         accelerator(file(text))
 
 
+def test_values_of_a_file_are_what_was_typed(file):
+    """YAML 1.1 reads 5:50 as 350."""
+    with pytest.raises(UnknownName, match="tdp_w: got '5:50'; allowed is"):
+        accelerator(file("like: h100\ntdp_w: 5:50\n"))
+
+
 def test_files_without_an_end_and_files_that_are_not_there(file, tmp_path):
     with pytest.raises(UnknownName, match="cannot be read: No such file"):
         accelerator(str(tmp_path / "none.yml"))

@@ -155,7 +155,8 @@ const livingPage = (() => {
   function command() {
     const typed = (name) => page.inputs[name].options?.[state[name]] ?? state[name] ?? "";
     const quoted = (text) => (/^[\w.,+-]*$/.test(text) ? text : `'${String(text).replaceAll("'", "'\\''")}'`);
-    return [`llmpower run ${page.name}`, ...changed().map((name) => `-p ${name}=${quoted(typed(name))}`)].join(" ");
+    const given = Object.keys(page.inputs).filter((name) => page.inputs[name].given || state[name] !== printed[name]);
+    return [`llmpower run ${page.name}`, ...given.map((name) => `-p ${name}=${quoted(typed(name))}`)].join(" ");
   }
 
   // State in the address: untrusted, so a number of the range or one of the choices, and text only as text.
