@@ -145,7 +145,9 @@ def together(book, number):
     for one in range(number):
         pair = [_run(book, 5e6 + one), _run(book, 5e6 + one + 0.5 * (one % 2))]
         for process in pair:
-            process.communicate()
+            told = process.communicate()[0]
+            if process.returncode:
+                print(told, flush=True)
         found["failed"] += sum(process.returncode != 0 for process in pair)
         found["half pages"] += len(_half(book))
     return found
@@ -156,7 +158,7 @@ def kernels(book, number, seed):
     draw, found = random.Random(seed), collections.Counter()
     for one in range(number):
         process = _run(book, 7e6 + one)
-        running, after_s = None, draw.uniform(0, 4)
+        running, after_s = None, draw.uniform(0, 0.4)
         while process.poll() is None and not running:
             started = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
             running = next((child for child in started if _is_kernel(child)), None)
@@ -176,8 +178,10 @@ def kernels(book, number, seed):
 
 
 def _is_kernel(process):
+    """Whether a process executes a chapter: a fork of one that has loaded what it needs, or a kernel."""
     with contextlib.suppress(psutil.Error):
-        return "ipykernel_launcher" in process.cmdline()
+        line, above = (" ".join(one.cmdline()) for one in (process, process.parent()))
+        return "book.warm" in line and "book.warm" in above or "ipykernel_launcher" in line
     return False
 
 

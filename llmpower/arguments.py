@@ -55,9 +55,11 @@ def plain(given):
 
 
 def written_out(given):
-    """What a message adds where a letter stands for a factor: k is 1,000 for some and 1,024 for others."""
-    short = isinstance(given, str) and re.fullmatch(r"[\d.,]+ ?[kKMGTB]", given.strip())
-    return "; write it out, as in 1e6 or 1,000,000" if short else ""
+    """What a message adds where a letter stands for a factor, some take k for 1,024, or a comma for a point."""
+    text = given.strip() if isinstance(given, str) else ""
+    if re.fullmatch(r"[\d.,]+ ?[kKMGTB]", text):
+        return "; write it out, as in 1e6 or 1,000,000"
+    return "; decimals begin with a point" if re.fullmatch(r"\d+,\d+", text) else ""
 
 
 def number(given, quantity, whole=False):

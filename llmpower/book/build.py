@@ -165,7 +165,7 @@ def _publish(book, stage, folders, config, edition, also, out, say, made_by):
         with concurrent.futures.ThreadPoolExecutor() as pool:
             site = pool.submit(_render, work / "book", work / "made")
             one_page = pool.submit(_render, paper, stage.parent / "made-paper", "singlehtml") if "pdf" in also else None
-            take_home.write(stage, contents(book), folders, f"{config['title']}, {edition}", downloads)
+            take_home.write(book, stage, contents(book), folders, f"{config['title']}, {edition}", downloads)
         made = site.result()
         lighter.lighten(made)
         if one_page:
@@ -205,6 +205,8 @@ def build(book, out=None, scenario=None, jobs=None, say=print, also=(), force=Fa
     kept = _kept(book, out)
     folders = run.execute_stale(book, scenario.values, kept / "runs", jobs, say, force)
     fresh.forget()
+    for name, folder in folders.items():
+        run.look_at_names(chapters(book)[name], folder)
     for left in (out / ".publishing", *(book / "_build").glob(".renewing-*")):
         fresh.remove_left(left)
     with fresh.own_work(out, ".staging-") as place:

@@ -89,10 +89,16 @@ def parameters(path):
         if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name) or node.value is None:
             raise ChapterError(f"{path}: a parameters cell holds `name: type = value` lines, not `{ast.unparse(node)}`")
         name, written = node.target.id, cell.source.splitlines()[node.end_lineno - 1]
+        try:
+            value = ast.literal_eval(node.value)
+        except ValueError:
+            told = f"is a number or a text, not `{ast.unparse(node.value)}`, which is to be computed in a later cell"
+            raise ChapterError(f"{path}: the value of parameter {name} {told}") from None
         quantity = quantities().get(name) or _own(name, ast.unparse(node.annotation), written)
         if isinstance(quantity, str):
-            raise ChapterError(f"{path}: parameter {name} is not in data/quantities.csv, so {quantity}")
-        found[name] = Parameter(name, ast.literal_eval(node.value), quantity)
+            near = hint(name, quantities())
+            raise ChapterError(f"{path}: parameter {name} is not in data/quantities.csv; {near}else {quantity}")
+        found[name] = Parameter(name, value, quantity)
         check = Check()
         if quantities().get(name) is None and _value(check, found[name], found[name].default) is None:
             raise ChapterError(f"{path}: {check.problems[0]}")
@@ -101,9 +107,11 @@ def parameters(path):
 
 def _own(name, kind, line):
     """`Quantity` of a parameter of a chapter's own from its line in the cell, or what that should have, in words."""
+    if kind not in (*_NUMBERS, "str"):
+        return f"its type should be int, float or str, not {kind}"
     said = _SAID.search(line)
     example = "students [1] (1 to 500)" if kind in _NUMBERS else "kind of course [name] (short, long)"
-    if kind not in (*_NUMBERS, "str") or not said:
+    if not said:
         return f"its line should read `{name}: {kind if kind in _NUMBERS else 'str'} = …  # {example}`"
     unit = {"count": "1", "name": ""}.get(said["unit"], said["unit"])
     if unit and unit not in UNITS:

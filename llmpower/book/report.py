@@ -109,8 +109,13 @@ def _hide(kind, texts, behind):
     display({kind: texts}, raw=True, metadata={kind: behind})
 
 
-if get_ipython():
+def begin():
+    """Store what cells show from now on."""
     get_ipython().events.register("post_run_cell", _store)
+
+
+if get_ipython():
+    begin()
 
 
 def say(*sentences):

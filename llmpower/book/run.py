@@ -1,23 +1,26 @@
 """Executes chapters with papermill, each in a process of its own, and collects the numbers they showed."""
 
 import concurrent.futures
-import importlib.util
+import contextlib
 import json
 import os
 import pathlib
+import queue
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import nbformat
 
-from llmpower.book import files, follow, fresh, watch
-from llmpower.book.files import PACKAGE, ChapterError, read_notebook, write_json
+from llmpower.arguments import hint
+from llmpower.book import files, follow, fresh, warm, watch
+from llmpower.book.files import ChapterError, read_notebook, write_json
 from llmpower.book.parameters import used, used_table
-from llmpower.book.records import shown
+from llmpower.book.records import NUMBERS, entries, shown
 
 # Saving the whole notebook after each cell takes longer than most cells.
 _SETTINGS = {
@@ -67,12 +70,11 @@ def execute(path, values, folder, begun=None):
         os.environ["IPYTHONDIR"] = str(place)
         os.environ[follow.ASKED] = json.dumps([str(path.resolve()), used(path, values)])
         executed = _papermill(path, values, place)
-        if not (left := executed.cells.pop().outputs):
-            raise ChapterError(f"{path.stem} did not end: one of its cells left Python")
-        modules, tables, read = json.loads(left[0].text)
+        modules, tables, read = _traced(path, executed)
         write_json(work / "run-time.json", {"run_s": executed.metadata.papermill.duration})
         _clean(executed)
         _look_at(path, executed)
+        _look_at_figures(path, executed)
         results = {"chapter": path.stem, "parameters": used(path, values), "numbers": shown(executed)}
         _dress(executed, path, values)
         nbformat.write(executed, work / "executed.ipynb")
@@ -86,9 +88,39 @@ def execute(path, values, folder, begun=None):
         os.replace(work, folder)
 
 
+def numbers(path, values):
+    """Execute a chapter for its numbers alone, in a process that ends with it: no figure is drawn, nothing is stored.
+
+    values: checked parameters that differ from the defaults.
+
+    Returns JSON: ``parameters`` by name; ``numbers`` by name, as ``results.json`` has them; ``files`` that it read
+    beside the facts -> their hashes. ChapterError as of `execute`.
+    """
+    import matplotlib.pyplot as plt
+
+    plt.show = lambda *ignored, **settings: plt.close("all")
+    path = pathlib.Path(path)
+    with tempfile.TemporaryDirectory() as place:
+        os.environ["IPYTHONDIR"] = place
+        executed = _papermill(path, values, pathlib.Path(place))
+        files = _traced(path, executed)[2]
+    _look_at(path, executed)
+    return json.dumps({"parameters": used(path, values), "numbers": shown(executed), "files": files})
+
+
+def _traced(path, executed):
+    """What the last cell of an executed chapter tells: modules, tables and other files; the cell goes."""
+    if not (left := executed.cells.pop().outputs):
+        raise ChapterError(f"{path.stem} did not end: one of its cells left Python")
+    return json.loads(left[0].text)
+
+
 def _look_at_titles(path):
-    """ChapterError if a title holds a computed number, which lists of contents cannot show."""
-    for number, cell in enumerate(read_notebook(path).cells, start=1):
+    """ChapterError if there is no title, or one holds a computed number, which lists of contents cannot show."""
+    cells = read_notebook(path).cells
+    if not re.search(r"^# \S", cells[0].source if cells and cells[0].cell_type == "markdown" else "", re.MULTILINE):
+        raise ChapterError(f"{path.stem}: cell 1 should be text with a title, such as `# What my class draws`")
+    for number, cell in enumerate(cells, start=1):
         title = re.search(r"^# .*\{glue:.*", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else None
         if title:
             raise ChapterError(
@@ -97,14 +129,31 @@ def _look_at_titles(path):
 
 
 def _look_at(path, executed):
-    """ChapterError if a chapter ran through and yet is not fit to be published."""
+    """ChapterError if a chapter ran through and yet is not what it says."""
+    names = [name for name, _, _ in entries(executed.cells, NUMBERS)]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ChapterError(f"{path.stem} shows two numbers of one name: {', '.join(twice)}")
+    outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
+    if warned := [output.text.strip() for output in outputs if output.get("name") == "stderr"]:
+        raise ChapterError(f"{path.stem} printed a warning: {warned[0]}")
+
+
+def _look_at_figures(path, executed):
+    """ChapterError if a chapter left no picture of a figure."""
     for cell in executed.cells:
-        outputs = cell.get("outputs", [])
-        if warned := [output.text.strip() for output in outputs if output.get("name") == "stderr"]:
-            raise ChapterError(f"{path.stem} printed a warning: {warned[0]}")
-        figure = cell.metadata.get("mystnb", {}).get("figure")
+        outputs, figure = cell.get("outputs", []), cell.metadata.get("mystnb", {}).get("figure")
         if figure and not any(kind.startswith("image/") for output in outputs for kind in output.get("data", {})):
             raise ChapterError(f"{path.stem} ran, but left no picture of its figure {figure.get('name')}")
+
+
+def look_at_names(path, folder):
+    """ChapterError if a chapter's text names a number that neither its stored run nor its page knows."""
+    known = files.read_json(folder / "results.json")["numbers"].keys() | files.read_json(folder / follow.FILE)["glue"]
+    for number, cell in enumerate(read_notebook(path).cells, start=1):
+        for name in re.findall(r"\{glue:text\}`([\w-]+)`", cell.source) if cell.cell_type == "markdown" else ():
+            if name not in known:
+                near = hint(name, known)
+                raise ChapterError(f"{path.stem}: cell {number} names {name}, which nothing shows; {near}".rstrip("; "))
 
 
 def _papermill(path, values, work):
@@ -118,19 +167,24 @@ def _papermill(path, values, work):
     nbformat.write(notebook, work / path.name)
     try:
         # A helper module and tables that lie beside the chapter are found.
-        asked = (work / path.name, work / "out.ipynb", values), {"cwd": path.parent, **_SETTINGS}
+        settings = {"cwd": path.parent, "engine_name": warm.engine() if warm.forked else None, **_SETTINGS}
+        asked = (work / path.name, work / "out.ipynb", values), settings
         _begun(path, lambda: papermill.execute_notebook(*asked[0], **asked[1]))
     except DeadKernelError:
-        why = "killed, out of memory, or a cell ended it"
-        raise ChapterError(f"{path.stem} did not end: its kernel died ({why})") from None
-    except CellTimeoutError:
-        most = _SETTINGS["execution_timeout"] // 60
-        raise ChapterError(f"{path.stem} did not end: a cell took more than {most} minutes") from None
-    except papermill.PapermillExecutionError as error:
+        raise ChapterError(f"{path.stem} did not end: {warm.DIED}") from None
+    except (CellTimeoutError, papermill.PapermillExecutionError) as error:
+        if getattr(error, "ename", "CellTimeout") == "CellTimeout":
+            most = _SETTINGS["execution_timeout"] // 60
+            raise ChapterError(f"{path.stem} did not end: a cell took more than {most} minutes") from None
         # Counted in the author's notebook, without the cell that papermill adds for changed parameters.
         cell = f"cell {error.cell_index + 1 - bool(values)}"
-        first = error.source.strip().splitlines()[0] if error.source.strip() else ""
-        raise ChapterError(f"{path.stem} failed in {cell} (`{first}`): {error.ename}: {error.evalue}") from None
+        lines = error.source.splitlines() or [""]
+        # The cell stands first in the trace of an error, with an arrow at its line; of syntax it is the last number.
+        trace = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))
+        at = re.search(r"^-+> (\d+) ", trace, re.MULTILINE) or re.search(r"line (\d+)\n", trace)
+        line = int(at[1]) if at and int(at[1]) <= len(lines) else 1
+        where = f"{cell}, line {line} (`{lines[line - 1].strip()}`)"
+        raise ChapterError(f"{path.stem} failed in {where}: {error.ename}: {error.evalue}") from None
     return nbformat.read(work / "out.ipynb", as_version=4)
 
 
@@ -213,8 +267,10 @@ def _why(reasons, again):
 def _execute_all(chapters, workers, say):
     """Execute chapters side by side; ChapterError with all failures, when all have ended."""
     failures, begun = [], time.monotonic()
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        waiting = {pool.submit(_execute_apart, *chapter): name for name, chapter in chapters.items()}
+    with contextlib.ExitStack() as places, concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        places.callback(pool.shutdown)
+        free, loaded = _processes(places, workers, next(iter(chapters.values()))[0])
+        waiting = {pool.submit(_execute_apart, *chapter, free, loaded): name for name, chapter in chapters.items()}
         try:
             for number, future in enumerate(concurrent.futures.as_completed(waiting), start=1):
                 state, told = future.result()
@@ -229,41 +285,53 @@ def _execute_all(chapters, workers, say):
         raise ChapterError("\n".join(failures))
 
 
-def _execute_apart(path, values, folder):
-    """Execute in a process of its own; returns "done", "in vain" or "failed", and what it told."""
-    begun = fresh.before(path)
+def _processes(places, number, path):
+    """Processes that have loaded what chapters need, and hashes of their modules, taken before; none without forks."""
+    free = queue.SimpleQueue()
+    if not warm.FORKS:
+        return free, {}
+    modules = {name: held for name, held in fresh.before(path).items() if name.startswith("module:")}
+    for _ in range(number):
+        one = warm.Warm(places.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+        places.callback(one.close)
+        _RUNNING.add(one.process)
+        places.callback(_RUNNING.discard, one.process)
+        free.put(one)
+    return free, modules
+
+
+def _execute_apart(path, values, folder, free, loaded):
+    """Execute in a process of its own; returns "done", "in vain" or "failed", and what it told.
+
+    free: processes for it that are not at work; loaded: hashes of what they may have loaded, when they began.
+    """
+    begun = fresh.before(path) | loaded
     job = {"path": str(path.resolve()), "values": values, "folder": str(folder.resolve()), "begun": begun}
-    with fresh.own_work(folder.parent, ".running-") as place:
-        done = python(place, "-m", "llmpower.book.run", json.dumps(job))
-    if done.returncode == 0:
+    if warm.FORKS:
+        process = free.get()
+        code, text = process.call("execute", **job)
+        free.put(process)
+        text = text or f"{path.stem} did not end: {warm.DIED}"
+    else:
+        with fresh.own_work(folder.parent, ".running-") as place:
+            done = python(place, "-m", "llmpower.book.run", json.dumps(job))
+        code, text = done.returncode, done.stdout.strip() or "\n".join(done.stderr.strip().splitlines()[-3:])
+        text = text or f"{path.stem} stopped with code {code}"
+    if code == 0:
         return "done", ""
     # What fails while an author saves may well run now.
-    if done.returncode == fresh.Moved.exit_code or fresh.before(path) != begun:
-        return "in vain", done.stdout.strip()
-    told = done.stdout.strip() or "\n".join(done.stderr.strip().splitlines()[-3:])
-    return "failed", told or f"{path.stem} stopped with code {done.returncode}"
+    in_vain = code == fresh.Moved.exit_code or fresh.before(path) | loaded != begun
+    return "in vain" if in_vain else "failed", text
 
 
 def python(place, *arguments):
-    """Run another Python with this package, as its kernels do; returns the finished process and what it told.
+    """Run another Python, as `warm.environment` says; returns the finished process and what it told.
 
     place: an empty folder, in which it works.
-
-    It imports nothing from where the caller happens to be, and knows none of the caller's own settings: Python's,
-    IPython's start-up files, the style and the backend of the figures.
     """
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "IPYTHON"))}
-    figures = pathlib.Path(importlib.util.find_spec("matplotlib").origin).parent
-    own |= {
-        "PYTHONPATH": str(PACKAGE.parent), "PYTHONSAFEPATH": "1", "PYTHONUTF8": "1",
-        # What follows the order of a set is then the same in every build.
-        "PYTHONHASHSEED": "0",
-        "IPYTHONDIR": str(place), "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "MATPLOTLIBRC": str(figures / "mpl-data" / "matplotlibrc"), "JUPYTER_PATH": "",
-    }  # fmt: skip
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8", "errors": "replace"}
     command = [sys.executable, *arguments]
-    with subprocess.Popen(command, cwd=place, env=own, **pipes) as running:
+    with subprocess.Popen(command, cwd=place, env=warm.environment(place), **pipes) as running:
         _RUNNING.add(running)
         try:
             told = running.communicate()
@@ -278,12 +346,18 @@ def stop():
         running.terminate()
 
 
+def told(function, arguments):
+    """Do what is asked by name; returns an exit code and what to say of it."""
+    try:
+        return 0, {"execute": execute, "numbers": numbers}[function](**arguments) or ""
+    except ChapterError as error:
+        return error.exit_code, str(error)
+
+
 if __name__ == "__main__":
     # Being ended cleans up as Ctrl-C does, which what runs in the background may ignore.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        execute(**json.loads(sys.argv[1]))
-    except ChapterError as error:
-        # On standard output: the kernel's own log goes to the other one.
-        print(error)
-        sys.exit(error.exit_code)
+    code, text = told("execute", json.loads(sys.argv[1]))
+    # On standard output: the kernel's own log goes to the other one.
+    print(text)
+    sys.exit(code)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from llmpower.arguments import ParameterError
+from llmpower.arguments import ParameterError, hint
 from llmpower.book.files import BookError, ChapterError, chapter, chapters, read_yaml
 from llmpower.book.parameters import chosen, parameters
 
@@ -68,8 +68,9 @@ def ask(book, file=None, only=None, options=()):
     meant = {name: path for name, path in notebooks.items() if only in (None, name) or name in own}
     # What no chapter has is told; a chapter that cannot be read is nobody's business who asked for another one.
     everywhere = {name for key, path in notebooks.items() if common for name in _readable(path, key in meant)}
-    unknown = f"no chapter has such a parameter; there are {', '.join(sorted(everywhere))}"
-    problems += [f"{name}: {unknown}" for name in common if name not in everywhere]
+    unknown = f"there are {', '.join(sorted(everywhere))}"
+    for name in common.keys() - everywhere:
+        problems.append(f"{name}: no chapter has such a parameter; {hint(name, everywhere)}{unknown}")
     for name, path in meant.items():
         shared = {key: value for key, value in common.items() if key in parameters(path)}
         try:
@@ -77,7 +78,9 @@ def ask(book, file=None, only=None, options=()):
         except ParameterError as error:
             problems += error.problems
     if problems:
-        raise ParameterError(dict.fromkeys(problems))
+        # Several files may be asked for at once.
+        where = f"{file}: " if file is not None and not options else ""
+        raise ParameterError(dict.fromkeys(f"{where}{problem}" for problem in problems))
     return Scenario({name: found for name, found in values.items() if only in (None, name)}, content["title"])
 
 

@@ -11,7 +11,7 @@ import nbformat
 from llmpower import __version__
 from llmpower.book import fresh, living, records
 from llmpower.book.escape import escaped
-from llmpower.book.files import filled
+from llmpower.book.files import filled, read_json
 from llmpower.facts import catalog
 
 FOLDER = "downloads"
@@ -45,10 +45,17 @@ def link(stage, pages, folders, site):
         name, up = pathlib.Path(page).name, "../" * page.count("/") + FOLDER
         if name in folders:
             notebook = nbformat.read(folders[name] / "executed.ipynb", as_version=4)
-            offers = _link_figures(notebook, name, up) | (site if page == pages[0] else {})
+            offers = {file: f"{file}, which the notebook reads" for file in _beside(folders[name])}
+            offers |= _link_figures(notebook, name, up) | (site if page == pages[0] else {})
             text = filled("templates/downloads.md.j2", folder=up, name=name, offers=offers)
             notebook.cells.append(nbformat.v4.new_markdown_cell(text, id="downloads"))
             nbformat.write(records.glued(living.dress(notebook, name, folders[name])), stage / f"{page}.ipynb")
+
+
+def _beside(folder):
+    """Names of files beside a chapter that its run read."""
+    read = (name.removeprefix("file:") for name in read_json(folder / "inputs.json") if name.startswith("file:"))
+    return [name for name in read if name == pathlib.Path(name).name]
 
 
 def _link_figures(notebook, name, up):
@@ -72,7 +79,7 @@ def _figure(cell):
     return cell.metadata.get("mystnb", {}).get("figure")
 
 
-def write(stage, pages, folders, heading, target):
+def write(book, stage, pages, folders, heading, target):
     """Write the files that the pages offer; heading: title and edition of the book."""
     target.mkdir()
     executed = {name: nbformat.read(folder / "executed.ipynb", as_version=4) for name, folder in folders.items()}
@@ -81,6 +88,8 @@ def write(stage, pages, folders, heading, target):
         head = filled("templates/plain-jupyter.md.j2", heading=heading, title=known["ref"][name][0])
         nbformat.write(_for_plain_jupyter(notebook, known, head), target / f"{name}.ipynb")
         shutil.copyfile(folders[name] / "executed.ipynb", target / f"{name}.executed.ipynb")
+        for file in _beside(folders[name]):
+            shutil.copyfile(next(book / page for page in pages if page.endswith(name)).with_name(file), target / file)
         for figure, table in tables(notebook).items():
             (target / f"{name}.{figure}.csv").write_text(table, encoding="utf-8")
 

@@ -118,7 +118,7 @@ def test_what_never_rests_is_told(copy, monkeypatch):
     """A chapter whose inputs change each time it runs is given up after some rounds."""
     changes = iter(range(100))
 
-    def apart(path, values, folder):
+    def apart(path, values, folder, free, loaded):
         copy.write(LATER, (copy.folder / LATER).read_text(encoding="utf-8").replace("average", f"mean {next(changes)}"))
         return "in vain", "it moved"
 

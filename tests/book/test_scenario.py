@@ -129,6 +129,15 @@ def test_headlines_are_what_a_chapter_wants_to_be_remembered():
     ]
     text = nbformat.v4.new_markdown_cell("A board at {glue:text}`u` volts draws **{glue:text}`w`** ({ref}`here <x>`).")
     notebook = nbformat.v4.new_notebook(cells=[text, cell])
-    assert beside._headline(notebook) == ["Boards draw 700 W.", "Count."]
-    assert beside._sentence(notebook, "w") == "A board at … volts draws □ (here)."
-    assert beside._sentence(notebook, "lost") == "lost"
+    headline, rest = beside._said(notebook)
+    assert headline == {("w",): "Boards draw 700 W."}
+    # A sentence whose number this run did not show, and one that it did.
+    assert [*rest.values()] == ["A board at u volts draws 700 W (here)."]
+
+
+def test_tables_are_compared_row_by_row():
+    table = "| step at 64 | value |\n|:--|--:|\n| power | 700 W |"
+    assert [*beside._rows(table)] == [(("step at #", "value", "power"), "power: 700 W")]
+    wide = "| step | low | high |\n|:--|--:|--:|\n| power | 600 W | 700 W |"
+    assert [line for _, line in beside._rows(wide)] == ["power: low 600 W; high 700 W"]
+    assert beside._unlike([{"a": "1", "b": "2"}, {"a": "1"}]) == [("b", ["2", "–"])]
