@@ -28,7 +28,7 @@ renew: .venv/ready
 
 # Needs uv; one version of each package for all Pythons and systems, no addresses.
 lock:
-	uv pip compile pyproject.toml --extra sweep --extra test --universal --fork-strategy fewest --python-version 3.11 \
+	uv pip compile pyproject.toml --extra book --extra sweep --extra test --universal --fork-strategy fewest --python-version 3.11 \
 	  --generate-hashes --no-header --no-emit-index-url --no-annotate --output-file requirements.lock
 
 clean:

@@ -153,6 +153,46 @@ def _run(book, chapter, parameter, file, out, force):
     _say(f"numbers   {kept['results.json']}\nnotebook  {kept['executed.ipynb']}")
 
 
+def _sweep(
+    book, chapter, grid, together, parameter, file, out, jobs, scheduler, numbers, pages, model_only, columns, force
+):
+    """Run a chapter for every combination of values, here or on a Dask cluster; what is there is not run again.
+
+    examples:
+      llmpower sweep decode-breakdown --grid batch=1,8,64 --grid accelerator=h100-sxm,b200 --out /tmp/mine
+      llmpower sweep datacenter-scale --zip pue=1.1,1.3 --zip electricity_usd_per_kwh=0.05,0.2 -p batch=64
+      llmpower sweep tokens-per-watt -f sweep.yml --scheduler tcp://10.0.0.7:8786 --out s3://bucket/mine --pages
+      llmpower sweep what-if --model-only --grid model=all --grid batch=1:4096:100:log --grid context_tokens=1:1e5:1000
+
+    Values: 1,8,64; all, where there is a list of them; 1:1000:50 for 50 even steps, 1:1000:50:log for 50 even factors;
+    between semicolons where they hold commas. A file has parameters:, grid: and zip: with lists. DIR then holds
+    results.parquet and results.csv, a row for each number of each run, failed.csv, and summary.html; of --model-only
+    points.parquet, a row for each point, whose names are arguments of `estimate`.
+    """
+    from llmpower.book import files
+
+    book = files.find_book(book)
+    if len(file) > 1:
+        raise ParameterError(["file: got several; allowed is one"])
+    if numbers + pages + model_only > 1:
+        raise ParameterError(["numbers, pages, model_only: got several; allowed is one"])
+    if columns and not model_only:
+        raise ParameterError(["columns: got some; allowed with --model-only"])
+    from llmpower.sweep import points, runs
+
+    out = out or book / "_build" / "sweeps" / chapter
+    asked = {"grid": grid, "together": together, "fixed": parameter, "file": file[0] if file else None}
+    if model_only:
+        failed = points.sweep(book, chapter, out, asked, columns or points.USUAL, scheduler, jobs, _say, force)
+        _say(f"points    {out}/points.parquet")
+    else:
+        failed = runs.sweep(book, chapter, out, asked, scheduler, jobs, pages, _say, force)
+        _say(f"summary   {out}/summary.html\nresults   {out}/results.csv and results.parquet")
+    if failed:
+        print(f"llmpower: {failed} runs failed; {out}/failed.csv has their errors", file=sys.stderr)
+        return _FAILED
+
+
 def _build(book, file, out, jobs, zip, pdf, force):
     """Execute what changed and publish the whole book, once for each scenario file, with a page of what differs.
 
@@ -291,6 +331,7 @@ _COMMANDS = (
     _calibrate,
     _chapters,
     _run,
+    _sweep,
     _build,
     _serve,
     _renew,
@@ -304,6 +345,24 @@ _OPTIONS = {
     "sensitivity": ("--sensitivity", "tell how much a per cent of each input changes the result", _FLAG),
     "book": ("--book", "folder of the book (default: here, or the nearest one above)", _FOLDER),
     "chapter": ("chapter", "such as decode-breakdown", {"metavar": "CHAPTER"}),
+    "grid": (
+        "--grid", "values that are combined with all others; may be repeated",
+        {"metavar": "NAME=VALUES", "type": _assignment, "action": "append", "default": []},
+    ),
+    "together": (
+        "--zip", "values that go along with those of each other --zip; may be repeated",
+        {"metavar": "NAME=VALUES", "type": _assignment, "action": "append", "default": [], "dest": "together"},
+    ),
+    "scheduler": (
+        "--scheduler", "of a Dask cluster, tcp://host:port (default: one on this machine)", {"metavar": "ADDRESS"},
+    ),
+    "numbers": ("--numbers", "keep the numbers of each run (default)", _FLAG),
+    "pages": ("--pages", "publish the page of each run, and keep its notebook", _FLAG),
+    "model_only": ("--model-only", "ask the estimator alone, millions of points; CHAPTER has what is not asked", _FLAG),
+    "columns": (
+        "--columns", "results of --model-only (default: speed, energy and power, with their ends)",
+        {"metavar": "NAME,NAME", "type": lambda text: text.split(",")},
+    ),
     "parameter": (
         "-p --parameter", "a parameter of the chapter; may be repeated, wins over the file",
         {"metavar": "NAME=VALUE", "type": _assignment, "action": "append", "default": []},

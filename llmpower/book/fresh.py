@@ -94,11 +94,22 @@ class Moved(ChapterError):
     exit_code = 3
 
 
+def package():
+    """Hashes of all modules and tables of this package: hash by name."""
+    files = (file.relative_to(PACKAGE.parent).with_suffix("") for file in sorted(PACKAGE.rglob("*.py")))
+    modules = (".".join(file.parts).removesuffix(".__init__") for file in files)
+    return _part(modules, (table.name for table in sorted(DATA.glob("*.csv"))))
+
+
 def before(path):
     """Hashes of all that a run of a chapter may come to depend on, taken before it starts: hash by name."""
-    files = (file.relative_to(PACKAGE.parent).with_suffix("") for file in PACKAGE.rglob("*.py"))
-    modules = (".".join(file.parts).removesuffix(".__init__") for file in files)
-    return _inputs(path, modules, (table.name for table in DATA.glob("*.csv")))
+    return _inputs(path, (), ()) | package()
+
+
+def _part(modules, tables):
+    files = {f"module:{module}": _module_file(module) for module in modules}
+    files |= {f"table:{table}": DATA / table for table in tables}
+    return {name: digest(path) for name, path in files.items()}
 
 
 def run_inputs(path, modules, tables, begun, read=()):
@@ -106,16 +117,20 @@ def run_inputs(path, modules, tables, begun, read=()):
 
     read: other files that it read -> what they held then.
     """
-    here, passing = os.path.realpath(pathlib.Path(path).parent), os.path.realpath(tempfile.gettempdir()) + os.sep
-    # Those near the chapter are known from there, so that a book may be moved.
-    read = {one: held for one, held in dict(read).items() if one != os.path.realpath(path)}
-    near = {os.path.relpath(one, here): held for one, held in read.items() if _near(one, here)}
-    far = {one: held for one, held in read.items() if not (_near(one, here) or one.startswith(passing))}
-    named = near | far
+    named = others(path, read)
     found, begun = _inputs(path, modules, tables, named), begun | {f"file:{one}": held for one, held in named.items()}
     if moved := [name for name in found if found[name] != begun.get(name)]:
         raise Moved(f"{pathlib.Path(path).stem} is not stored: while it ran, its {', '.join(moved)} changed")
     return found
+
+
+def others(path, read):
+    """Files that a chapter read, without itself and what is passing; near it by their place from there -> hashes."""
+    here, passing = os.path.realpath(pathlib.Path(path).parent), os.path.realpath(tempfile.gettempdir()) + os.sep
+    read = {one: held for one, held in dict(read).items() if one != os.path.realpath(path)}
+    # So that a book may be moved.
+    near = {os.path.relpath(one, here): held for one, held in read.items() if _near(one, here)}
+    return near | {one: held for one, held in read.items() if not (_near(one, here) or one.startswith(passing))}
 
 
 def _near(file, folder):
@@ -131,11 +146,9 @@ def _inputs(path, modules, tables, others=()):
     above = (place / "requirements.lock" for place in pathlib.Path(path).resolve().parents)
     lock = next((place for place in above if place.is_file()), "")
     files = {"packages": lock, "style": PACKAGE / "figures" / "style.mplstyle"}
-    files |= {f"module:{module}": _module_file(module) for module in modules}
-    files |= {f"table:{table}": DATA / table for table in tables}
     files |= {f"file:{one}": pathlib.Path(path).resolve().parent / one for one in others}
     content = {"code": hashed(code), "text": hashed(text), "python": platform.python_version()}
-    return content | {name: digest(path) for name, path in files.items()}
+    return content | {name: digest(path) for name, path in files.items()} | _part(modules, tables)
 
 
 def _module_file(module):

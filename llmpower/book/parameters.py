@@ -176,6 +176,25 @@ def _value(check, parameter, given):
     return ",".join(str(_one(check, parameter, kind, str(part).strip())) for part in parts)
 
 
+def each(path, lists):
+    """Values to run with, of lists of what was asked for, by name; a ParameterError has all problems."""
+    known, found, check = parameters(path), {}, Check()
+    for name, given in lists.items():
+        if _there(check, path, name):
+            found[name] = [_value(check, known[name], value) for value in given]
+    check.done()
+    return found
+
+
+def _there(check, path, name):
+    """Whether a chapter has a parameter; if not, the check knows."""
+    known = parameters(path)
+    if name not in known:
+        has = f"{hint(name, known)}it has {', '.join(known)}"
+        check.wrong(name, f"no such parameter of {pathlib.Path(path).stem}; {has}")
+    return name in known
+
+
 def chosen(path, *given):
     """Values a chapter is to run with, checked: those that differ from its defaults.
 
@@ -183,10 +202,7 @@ def chosen(path, *given):
     """
     known, values, check = parameters(path), {}, Check()
     for name, value in (pair for one in given for pair in one.items()):
-        if name in known:
+        if _there(check, path, name):
             values[name] = _value(check, known[name], value)
-        else:
-            has = f"{hint(name, known)}it has {', '.join(known)}"
-            check.wrong(name, f"no such parameter of {pathlib.Path(path).stem}; {has}")
     check.done()
     return {name: value for name, value in values.items() if value != known[name].default}

@@ -8,7 +8,6 @@ import pathlib
 import queue
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -64,10 +63,6 @@ def execute(path, values, folder, begun=None):
     with fresh.own_work(folder.parent, ".running-") as place:
         work = place / "stored"
         work.mkdir()
-        startup = place / "profile_default" / "startup"
-        startup.mkdir(parents=True)
-        startup.joinpath("watch.py").write_text(watch.START, encoding="utf-8")
-        os.environ["IPYTHONDIR"] = str(place)
         os.environ[follow.ASKED] = json.dumps([str(path.resolve()), used(path, values)])
         executed = _papermill(path, values, place)
         modules, tables, read = _traced(path, executed)
@@ -101,11 +96,10 @@ def numbers(path, values):
     plt.show = lambda *ignored, **settings: plt.close("all")
     path = pathlib.Path(path)
     with tempfile.TemporaryDirectory() as place:
-        os.environ["IPYTHONDIR"] = place
         executed = _papermill(path, values, pathlib.Path(place))
-        files = _traced(path, executed)[2]
+        read = fresh.others(path, _traced(path, executed)[2])
     _look_at(path, executed)
-    return json.dumps({"parameters": used(path, values), "numbers": shown(executed), "files": files})
+    return json.dumps({"parameters": used(path, values), "numbers": shown(executed), "files": read})
 
 
 def _traced(path, executed):
@@ -162,6 +156,10 @@ def _papermill(path, values, work):
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
+    startup = work / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    startup.joinpath("watch.py").write_text(watch.START, encoding="utf-8")
+    os.environ["IPYTHONDIR"] = str(work)
     notebook = read_notebook(path)
     notebook.cells.append(nbformat.v4.new_code_cell(_TRACE.format(folder=str(work)), id="trace"))
     nbformat.write(notebook, work / path.name)
@@ -286,18 +284,44 @@ def _execute_all(chapters, workers, say):
 
 
 def _processes(places, number, path):
-    """Processes that have loaded what chapters need, and hashes of their modules, taken before; none without forks."""
+    """Processes for chapters, not at work, and hashes of the modules that they have loaded, taken before."""
     free = queue.SimpleQueue()
-    if not warm.FORKS:
-        return free, {}
-    modules = {name: held for name, held in fresh.before(path).items() if name.startswith("module:")}
+    loaded = {name: held for name, held in fresh.before(path).items() if warm.FORKS and name.startswith("module:")}
     for _ in range(number):
-        one = warm.Warm(places.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
-        places.callback(one.close)
+        free.put(places.enter_context(process()))
+    return free, loaded
+
+
+@contextlib.contextmanager
+def process(also=()):
+    """A process for jobs one after the other, whose ``call`` takes the name of one of `jobs.JOBS` and its arguments.
+
+    It has loaded what chapters need, and other modules besides; where there is no fork, each job starts one.
+    """
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
+        if not warm.FORKS:
+            yield _Cold(place)
+            return
+        one = warm.Warm(place, also)
         _RUNNING.add(one.process)
-        places.callback(_RUNNING.discard, one.process)
-        free.put(one)
-    return free, modules
+        try:
+            yield one
+        finally:
+            _RUNNING.discard(one.process)
+            one.close()
+
+
+class _Cold:
+    """Does each job in a process that begins with it."""
+
+    def __init__(self, place):
+        self.place = place
+
+    def call(self, function, **arguments):
+        """As `warm.Warm.call`."""
+        done = python(self.place, "-m", "llmpower.book.jobs", function, json.dumps(arguments))
+        text = done.stdout.strip() or "\n".join(done.stderr.strip().splitlines()[-3:])
+        return done.returncode, text
 
 
 def _execute_apart(path, values, folder, free, loaded):
@@ -305,23 +329,15 @@ def _execute_apart(path, values, folder, free, loaded):
 
     free: processes for it that are not at work; loaded: hashes of what they may have loaded, when they began.
     """
-    begun = fresh.before(path) | loaded
-    job = {"path": str(path.resolve()), "values": values, "folder": str(folder.resolve()), "begun": begun}
-    if warm.FORKS:
-        process = free.get()
-        code, text = process.call("execute", **job)
-        free.put(process)
-        text = text or f"{path.stem} did not end: {warm.DIED}"
-    else:
-        with fresh.own_work(folder.parent, ".running-") as place:
-            done = python(place, "-m", "llmpower.book.run", json.dumps(job))
-        code, text = done.returncode, done.stdout.strip() or "\n".join(done.stderr.strip().splitlines()[-3:])
-        text = text or f"{path.stem} stopped with code {code}"
+    begun, one = fresh.before(path) | loaded, free.get()
+    folder = str(folder.resolve())
+    code, text = one.call("execute", path=str(path.resolve()), values=values, folder=folder, begun=begun)
+    free.put(one)
     if code == 0:
         return "done", ""
     # What fails while an author saves may well run now.
     in_vain = code == fresh.Moved.exit_code or fresh.before(path) | loaded != begun
-    return "in vain" if in_vain else "failed", text
+    return "in vain" if in_vain else "failed", text or f"{path.stem} did not end: {warm.DIED}"
 
 
 def python(place, *arguments):
@@ -344,20 +360,3 @@ def stop():
     """Let the processes of `python` end, which a signal to this one alone does not reach."""
     for running in list(_RUNNING):
         running.terminate()
-
-
-def told(function, arguments):
-    """Do what is asked by name; returns an exit code and what to say of it."""
-    try:
-        return 0, {"execute": execute, "numbers": numbers}[function](**arguments) or ""
-    except ChapterError as error:
-        return error.exit_code, str(error)
-
-
-if __name__ == "__main__":
-    # Being ended cleans up as Ctrl-C does, which what runs in the background may ignore.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    code, text = told("execute", json.loads(sys.argv[1]))
-    # On standard output: the kernel's own log goes to the other one.
-    print(text)
-    sys.exit(code)

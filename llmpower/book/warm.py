@@ -7,11 +7,11 @@ asks, by the kernel that Jupyter brings for that.  A process with threads must n
 
 import functools
 import gc
-import importlib
 import importlib.util
 import json
 import os
 import pathlib
+import pkgutil
 import select
 import signal
 import subprocess
@@ -23,11 +23,14 @@ from llmpower.book.files import PACKAGE
 FORKS = sys.platform == "linux"
 # Whether this process is a fork that does one job.
 forked = False
-# What chapters load of other packages, and what executes them; of this one `run`, which every run depends on.
+# What chapters load of other packages, and what executes them; of this one what every run depends on.
 _LOADED = (
     "pandas", "matplotlib.pyplot", "scipy.optimize", "sympy", "tabulate", "papermill", "nbclient",
-    "ipykernel.inprocess", "llmpower.book.run",
+    "ipykernel.inprocess.ipkernel", "ipykernel.zmqshell", "ipykernel.comm", "sqlite3", "sympy.tensor",
+    "llmpower.book.jobs",
 )  # fmt: skip
+# What does a job, by the name of its function and its arguments.
+_ASKED = "llmpower.book.jobs:told"
 # [s] between two looks whether a child has ended that tells nothing.
 _LOOK_S = 0.5
 _ENDED = getattr(os, "WEXITED", 0) | getattr(os, "WNOHANG", 0) | getattr(os, "WNOWAIT", 0)
@@ -121,7 +124,10 @@ class Warm:
     """Another process, for jobs one after the other; each is done in a fork of it."""
 
     def __init__(self, place, also=()):
-        """place: an empty folder that is there as long as this process. also: modules to load besides, by name."""
+        """place: an empty folder that is there as long as this process.
+
+        also: modules to load besides, and functions to call, ``module:name``.
+        """
         # Mathematics on several threads would make it a process with threads, and two chapters at once no faster.
         own = environment(place) | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
@@ -129,7 +135,7 @@ class Warm:
         self.process = subprocess.Popen(command, cwd=place, env=own, encoding="utf-8", **pipes)
 
     def call(self, function, **arguments):
-        """Let a fork call a function of `llmpower.book.run`; its exit code and what it told, or -1 and how it died."""
+        """Let a fork do one of `llmpower.book.jobs`; its exit code and what it told, or -1 and how it died."""
         try:
             print(json.dumps([function, arguments]), file=self.process.stdin, flush=True)
             answer = self.process.stdout.readline()
@@ -146,8 +152,12 @@ class Warm:
 
 def main():
     """Do jobs, a line each, until there are no more of them."""
+    # Kernels load a debugger, a hundred modules, which nobody asks for here.
+    sys.modules["debugpy"] = None
     for name in (*_LOADED, *sys.argv[1:]):
-        importlib.import_module(name)
+        found = pkgutil.resolve_name(name)
+        if ":" in name:
+            found()
     # Children leave alone what is there, so that they share it.
     gc.freeze()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
@@ -197,10 +207,7 @@ def _do(line, told):
         os.dup2(nothing, standard)
     code, text = 1, ""
     try:
-        from llmpower.book import run
-
-        function, arguments = json.loads(line)
-        code, text = run.told(function, arguments)
+        code, text = pkgutil.resolve_name(_ASKED)(*json.loads(line))
     except BaseException as error:
         text = f"{type(error).__name__}: {error}"
     finally:
