@@ -47,14 +47,15 @@ def sweep(book, chapter, out, asked, columns=USUAL, scheduler=None, jobs=None, s
     place, base = store.Store(out), fresh.hashed([fresh.package(), points.fixed, points.axes, columns])[:8]
     axes = [{name: list(values) for name, values in axis.items()} for axis in points.axes]
     place.open({"estimate": points.fixed, "axes": axes, "columns": list(columns)})
-    parts = {f"part-{at:06}-{base}.parquet": at * PART for at in range(math.ceil(len(points) / PART))}
+    starts = range(0, len(points), PART)
+    parts = {f"part-{at:06}-{base}.parquet": (start, min(start + PART, len(points))) for at, start in enumerate(starts)}
     there = set(place.names(store.POINTS))
     if force or there != parts.keys():
         there = set(place.names(_GROWING))
         for name in there if force else there - parts.keys():
             place.remove(f"{_GROWING}/{name}")
         there = set() if force else there
-    todo = {name: (place.address, name, points, start, columns) for name, start in parts.items() if name not in there}
+    todo = {name: (place.address, name, points, *ends, columns) for name, ends in parts.items() if name not in there}
     say(f"{len(points):,} points in {len(parts)} parts, {len(todo)} to do")
     if todo:
         _look_for_room(place, points, len(todo) / len(parts), columns, say)
@@ -66,7 +67,7 @@ def sweep(book, chapter, out, asked, columns=USUAL, scheduler=None, jobs=None, s
     refused = list(_refused(points))
     if len(points) <= _FEW:
         numeric = {name: quantities()[name].type in _NUMBERS for name in points[0]}
-        records = _records(points, columns)
+        records = [*_records(points, columns)]
         store.write_results(place, records, numeric)
         summary.write(place, "estimates", records, points, {}, dict.fromkeys(columns, 0))
     store.write_failed(place, refused)
@@ -180,9 +181,9 @@ def _refused(points):
             yield {"run": str(at), "parameters": case, "error": str(error)}
 
 
-def _part(address, name, points, start, columns):
+def _part(address, name, points, start, stop, columns):
     """Write a part, on a worker."""
-    table = _table(points, start, min(start + PART, len(points)), columns)
+    table = _table(points, start, stop, columns)
     with store.Store(address).writing(f"{_GROWING}/{name}") as file:
         pyarrow.parquet.write_table(table, file, compression="zstd")
 

@@ -9,6 +9,7 @@ and a fork of that process does the run (`llmpower.book.warm`).
 import contextlib
 import itertools
 import json
+import logging
 import pathlib
 import queue
 import tempfile
@@ -100,8 +101,10 @@ def _task(name, way, *arguments):
 
 
 @contextlib.contextmanager
-def cluster(scheduler=None, jobs=None, say=print):
+def cluster(scheduler=None, jobs=None):
     """A client of a Dask scheduler, of the one at an address or of one that lives as long as this."""
+    # What matters of it is told here.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as opened:
         if scheduler is None:
             settings = {"host": "127.0.0.1", "dashboard_address": None, "threads_per_worker": 1}
@@ -187,7 +190,7 @@ def sweep(book, chapter, out, asked, scheduler=None, jobs=None, pages=False, say
     for at in range(len(combinations)):
         values = {name: one for name, one in combinations[at].items() if one != known[name].default}
         keys[fresh.hashed([base, values])[:16]] = values
-    there = set() if force else _whole(place, path, keys, pages)
+    there = set() if force else {*_whole(place, path, keys, pages)}
     todo = {key: values for key, values in keys.items() if key not in there}
     say(f"{len(keys)} runs of {path.stem}, {len(todo)} to do")
     if todo:
@@ -224,7 +227,7 @@ def _do(place, path, book, todo, pages, scheduler, jobs, say):
     name = f"llmpower-{fresh.hashed([path.stem, time.time()])[:8]}"
     content = {one.name: one.read_bytes() for one in beside}
     died = []
-    with cluster(scheduler, jobs, say) as client:
+    with cluster(scheduler, jobs) as client:
         try:
             client.register_plugin(_Runner(name, content, path.name, _code(), str(book)), name=name)
             way = "publish" if pages else "run"

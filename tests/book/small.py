@@ -38,10 +38,10 @@ def _figure(name):
     """
 
 
-def _notebook(path, *cells):
+def notebook(path, *cells):
     """Store a notebook of cells: text, or (tag or name of a figure, code)."""
-    notebook = nbformat.v4.new_notebook()
-    notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    made_of = nbformat.v4.new_notebook()
+    made_of.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
     for number, cell in enumerate(cells):
         kind, source = cell if isinstance(cell, tuple) else ("", cell)
         new = nbformat.v4.new_code_cell if kind else nbformat.v4.new_markdown_cell
@@ -49,9 +49,9 @@ def _notebook(path, *cells):
         made.metadata["tags"] = [kind] if kind in ("parameters", "hide-input") else []
         if kind.startswith("fig-"):
             made.metadata["mystnb"] = {"figure": {"name": kind, "caption": "power grows with time"}}
-        notebook.cells.append(made)
+        made_of.cells.append(made)
     path.parent.mkdir(exist_ok=True)
-    nbformat.write(notebook, path)
+    nbformat.write(made_of, path)
 
 
 _BATCH = ("parameters", "batch: int = 2  # sequences decoded together [count]")
@@ -69,7 +69,7 @@ def small_book(folder):
         "@misc{nobody, author = {Nobody}, title = {Nothing}, year = {2030}}\n"
     )
     times = {"date": "2030-01-31", "python": "3.11", "cores": 2, "run_s": {"index": 1.0, "board": 1.0, "step": 1.0}}
-    _notebook(
+    notebook(
         folder / CHAPTER,
         "(board)=\n# Boards\n\nIts rating is {glue:text}`rating`; {glue:text}`batch` run in a {term}`decode step`.",
         _BATCH,
@@ -81,7 +81,7 @@ def small_book(folder):
         ("fig-board", _figure("fig-board")),
         "See {numref}`fig-board`.",
     )
-    _notebook(
+    notebook(
         folder / LATER,
         "(step)=\n# Steps\n\nAn average step takes {glue:text}`energy`.",
         _BATCH,
@@ -89,7 +89,7 @@ def small_book(folder):
         ("hide-input", 'from llmpower import decode\nreport.show("energy", decode.energy_per_token_j(10, batch), "J")'),
         ("fig-step", _figure("fig-step")),
     )
-    _notebook(
+    notebook(
         folder / "index.ipynb",
         "(index)=\n# Small\n\n{glue:text}`moving_1`, {glue:text}`moving_32`, {glue:text}`moving_256`: {ref}`board`.",
         _BATCH,
