@@ -14,7 +14,8 @@ from llmpower.facts import catalog, tables
 from llmpower.facts import claims as article
 from llmpower.facts.quantities import quantities
 from llmpower.facts.units import in_unit
-from llmpower.text import unit_text
+from llmpower.ranges import Range
+from llmpower.text import text, unit_text
 
 # Of the reference edition; written by `llmpower renew`.
 RUN_TIMES = "chapters/run-times.json"
@@ -130,6 +131,38 @@ def status(book, runs):
     return {"reference": reference, "rows": rows, "python": platform.python_version()}
 
 
+def scale(book, runs):
+    """What more chapters, runs and points cost, and what many workers would need."""
+    one = catalog.records("computing.csv")["sweep"]
+    task_s = Range(*catalog.fact("computing.csv", "dask", "scheduler_task_s").ends)
+    reference = read_json(book / RUN_TIMES)["run_s"]
+    rate = lambda workers: workers / one.run_s * (one.two_workers_share if workers > 1 else 1)  # noqa: E731
+    runs_by = [(number, *(_duration(one.begin_s + number / rate(workers)) for workers in (1, 2))) for number in _RUNS]
+    points_by = [(number, _duration(number / 1e6 * one.points_s)) for number in _POINTS]
+    # Tasks a second of a thousand workers, and the share of a second that the scheduler spends on them.
+    many = _MANY / one.run_s
+    load = Range(many * task_s.low, many * task_s.central, many * task_s.high)
+    fed = Range(one.run_s / task_s.high, one.run_s / task_s.central, one.run_s / task_s.low)
+    shown = {"run_s": text(one.run_s, "s"), "begin_s": text(one.begin_s, "s"), "task": text(task_s, "s")}
+    shown |= {"share": text(one.two_workers_share, "%"), "load": text(load, "%"), "fed": text(fed, "1")}
+    shown["judged"] = "too much" if load.low > 1 else "too much at the upper end" if load.high > 1 else "what it can do"
+    shown |= {"many": f"{_MANY:,}", "tasks": text(many, "1"), "chapters": len(reference)}
+    shown |= {"sum": text(sum(reference.values()), "s"), "longest": text(max(reference.values()), "s")}
+    return {**shown, "runs_by": runs_by, "points_by": points_by}
+
+
+# Of the page on scale.
+_RUNS, _POINTS, _MANY = (10, 1_000, 100_000), (10**6, 10**8, 10**10), 1_000
+
+
+def _duration(seconds):
+    """A time in the unit that reads best."""
+    for unit, size in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 1.5 * size:
+            return f"{seconds / size:,.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
 def changelog(book, runs):
     """The changelog of the repository."""
     return {"changelog": (book / "CHANGELOG.md").read_text(encoding="utf-8")}
@@ -167,6 +200,6 @@ def bibtex(citation):
     return "@software{llmpower,\n" + ",\n".join(lines) + "\n}"
 
 
-_PAGES = (changelog, citing, coverage, notation, parameters_used, sources, status)
+_PAGES = (changelog, citing, coverage, notation, parameters_used, scale, sources, status)
 # Page -> function of the book and its runs that gives what its template is filled with.
 GENERATED = {function.__name__.replace("_", "-"): function for function in _PAGES}

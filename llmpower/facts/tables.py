@@ -29,8 +29,8 @@ _NETWORK = """name aliases n_layers d_model n_heads n_kv_heads head_dim d_ff voc
     n_window_layers window_tokens mla_latent mla_rope mla_q_rank mla_nope mla_v n_experts n_experts_per_token
     n_shared_experts n_moe_layers moe_d_ff state_values state_bytes_per_value fp8_block_rows fp8_wide_params
     params_total params_routed params_published source where verified note"""
-_TIDY_TABLES = """accelerators calibration cpus datacenter energy_constants escalator formats measured_points memory
-    mitigations scaling"""
+_TIDY_TABLES = """accelerators calibration computing cpus datacenter energy_constants escalator formats
+    measured_points memory mitigations scaling"""
 _CASE = """case source model accelerator n_accelerators software batch prompt_tokens output_tokens weight_format given
     quantity value low high unit where verified note"""
 # Every table of ``data/`` by the name of its file.

@@ -124,3 +124,35 @@ def expected(batches, curves, unit, banded):
     low = min(low, high / 12)
     plot.set_ylim(low, high * (high / low) ** min(2.0, 0.075 * len(curves) / max(0.2, 1 - 0.075 * len(curves))))
     style.key(plot, [(name, _look(place)) for place, name in enumerate(curves)], 0.02, 0.965, 0.1, 0.064)
+
+
+def frontiers(lines, named, fitted):
+    """Best tokens per joule at each speed of a user, a line for every network.
+
+    lines : network -> points of its frontier, with `tokens_per_s_per_user` and `tokens_per_j`.
+    named : network -> offset of its label in points; the others are grey.
+    fitted : what a row of the table says of a point, by its accelerator.
+    """
+    columns = [
+        "network",
+        "accelerator",
+        "accelerators [1]",
+        "batch [1]",
+        "speed of a user [1/s]",
+        "tokens_per_joule [1/J]",
+    ]
+    rows = [
+        (net, one.accelerator, one.n_accelerators, one.batch, one.tokens_per_s_per_user, one.tokens_per_j)
+        for net, points in lines.items()
+        for one in points
+    ]
+    data([*columns, "measured runs [1]"], [(*row, fitted.get(row[1], 0)) for row in rows])
+    plot = axes(4.4, "speed of one user (tokens/s)", "tokens per joule, expected", "xy")
+    colors = dict(zip(named, _COLORS))
+    for net, points in lines.items():
+        look = {"color": colors.get(net, style.PALE), "linewidth": 2 if net in named else 0.7}
+        pairs = [(one.tokens_per_s_per_user, one.tokens_per_j) for one in points]
+        plot.plot(*zip(*pairs), **look, alpha=1 if net in named else 0.6, zorder=3 if net in named else 1)
+        if net in named:
+            # At its thrifty end.
+            direct(plot, *pairs[-1], net, colors[net], named[net])

@@ -47,7 +47,7 @@ def write(place, title, records, combinations, defaults, told, page_of=lambda re
         swept=swept,
         names=[f"{name} [{units[name]}]" if units[name] not in ("", "1") else name for name in moving[:_COLUMNS]],
         rows=rows,
-        picture=_picture([one for one in records if "numbers" in one], swept, defaults, numeric, units),
+        picture=_picture([one for one in records if one.get("numbers")], swept, defaults, numeric, units),
         results=store.RESULTS[:3],
     )
     place.write(store.RESULTS[3], text.encode("utf-8"))
