@@ -525,7 +525,8 @@ def main(argv=None):
     except ModuleNotFoundError as error:
         if error.name.partition(".")[0] == "llmpower":
             raise
-        print(f"llmpower: this needs {error.name}, which `pip install 'llmpower[book]'` brings", file=sys.stderr)
+        extras = "book,sweep" if asked == "sweep" else "book"
+        print(f"llmpower: this needs {error.name}, which `pip install 'llmpower[{extras}]'` brings", file=sys.stderr)
         return _FAILED
     except Exception as error:
         # An error that we do not expect is ours to mend.
