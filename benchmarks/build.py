@@ -75,9 +75,8 @@ def one_round(number, folder):
     )
     alone = timed(book, "-c", "from jupyter_book.cli.main import main; main()", "build", str(plain), "-q")
     for page in (plain / "_build/html/chapters").glob("*.html"):
-        assert "glue:text" not in page.read_text(encoding="utf-8") and "Traceback" not in page.read_text(
-            encoding="utf-8"
-        ), page
+        # Numbers stay names on these pages: Jupyter Book alone does not know our records of them.
+        assert "Traceback" not in page.read_text(encoding="utf-8"), page
     return {"plain": alone, "cold": cold, "text": text, "nothing": nothing}
 
 
@@ -89,9 +88,9 @@ def table(rounds, loads):
     ]
     names = {
         "plain": ("Jupyter Book alone, sequential", ""),
-        "cold": ("`llmpower build`, nothing there yet", "0.60"),
-        "text": ("`llmpower build`, a paragraph of a chapter changed", "0.20"),
-        "nothing": ("`llmpower build`, nothing changed", "3 s"),
+        "cold": ("`llmpower build`, nothing there yet", "0.45"),
+        "text": ("`llmpower build`, a paragraph of a chapter changed", "0.15"),
+        "nothing": ("`llmpower build`, nothing changed", "1.5 s"),
     }
     for key, (name, goal) in names.items():
         times, ratios = [one[key][0] for one in rounds], [one[key][0] / one["plain"][0] for one in rounds]
