@@ -23,9 +23,9 @@ _CHAPTER = "decode-breakdown"
 
 def _asked(number, **more):
     """So many combinations, of batch and context."""
-    side = max(1, int(number**0.5))
+    side = next(at for at in range(int(number**0.5), 0, -1) if number % at == 0)
     grid = [("batch", ",".join(map(str, range(1, side + 1))))]
-    grid.append(("context_tokens", ",".join(str(1000 + at) for at in range(-(-number // side)))))
+    grid.append(("context_tokens", ",".join(str(1000 + at) for at in range(number // side))))
     return {"grid": grid, "together": (), "fixed": list(more.items()), "file": None}
 
 

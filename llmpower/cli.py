@@ -368,8 +368,8 @@ _OPTIONS = {
         {"metavar": "NAME=VALUE", "type": _assignment, "action": "append", "default": []},
     ),
     "file": (
-        "-f --file", "file with title, parameters and chapters; `build` takes several",
-        {"metavar": "SCENARIO.yml", "type": _path, "action": "append", "default": []},
+        "-f --file", "title, parameters and chapters; of `sweep` parameters, grid and zip; `build` takes several",
+        {"metavar": "FILE.yml", "type": _path, "action": "append", "default": []},
     ),
     "out": ("--out", "where the result goes (default: inside _build of the book)", _FOLDER),
     "jobs": ("--jobs", "chapters executed at once (default: all cores)", {"metavar": "N", "type": _positive}),
