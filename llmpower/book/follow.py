@@ -11,6 +11,7 @@ to the letter, or the print stays as it is.
 """
 
 import ast
+import functools
 import inspect
 import json
 import math
@@ -482,6 +483,7 @@ def _local(tree):
     return found | {one.arg for one in ast.walk(tree) if isinstance(one, ast.arg)}
 
 
+@functools.cache
 def _read(tree):
     """Names that code reads from outside."""
     found = set().union(*map(_read, ast.iter_child_nodes(tree)))
@@ -492,9 +494,10 @@ def _read(tree):
         given = getattr(tree, "args", None)
         first = [*given.defaults, *filter(None, given.kw_defaults)] if given else [tree.generators[0].iter]
         found = (found - _local(tree)).union(*map(_read, first))
-    return found
+    return frozenset(found)
 
 
+@functools.cache
 def _written(tree):
     """Names that a statement binds, or whose objects it changes."""
     found = set().union(*map(_written, ast.iter_child_nodes(tree)))
@@ -508,7 +511,7 @@ def _written(tree):
         found |= _base(tree)
     elif isinstance(tree, ast.Call) and isinstance(tree.func, ast.Attribute) and tree.func.attr in _CHANGING:
         found |= _base(tree.func)
-    return found
+    return frozenset(found)
 
 
 def _base(tree):

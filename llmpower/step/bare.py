@@ -228,7 +228,11 @@ def model_of(run):
 
 def dense_runs(board=None):
     """Decode runs that constants are fitted to: the dense network on one board, in 16 and 8 bit, without rests."""
-    board = board or metered.board(FITTED).name
+    return [*_dense_runs(board or metered.board(FITTED).name)]
+
+
+@functools.cache
+def _dense_runs(board):
     found = [run for run in metered.runs(board, "decode") if run.weight_format in ("bf16", "fp8")]
     return [run for run in found if not run.repeat_rest and model_of(run) and not model_of(run).n_experts]
 

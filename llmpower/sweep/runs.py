@@ -107,7 +107,9 @@ def cluster(scheduler=None, jobs=None):
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as opened:
         if scheduler is None:
+            # For this computer only, and no page to watch.
             settings = {"host": "127.0.0.1", "dashboard_address": None, "threads_per_worker": 1}
+            settings["scheduler_kwargs"] = {"dashboard_address": "127.0.0.1:0"}
             scheduler = opened.enter_context(LocalCluster(n_workers=jobs, **settings))
         try:
             client = opened.enter_context(Client(scheduler, timeout="20s"))

@@ -465,6 +465,7 @@ def test_what_cannot_be_read_is_one_line(copy, say, name, content, message):
 @pytest.mark.parametrize("kind", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_stopping_leaves_no_half_page_and_no_kernel(copy, kind):
     """Ctrl-C reaches all processes of a terminal; being ended, or losing the terminal, only the one that is meant."""
+    copy.replace(CHAPTER, "from llmpower.figures import style", "import time; time.sleep(40)")
     process = psutil.Popen(
         [sys.executable, "-m", "llmpower", "run", "board", "-p", "batch=7", "--out", "stopped"],
         cwd=copy.folder,

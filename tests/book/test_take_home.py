@@ -28,6 +28,7 @@ NOT_DRAWN = {
     ("fig-tdp-split", "power_factor [1]"), ("fig-mitigation-sparse", "batch [count]"),
     ("fig-predicted", "batch [count]"), ("fig-predicted", "accelerators [count]"), ("fig-left-out", "runs [count]"),
     ("fig-exams", "runs [count]"), ("fig-served", "batch [count]"),
+    *(("fig-tpw-everything", f"{what} [1]") for what in ("accelerators", "batch", "measured runs")),
     *((figure, f"share_{end} [1]") for figure in ("fig-headline", "fig-joule") for end in ("low", "high")),
 }  # fmt: skip
 PROBE = """
