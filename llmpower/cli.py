@@ -162,7 +162,7 @@ def _sweep(
       llmpower sweep decode-breakdown --grid batch=1,8,64 --grid accelerator=h100-sxm,b200 --out /tmp/mine
       llmpower sweep datacenter-scale --zip pue=1.1,1.3 --zip electricity_usd_per_kwh=0.05,0.2 -p batch=64
       llmpower sweep tokens-per-watt -f sweep.yml --scheduler tcp://10.0.0.7:8786 --out s3://bucket/mine --pages
-      llmpower sweep what-if --model-only --grid model=all --grid batch=1:4096:100:log --grid context_tokens=1:1e5:1000
+      llmpower sweep what-if --model-only --grid model=all --grid batch=1:4096:100:log --grid n_accelerators=1,2,4
 
     Values: 1,8,64; all, where there is a list of them; 1:1000:50 for 50 even steps, 1:1000:50:log for 50 even factors;
     between semicolons where they hold commas. A file has parameters:, grid: and zip: with lists. DIR then holds
@@ -175,9 +175,9 @@ def _sweep(
     if len(file) > 1:
         raise ParameterError(["file: got several; allowed is one"])
     if numbers + pages + model_only > 1:
-        raise ParameterError(["numbers, pages, model_only: got several; allowed is one"])
+        raise ParameterError(["--numbers, --pages, --model-only: got several of them; allowed is one"])
     if columns and not model_only:
-        raise ParameterError(["columns: got some; allowed with --model-only"])
+        raise ParameterError([f"--columns: got {','.join(columns)}; allowed with --model-only alone"])
     from llmpower.sweep import points, runs
 
     out = out or book / "_build" / "sweeps" / chapter

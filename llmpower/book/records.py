@@ -15,6 +15,8 @@ NUMBERS = "application/vnd.llmpower.numbers+json"
 FIGURES = "application/vnd.llmpower.figures+json"
 # myst-nb takes a hidden output with this prefix as a glued value.
 _GLUE = "application/papermill.record/"
+# Units of `llmpower.text.text` that say how to print, and those of the values behind.
+_SI = {"%": "1", "count": "1", "Wh": "J", "GiB": "B"}
 _RANGE_AND_UNIT = re.compile(r"(?: \((\S+) to (\S+)\))?(?: (.*))?")
 
 
@@ -45,6 +47,11 @@ def shown(notebook):
     """Numbers that an executed chapter showed, cell by cell: name -> value, unit, range and printed text."""
     found = entries(notebook.cells, NUMBERS)
     return {name: {**(raw(line) if line else {"value": text, "unit": ""}), "text": text} for name, text, line in found}
+
+
+def in_si(numbers):
+    """Numbers of `shown` with the unit that their values are in, where text is printed in another one."""
+    return {name: one | {"unit": _SI.get(one["unit"], one["unit"])} for name, one in numbers.items()}
 
 
 def entries(cells, kind):

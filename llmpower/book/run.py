@@ -19,7 +19,7 @@ from llmpower.arguments import hint
 from llmpower.book import files, follow, fresh, warm, watch
 from llmpower.book.files import ChapterError, read_notebook, write_json
 from llmpower.book.parameters import used, used_table
-from llmpower.book.records import NUMBERS, entries, shown
+from llmpower.book.records import NUMBERS, entries, in_si, shown
 
 # Saving the whole notebook after each cell takes longer than most cells.
 _SETTINGS = {
@@ -70,7 +70,7 @@ def execute(path, values, folder, begun=None):
         _clean(executed)
         _look_at(path, executed)
         _look_at_figures(path, executed)
-        results = {"chapter": path.stem, "parameters": used(path, values), "numbers": shown(executed)}
+        results = {"chapter": path.stem, "parameters": used(path, values), "numbers": in_si(shown(executed))}
         _dress(executed, path, values)
         nbformat.write(executed, work / "executed.ipynb")
         write_json(work / "results.json", results)
@@ -99,7 +99,7 @@ def numbers(path, values):
         executed = _papermill(path, values, pathlib.Path(place))
         read = fresh.others(path, _traced(path, executed)[2])
     _look_at(path, executed)
-    return json.dumps({"parameters": used(path, values), "numbers": shown(executed), "files": read})
+    return json.dumps({"parameters": used(path, values), "numbers": in_si(shown(executed)), "files": read})
 
 
 def _traced(path, executed):

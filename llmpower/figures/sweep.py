@@ -8,12 +8,15 @@ from matplotlib.ticker import EngFormatter, NullFormatter, PercentFormatter
 from llmpower.figures import style
 
 _COLUMNS, _HEIGHT = 3, 2.1
+# So many values stand at the axis, each one.
+_TICKS = 6
 
 
 def multiples(panels, x, places, labels=None):
     """Draw panels and return them as SVG.
 
-    panels : (title, lines), a line being its label, its values at the places, None where there is none, and its colour.
+    panels : (title, lines), a line being its label, its values at the places, None where there is none, its colour, and
+        how it is dashed.
     x : name of the parameter along the horizontal axis.
     places : where its values lie. labels : what stands there instead of numbers.
     """
@@ -26,18 +29,20 @@ def multiples(panels, x, places, labels=None):
     )
     wide = labels is None and min(places) > 0 and max(places) > 20 * min(places)
     for plot, (title, lines) in zip(grid.flat, panels):
-        for label, values, color in lines:
+        for label, values, color, dashed in lines:
             known = [(place, value) for place, value in zip(places, values) if value is not None]
-            plot.plot(
-                *zip(*known), "o-" if labels is None else "o", color=color, markersize=3, linewidth=1.2, label=label
-            )
-        shown = [value for _, values, _ in lines for value in values if value is not None]
+            look = {"color": color, "markersize": 3, "linewidth": 1.2, "linestyle": dashed if labels is None else ""}
+            plot.plot(*zip(*known), marker="o", label=label, **look)
+        shown = [value for _, values, *_ in lines for value in values if value is not None]
         plot.set_title(title, fontsize=9, loc="left")
         if wide:
             style.log(plot, "x")
+            if len(places) <= _TICKS:
+                plot.set_xticks(places)
         if min(shown) > 0 and max(shown) > 20 * min(shown):
             plot.set_yscale("log")
-        plot.yaxis.set_major_formatter(PercentFormatter(1) if title.endswith("[%]") else EngFormatter(sep=""))
+        plain = "{x:,.4g}" if "usd" in title else EngFormatter(sep="")
+        plot.yaxis.set_major_formatter(PercentFormatter(1) if title.endswith("[%]") else plain)
         plot.yaxis.set_minor_formatter(NullFormatter())
         if labels is not None:
             plot.set_xticks(places, labels, rotation=60, ha="right", fontsize=7)

@@ -1,5 +1,6 @@
 """What a sweep runs: values of parameters, each with each, or some of them side by side."""
 
+import contextlib
 import math
 from dataclasses import dataclass
 
@@ -25,6 +26,16 @@ class Grid:
     def __len__(self):
         return math.prod(len(next(iter(axis.values()))) for axis in self.axes)
 
+    @property
+    def sizes(self):
+        """How many values each name has, in words."""
+        return " x ".join(f"{len(values):,} {name}" for axis in self.axes for name, values in list(axis.items())[:1])
+
+    @property
+    def shared(self):
+        """What all combinations have, in words."""
+        return ", ".join(f"{name}={value}" for name, value in self.fixed.items()) or "nothing"
+
     def __getitem__(self, place):
         """Values by name of the combination at a place."""
         if not 0 <= place < len(self):
@@ -44,11 +55,10 @@ def _spread(text):
     """
     ends = text.split(":")
     if len(ends) in (3, 4) and (len(ends) == 3 or ends[3] == "log"):
-        try:
+        with contextlib.suppress(ValueError):
             low, high, count = float(ends[0]), float(ends[1]), int(ends[2])
-        except ValueError:
-            count = 0
-        if count > 1 and (len(ends) == 3 or low > 0 and high > 0):
+            if count < 2 or len(ends) == 4 and not (low > 0 and high > 0):
+                return []
             if len(ends) == 3:
                 return [low + (high - low) * at / (count - 1) for at in range(count)]
             # The ends exactly.
@@ -60,6 +70,9 @@ def _spread(text):
 def _values(given, one):
     """List of what was typed for a quantity, in a file or on the command line; it is None if there is no such."""
     if given == "all" and one:
+        if one.type == "accelerator":
+            # A whole system is no accelerator of an estimate.
+            return [name for name in catalog.names(one.type) if catalog.accelerator(name).category != "system"]
         return catalog.names(one.type) if one.type in _NAMED else list(one.choices) or [given]
     values = given if isinstance(given, list) else _spread(str(given))
     whole = one is not None and one.type == "int" and isinstance(given, str)
@@ -77,13 +90,16 @@ def read(check, known, grid=(), together=(), fixed=(), file=None):
     asked = _file(file) if file is not None else {key: {} for key in _KEYS}
     given = {"parameters": dict(fixed), "grid": dict(grid), "zip": dict(together)}
     named = [name for pairs in (grid, together, fixed) for name, _ in pairs]
+    named += [name for key in _KEYS for name in asked[key] if name not in named]
     problems = [f"{name}: given twice" for name in dict.fromkeys(named) if named.count(name) > 1]
+    named = [name for pairs in (grid, together, fixed) for name, _ in pairs]
     blocks = {key: {name: one for name, one in asked[key].items() if name not in named} | given[key] for key in _KEYS}
     lists = {name: [value] for name, value in blocks["parameters"].items()}
     for name, one in (blocks["grid"] | blocks["zip"]).items():
         lists[name] = _values(one, known.get(name))
         if not lists[name]:
-            problems.append(f"{name}: got no value; allowed is at least one")
+            allowed = "at least one, or low:high:count from 2 values on, or low:high:count:log above zero"
+            problems.append(f"{name}: got {one!r}; allowed is {allowed}")
     if not blocks["grid"] and not blocks["zip"]:
         problems.append("grid: got nothing; allowed is at least one name with its values, such as batch=1,8,64")
     try:

@@ -21,6 +21,8 @@ PART, _SAMPLE = 200_000, 20_000
 # So few points are written as the numbers of chapters are, too.
 _FEW = 5_000
 _NUMBERS = ("int", "float")
+# Of which an estimate takes long arrays; what a case is refused for is none of them.
+_ARRAYS = ("batch", "prompt_tokens", "output_tokens", "context_tokens", "cached_prompt_share")
 # Column -> its unit. What ends in low or high is an end of the range.
 COLUMNS = {
     "tokens_per_s": "tokens/s", "tokens_per_s_low": "tokens/s", "tokens_per_s_high": "tokens/s",
@@ -46,7 +48,8 @@ def sweep(book, chapter, out, asked, columns=USUAL, scheduler=None, jobs=None, s
     points = _asked(book, chapter, asked, columns)
     place, base = store.Store(out), fresh.hashed([fresh.package(), points.fixed, points.axes, columns])[:8]
     axes = [{name: list(values) for name, values in axis.items()} for axis in points.axes]
-    place.open({"estimate": points.fixed, "axes": axes, "columns": list(columns)})
+    asked = {"of": "estimates", "fixed": points.fixed, "axes": axes, "columns": list(columns)}
+    place.open(asked["of"])
     starts = range(0, len(points), PART)
     parts = {f"part-{at:06}-{base}.parquet": (start, min(start + PART, len(points))) for at, start in enumerate(starts)}
     there = set(place.names(store.POINTS))
@@ -56,7 +59,9 @@ def sweep(book, chapter, out, asked, columns=USUAL, scheduler=None, jobs=None, s
             place.remove(f"{_GROWING}/{name}")
         there = set() if force else there
     todo = {name: (place.address, name, points, *ends, columns) for name, ends in parts.items() if name not in there}
-    say(f"{len(points):,} points in {len(parts)} parts, {len(todo)} to do")
+    say(f"{len(points):,} points: {points.sizes}")
+    say(f"the same in all: {points.shared}")
+    say(f"parts of up to {PART:,} points: {len(todo)} of {len(parts)} to do")
     if todo:
         _look_for_room(place, points, len(todo) / len(parts), columns, say)
         with runs.cluster(scheduler, jobs) as client:
@@ -71,22 +76,25 @@ def sweep(book, chapter, out, asked, columns=USUAL, scheduler=None, jobs=None, s
         store.write_results(place, records, numeric)
         summary.write(place, "estimates", records, points, {}, dict.fromkeys(columns, 0))
     store.write_failed(place, refused)
+    place.close(asked)
     return len(refused)
 
 
 def _asked(book, chapter, asked, columns):
-    """`Grid` of what was asked, with what is no number moving slowest, so that a part is a few long arrays."""
+    """`Grid` of what was asked, with what makes another case moving slowest, so that a part is a few long arrays."""
     known = {name: quantities()[name] for name in inspect.signature(llmpower.estimate).parameters}
     usual = parameters.parameters(files.chapter(book, chapter))
-    usual = {name: one.default for name, one in usual.items() if name in known and one.default != ""}
+    # As an estimate does where nothing is said.
+    usual = dict.fromkeys(("n_accelerators", "batch"), 1) | {
+        name: one.default for name, one in usual.items() if name in known and one.default != ""
+    }
     if wrong := [name for name in columns if name not in COLUMNS]:
         raise ParameterError([f"columns: got {', '.join(wrong)}; allowed are {', '.join(COLUMNS)}"])
     found = grid.read(lambda lists: _checked(known, lists), known, **asked)
     fixed = {name: one for name, one in (usual | found.fixed).items() if all(name not in axis for axis in found.axes)}
     if missing := [name for name in ("model", "accelerator") if name not in fixed | found[0]]:
         raise ParameterError([f"{', '.join(missing)}: got nothing, and {chapter} has none; allowed is -p or --grid"])
-    axes = sorted(found.axes, key=lambda axis: all(known[name].type in _NUMBERS for name in axis))
-    return grid.Grid(fixed, tuple(axes))
+    return grid.Grid(fixed, tuple(sorted(found.axes, key=_long)))
 
 
 def _checked(known, lists):
@@ -115,10 +123,13 @@ def _value(check, name, one, given):
     return record and (record.get("as_text") or given)
 
 
+def _long(axis):
+    return all(name in _ARRAYS for name in axis)
+
+
 def _cases(points):
-    """Values that are no numbers, of every case, and the axes of those that are."""
-    known = quantities()
-    inner = [axis for axis in points.axes if all(known[name].type in _NUMBERS for name in axis)]
+    """Values of every case, and the axes of numbers that are asked of each at once."""
+    inner = [axis for axis in points.axes if _long(axis)]
     outer = grid.Grid(points.fixed, tuple(axis for axis in points.axes if axis not in inner))
     return outer, inner
 
@@ -190,14 +201,16 @@ def _part(address, name, points, start, stop, columns):
 
 def _look_for_room(place, points, share, columns, say):
     """Say how much will be written, by a small part of it; ParameterError if a local disk has less."""
-    count = min(_SAMPLE, len(points))
-    with io.BytesIO() as file:
-        middle = (len(points) - count) // 2
-        pyarrow.parquet.write_table(_table(points, middle, middle + count, columns), file, compression="zstd")
-        needed = share * len(points) * file.tell() / count
+    count, sizes = min(_SAMPLE, math.ceil(len(points) / 10)), []
+    for at in range(3):
+        start = (len(points) - count) * at // 2
+        with io.BytesIO() as file:
+            pyarrow.parquet.write_table(_table(points, start, start + count, columns), file, compression="zstd")
+            sizes.append(file.tell())
+    needed = share * len(points) * max(sizes) / count
     free = place.free_bytes()
     told = f"; {text(free, 'B')} are free there" if free is not None else ""
-    say(f"about {text(needed, 'B')} will be written to {place.address}{told}")
+    say(f"up to some {text(needed, 'B')} will be written to {place.address}{told}")
     if free is not None and needed > free:
         raise ParameterError(
             [f"out: got {place.address}; {text(free, 'B')} are free, needed are {text(needed, 'B')} [B]"]

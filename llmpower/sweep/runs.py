@@ -25,6 +25,8 @@ from llmpower.sweep import grid, store, summary
 _AHEAD, _AT_LEAST = 4, 200
 # [s] between two lines of progress, at least; and share of the whole.
 _TELL_S, _TELL_SHARE = 2, 0.02
+# Runs of a sweep.
+_MOST = 1_000_000
 # What of the package no chapter loads.
 _NOT_LOADED = ("llmpower.book", "llmpower.sweep", "llmpower.cli", "llmpower.__main__")
 _NUMBERS = ("int", "float")
@@ -104,7 +106,8 @@ def _task(name, way, *arguments):
 def cluster(scheduler=None, jobs=None):
     """A client of a Dask scheduler, of the one at an address or of one that lives as long as this."""
     # What matters of it is told here.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", "distributed.client", "distributed.core", "asyncio", "tornado.application"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as opened:
         if scheduler is None:
             # For this computer only, and no page to watch.
@@ -180,13 +183,10 @@ def sweep(book, chapter, out, asked, scheduler=None, jobs=None, pages=False, say
         lambda lists: parameters.each(path, lists), {name: one.quantity for name, one in known.items()}, **asked
     )
     place = store.Store(out)
-    place.open(
-        {
-            "chapter": path.stem,
-            "parameters": combinations.fixed,
-            "axes": [{name: list(values) for name, values in axis.items()} for axis in combinations.axes],
-        }
-    )
+    if len(combinations) > _MOST:
+        most = f"allowed are up to {_MOST:,} runs, and --model-only takes more"
+        raise ParameterError([f"grid: got {len(combinations):,} combinations, {combinations.sizes}; {most}"])
+    place.open(path.stem)
     base = fresh.hashed({name: one for name, one in fresh.before(path).items() if name != "text"})
     keys = {}
     for at in range(len(combinations)):
@@ -194,7 +194,7 @@ def sweep(book, chapter, out, asked, scheduler=None, jobs=None, pages=False, say
         keys[fresh.hashed([base, values])[:16]] = values
     there = set() if force else {*_whole(place, path, keys, pages)}
     todo = {key: values for key, values in keys.items() if key not in there}
-    say(f"{len(keys)} runs of {path.stem}, {len(todo)} to do")
+    say(f"{len(keys):,} runs of {path.stem}, {len(todo):,} to do: {combinations.sizes}")
     if todo:
         _do(place, path, book, todo, pages, scheduler, jobs, say)
     numeric = {name: one.quantity.type in _NUMBERS for name, one in known.items()}
@@ -203,6 +203,8 @@ def sweep(book, chapter, out, asked, scheduler=None, jobs=None, pages=False, say
     defaults, page = {name: one.default for name, one in known.items()}, f"chapters/{path.stem}.html"
     page_of = lambda record: f"{store.PAGES}/{record['run']}/{page}" if pages else ""  # noqa: E731
     summary.write(place, path.stem, records(), combinations, defaults, summary.order(path), page_of)
+    axes = [{name: list(values) for name, values in axis.items()} for axis in combinations.axes]
+    place.close({"of": path.stem, "fixed": combinations.fixed, "axes": axes})
     return failed
 
 

@@ -32,22 +32,29 @@ class Store:
         except (ImportError, ValueError) as error:
             raise ParameterError([f"out: got {self.address!r}; {error}; allowed is a folder, or its address"]) from None
 
-    def open(self, asked):
-        """Make the folder ours; results of something else that was asked for go. ParameterError if it is not ours."""
+    def open(self, of):
+        """Make the folder one of sweeps of a chapter; ParameterError if it is somebody's, or of another sweep.
+
+        What a former sweep left stays until all of the new one is there.
+        """
         try:
             found = self.names("")
             if found and ASKED not in found:
                 told = f"its {found[0]} was not made by a sweep; name another folder"
                 raise ParameterError([f"out: got {self.address}; {told}"])
-            if not found or json.loads(self.read(ASKED)) != asked:
-                for name in (*RESULTS, POINTS):
-                    self.remove(name)
-                self.write(ASKED, json.dumps(asked, indent=1).encode())
-            for name in self.names("", hidden=True):
-                self.remove(name)
+            if not found:
+                self.write(ASKED, json.dumps({"of": of}).encode())
+            elif (former := json.loads(self.read(ASKED))["of"]) != of:
+                raise ParameterError([f"out: got {self.address}; it holds a sweep of {former}; name another folder"])
         except OSError as error:
             told = f"cannot be written: {error.strerror or error}; name another folder"
             raise ParameterError([f"out: got {self.address}; {told}"]) from None
+
+    def close(self, asked):
+        """Say what the results are of, and remove what stopped sweeps left half written."""
+        self.write(ASKED, json.dumps(asked, indent=1).encode())
+        for name in self.names("", hidden=True):
+            self.remove(name)
 
     def path(self, name):
         """Address of a file on its file system."""

@@ -11,6 +11,8 @@ from llmpower.sweep import store
 # What a page can hold, and still be read.
 _PANELS, _COLOURS, _LINES, _RUNS = 12, 8, 60, 5_000
 _COLUMNS = 10
+# Lines by a third parameter, and what stands for them in the legend.
+_DASHES, _BORDERS = ("-", (0, (5, 2)), (0, (1, 1.5))), ("solid", "dashed", "dotted")
 
 
 def write(place, title, records, combinations, defaults, told, page_of=lambda record: ""):
@@ -24,7 +26,7 @@ def write(place, title, records, combinations, defaults, told, page_of=lambda re
     swept = [name for axis in combinations.axes for name in axis]
     names = dict.fromkeys(name for one in records for name in one.get("numbers", ()))
     texts = {name: {one["numbers"][name]["text"] for one in records if _has(one, name)} for name in names}
-    moving = [name for name in names if len(texts[name]) > 1 and name not in swept]
+    moving = [name for name in names if len(texts[name]) > 1 and not _repeats(records, name, swept)]
     # What follows all that was swept first, and then as the chapter tells it.
     most = max(map(len, texts.values()), default=0)
     moving.sort(key=lambda name: (2 * len(texts[name]) < most, told.get(name, len(told))))
@@ -65,6 +67,12 @@ def _has(record, name):
     return name in record.get("numbers", ())
 
 
+def _repeats(records, name, swept):
+    """Whether a number is one that was swept, under whatever name."""
+    pairs = [(one["numbers"][name]["value"], one["parameters"]) for one in records if _has(one, name)]
+    return any(all(value == given.get(other, value) for value, given in pairs) for other in swept)
+
+
 def _number(record, name):
     return _plain(record["numbers"][name]["value"])
 
@@ -89,6 +97,8 @@ def _picture(records, swept, defaults, numeric, units):
     others = sorted((name for name in several if name != along), key=lambda name: len(set(values[name])))
     hue = next((name for name in reversed(others) if len(set(values[name])) <= _COLOURS), None)
     hues = list(dict.fromkeys(values[hue])) if hue else [None]
+    dash = next((name for name in reversed(others) if name != hue and len(set(values[name])) <= len(_DASHES)), None)
+    dashes = list(dict.fromkeys(values[dash])) if dash else [None]
     cases = {}
     for at, record in enumerate(records):
         case = tuple(values[name][at] for name in others)
@@ -98,11 +108,16 @@ def _picture(records, swept, defaults, numeric, units):
         lines = []
         for case, found in list(cases.items())[:_LINES]:
             color = style.PALETTE[hues.index(case[others.index(hue)])] if hue else style.BLUE
+            dashed = _DASHES[dashes.index(case[others.index(dash)])] if dash else "-"
             line = [_number(found[tick], name) if tick in found and _has(found[tick], name) else None for tick in ticks]
             if any(value is not None for value in line):
-                lines.append((", ".join(map(_shown, case)), line, color))
-        panels.append((f"{name} [{units[name]}]" if units[name] not in ("", "1") else name, lines))
+                lines.append((", ".join(map(_shown, case)), line, color, dashed))
+        share = any(record["numbers"][name]["text"].endswith("%") for record in records if _has(record, name))
+        unit = "%" if share else units[name]
+        panels.append((f"{name} [{unit}]" if unit not in ("", "1") else name, lines))
     places = ticks if along in numbers else range(len(ticks))
     drawn = figures.multiples(panels, along, list(places), None if along in numbers else [_shown(one) for one in ticks])
     colours = [(_shown(one), style.PALETTE[at]) for at, one in enumerate(hues)] if hue else []
-    return {"svg": drawn, "hue": hue, "colours": colours, "left_out": max(0, len(cases) - _LINES)}
+    marks = [(_shown(one), _BORDERS[at]) for at, one in enumerate(dashes)] if dash else []
+    left_out = max(0, len(cases) - _LINES)
+    return {"svg": drawn, "hue": hue, "colours": colours, "dash": dash, "dashes": marks, "left_out": left_out}

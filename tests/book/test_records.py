@@ -102,3 +102,17 @@ def test_a_staged_page_has_glue_and_alternative_texts_instead(executed):
         ("application/papermill.record/text/plain", "'70.5\xa0W (60.0 to ∞ W)'")
     ]
     assert len(glue) == 5 and cell.metadata.mystnb.image.alt == "A text that is long enough."
+
+
+def test_values_of_results_are_in_the_unit_that_stands_there():
+    """An energy that is printed in watt-hours is joules behind, and a percentage a share."""
+    cell = nbformat.v4.new_code_cell("")
+    behind = {"wh": "3600.0 Wh", "share": "0.5 %", "w": "7.0 W"}
+    texts = {"wh": "1.00 Wh", "share": "50.0 %", "w": "7.00 W"}
+    cell.outputs = [
+        nbformat.v4.new_output("display_data", {records.NUMBERS: texts}, metadata={records.NUMBERS: behind})
+    ]
+    found = records.in_si(records.shown(nbformat.v4.new_notebook(cells=[cell])))
+    assert {name: (one["value"], one["unit"], one["text"]) for name, one in found.items()} == {
+        "wh": (3600, "J", "1.00 Wh"), "share": (0.5, "1", "50.0 %"), "w": (7, "W", "7.00 W"),
+    }  # fmt: skip

@@ -38,7 +38,7 @@ def test_no_point_beats_the_frontier():
     assert speeds == sorted(speeds, reverse=True) and thrift == sorted(thrift)
 
 
-def test_the_network_decides_most_then_the_batch_then_the_board():
+def test_the_board_decides_least():
     """A heading of the chapter on tokens per watt says so."""
     medians = [
         statistics.median(spreads(POINTS, *same))
@@ -49,4 +49,4 @@ def test_the_network_decides_most_then_the_batch_then_the_board():
     lone = {(one.model, one.accelerator): one.tokens_per_j for one in POINTS if one.batch == 1}
     many = {(one.model, one.accelerator): one.tokens_per_j for one in POINTS if one.batch == 64}
     batch = statistics.median(many[key] / lone[key] for key in many)
-    assert network > 2 * batch > 4 * board
+    assert min(network, batch) > 4 * board

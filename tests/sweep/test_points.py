@@ -96,9 +96,14 @@ def test_only_missing_parts_are_made_and_nothing_partial_has_a_name(tmp_path, mo
     assert not (tmp_path / "out" / "points.parquet").exists()
     monkeypatch.setattr(store.Store, "writing", stopped)
     _, told = sweep(tmp_path / "out", *swept)
-    assert "1,000 points in 10 parts, 4 to do" in told
+    assert "1,000 points: 50 batch x 20 context_tokens" in told and "4 of 10 to do" in told
+    assert "the same in all: n_accelerators=1, model=llama-3.1-70b" in told
     assert len(pandas.read_parquet(tmp_path / "out" / "points.parquet")) == 1000
-    assert "0 to do" in sweep(tmp_path / "out", *swept)[1]
+    assert "0 of 10 to do" in sweep(tmp_path / "out", *swept)[1]
+    # What was done stays where another sweep is refused.
+    with pytest.raises(ParameterError, match="it holds a sweep of estimates; name another folder"):
+        store.Store(tmp_path / "out").open("tokens-per-watt")
+    assert len(pandas.read_parquet(tmp_path / "out" / "points.parquet")) == 1000
 
 
 class _Here:
@@ -112,6 +117,16 @@ class _Here:
 def _each(client, todo, task, say):
     for name, arguments in todo.items():
         yield name, task(*arguments)
+
+
+def test_what_is_refused_for_two_boards_is_not_for_one(tmp_path):
+    """Of Rubin no link between boards is known: an axis of their number once took the single boards with it."""
+    swept = ["n_accelerators=1,2", "batch=1,2"]
+    failed, _ = sweep(tmp_path / "out", *swept, fixed=["model=llama-3.1-8b", "accelerator=rubin", "context_tokens=500"])
+    table = pandas.read_parquet(tmp_path / "out" / "points.parquet")
+    assert table[table.n_accelerators == 1].j_per_token.notna().all() and failed == 1
+    assert table[table.n_accelerators == 2].j_per_token.isna().all()
+    assert "no bandwidth between accelerators" in (tmp_path / "out" / "failed.csv").read_text()
 
 
 def test_a_disk_that_is_too_small_is_told_first(tmp_path, monkeypatch):

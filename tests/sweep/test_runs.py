@@ -112,13 +112,22 @@ def test_what_lies_beside_the_chapter_goes_along_and_counts(book, tmp_path):
     assert table[table.name == "doubled"].value.tolist() == [8]
 
 
-def test_a_folder_of_somebody_else_is_left_alone(book, tmp_path):
+def test_a_folder_of_somebody_else_is_left_alone(book, tmp_path, monkeypatch):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("years of work")
     with pytest.raises(ParameterError, match="its thesis.txt was not made by a sweep; name another folder"):
         sweep(book, tmp_path / "out", "my_place=2")
+    sweep(book, tmp_path / "other", "my_place=2", jobs=1)
+    former = (tmp_path / "other" / "results.csv").read_bytes()
     with pytest.raises(ParameterError, match="scheduler: got tcp://127.0.0.1:1; "):
-        sweep(book, tmp_path / "other", "my_place=2", scheduler="tcp://127.0.0.1:1")
+        sweep(book, tmp_path / "other", "my_place=3", scheduler="tcp://127.0.0.1:1")
+    with pytest.raises(ParameterError, match="it holds a sweep of board; name another folder"):
+        runs.sweep(book.folder, "step", tmp_path / "other", asked("batch=2"), say=lambda line: None)
+    monkeypatch.setattr(runs, "_MOST", 3)
+    with pytest.raises(ParameterError, match="got 4 combinations, 2 my_place x 2 kind; allowed are up to 3 runs"):
+        sweep(book, tmp_path / "other", "my_place=2,3", "kind=all")
+    # What is there stays until all of another one is.
+    assert (tmp_path / "other" / "results.csv").read_bytes() == former
 
 
 def test_a_worker_dies_and_nothing_is_lost_or_done_twice(book, tmp_path, started):
