@@ -27,9 +27,9 @@ _ARRAYS = ("batch", "prompt_tokens", "output_tokens", "context_tokens", "cached_
 COLUMNS = {
     "tokens_per_s": "tokens/s", "tokens_per_s_low": "tokens/s", "tokens_per_s_high": "tokens/s",
     "j_per_token": "J/token", "j_per_token_low": "J/token", "j_per_token_high": "J/token",
-    "power_w": "W", "power_w_low": "W", "power_w_high": "W", "step_s": "s", "first_token_s": "s",
+    "power_w": "W", "power_w_low": "W", "power_w_high": "W", "missing_bytes": "B", "step_s": "s", "first_token_s": "s",
 }  # fmt: skip
-USUAL = tuple(COLUMNS)[:9]
+USUAL = tuple(COLUMNS)[:10]
 # Where parts lie until all of them are there.
 _GROWING = f"{store.POINTS}.part"
 _WORD = pyarrow.dictionary(pyarrow.int16(), pyarrow.string())
@@ -42,7 +42,8 @@ def sweep(book, chapter, out, asked, columns=USUAL, scheduler=None, jobs=None, s
     arguments of `llmpower.estimate`.
     columns: of `COLUMNS`.
 
-    A point that does not fit is NaN, and so is a case that the estimator refuses; ``failed.csv`` has its words.
+    A point that does not fit is NaN, and its `missing_bytes` are above zero; so is a case that the estimator refuses,
+    of which ``failed.csv`` has the words.
     ParameterError if what is asked cannot be, or has no room on the disk.
     """
     points = _asked(book, chapter, asked, columns)
@@ -224,7 +225,8 @@ def _records(points, columns):
         ends = {name: one for name, one in row.items() if name.endswith(("_low", "_high"))}
         numbers = {}
         for name in columns:
-            if name not in ends and not math.isnan(row[name]):
+            # What is missing says why there is no other number; below zero it is room.
+            if name not in ends and not math.isnan(row[name]) and (name != "missing_bytes" or row[name] > 0):
                 more = {end: row[f"{name}_{end}"] for end in ("low", "high") if f"{name}_{end}" in ends}
                 shown = Range(more["low"], row[name], more["high"]) if len(more) == 2 else row[name]
                 unit = COLUMNS[name]

@@ -48,7 +48,8 @@ def test_search_leaves_the_rows_with_all_words(page):
 
 def test_multiples_are_drawn_and_named(page):
     words = page.locator("figure svg text").all_inner_texts() or page.locator("figure").inner_html()
-    assert page.locator("figure svg").count() == 1 and page.locator("figcaption .sample").count() == 2
+    # Two machines by colour or line, two networks by the other.
+    assert page.locator("figure svg").count() == 1 and page.locator("figcaption .sample").count() == 4
     assert "b200" in page.locator("figcaption").inner_text() and words
     page.set_viewport_size({"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") == 390
