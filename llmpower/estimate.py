@@ -508,6 +508,11 @@ def _lacks(machine, weight_format, several):
         yield ("n_accelerators", f"no bandwidth between accelerators of {name} is in data/", known)
 
 
+def usual_lengths():
+    """Lengths by argument where none are given, from the facts."""
+    return {name: fact("datacenter.csv", *place).value for name, place in USUAL_LENGTHS.items()}
+
+
 def estimate(
     model,
     accelerator,
@@ -586,8 +591,7 @@ def estimate(
     check = Check()
     boundary = check.choice("boundary", given.pop("boundary"), BOUNDARIES)
     usual = None is prompt_tokens is output_tokens is context_tokens
-    lengths = {name: fact("datacenter.csv", *place).value for name, place in USUAL_LENGTHS.items()}
-    given |= lengths if usual else {"prompt_tokens": 0 if prompt_tokens is None else prompt_tokens}
+    given |= usual_lengths() if usual else {"prompt_tokens": 0 if prompt_tokens is None else prompt_tokens}
     found = read(check, **given)
     check.done()
     if usual:

@@ -137,8 +137,8 @@ def scale(book, runs):
     task_s = Range(*catalog.fact("computing.csv", "dask", "scheduler_task_s").ends)
     reference = read_json(book / RUN_TIMES)["run_s"]
     rate = lambda workers: workers / one.run_s * (one.two_workers_share if workers > 1 else 1)  # noqa: E731
-    runs_by = [(number, *(_duration(one.begin_s + number / rate(workers)) for workers in (1, 2))) for number in _RUNS]
-    points_by = [(number, _duration(number / 1e6 * one.points_s)) for number in _POINTS]
+    runs_by = [(number, *(text(one.begin_s + number / rate(workers), "s") for workers in (1, 2))) for number in _RUNS]
+    points_by = [(number, text(number / 1e6 * one.points_s, "s")) for number in _POINTS]
     # Tasks a second of a thousand workers, and the share of a second that the scheduler spends on them.
     many = _MANY / one.run_s
     load = Range(many * task_s.low, many * task_s.central, many * task_s.high)
@@ -154,14 +154,6 @@ def scale(book, runs):
 
 # Of the page on scale.
 _RUNS, _POINTS, _MANY = (10, 1_000, 100_000), (10**6, 10**8, 10**10), 1_000
-
-
-def _duration(seconds):
-    """A time in the unit that reads best."""
-    for unit, size in (("days", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 1.5 * size:
-            return f"{seconds / size:,.3g} {unit}"
-    return f"{seconds:.3g} s"
 
 
 def changelog(book, runs):

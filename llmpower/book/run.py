@@ -303,11 +303,11 @@ def process(also=()):
             yield _Cold(place)
             return
         one = warm.Warm(place, also)
-        _RUNNING.add(one.process)
+        _RUNNING.add(one)
         try:
             yield one
         finally:
-            _RUNNING.discard(one.process)
+            _RUNNING.discard(one)
             one.close()
 
 

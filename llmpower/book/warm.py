@@ -5,6 +5,7 @@ chapter, and nothing else ever runs in that child: `engine` lets papermill execu
 asks, by the kernel that Jupyter brings for that.  A process with threads must not fork; this one has none.
 """
 
+import contextlib
 import functools
 import gc
 import importlib.util
@@ -34,6 +35,8 @@ _ASKED = "llmpower.book.jobs:told"
 # [s] between two looks whether a child has ended that tells nothing.
 _LOOK_S = 0.5
 _ENDED = getattr(os, "WEXITED", 0) | getattr(os, "WNOHANG", 0) | getattr(os, "WNOWAIT", 0)
+# What the process says where nobody listens.
+_ERRORS = "stderr.txt"
 _MAIN = "from llmpower.book.warm import main; main()"
 DIED = "its kernel died (killed, out of memory, or a cell ended it)"
 
@@ -128,24 +131,42 @@ class Warm:
 
         also: modules to load besides, and functions to call, ``module:name``.
         """
+        self.place, self.also = pathlib.Path(place), also
+        self._start()
+
+    def _start(self):
         # Mathematics on several threads would make it a process with threads, and two chapters at once no faster.
-        own = environment(place) | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        command = [sys.executable, "-c", _MAIN, *also]
-        self.process = subprocess.Popen(command, cwd=place, env=own, encoding="utf-8", **pipes)
+        own = environment(self.place) | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        command = [sys.executable, "-c", _MAIN, *self.also]
+        with open(self.place / _ERRORS, "w") as errors:
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": errors}
+            self.process = subprocess.Popen(command, cwd=self.place, env=own, encoding="utf-8", **pipes)
 
     def call(self, function, **arguments):
-        """Let a fork do one of `llmpower.book.jobs`; its exit code and what it told, or -1 and how it died."""
+        """Let a fork do one of `llmpower.book.jobs`; its exit code and what it told, or -1 and why it died."""
+        if self.process.poll() is not None:
+            # It was killed after its last job.
+            self.close()
+            self._start()
         try:
             print(json.dumps([function, arguments]), file=self.process.stdin, flush=True)
             answer = self.process.stdout.readline()
         except BrokenPipeError:
             answer = ""
-        return json.loads(answer) if answer else [-1, ""]
+        if answer:
+            return json.loads(answer)
+        # Above zero, Python itself could not go on.
+        lines = (self.place / _ERRORS).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return [-1, lines[-1] if self.process.wait() > 0 and lines else ""]
+
+    def terminate(self):
+        """End the process at once."""
+        self.process.terminate()
 
     def close(self):
         """Let the process end, with what it is doing."""
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         self.process.wait()
         self.process.stdout.close()
 
@@ -205,7 +226,8 @@ def _do(line, told):
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
         os.dup2(nothing, standard)
-    code, text = 1, ""
+    # What is no fault of a chapter ends as a death does.
+    code, text = -1, ""
     try:
         code, text = pkgutil.resolve_name(_ASKED)(*json.loads(line))
     except BaseException as error:

@@ -6,7 +6,7 @@ import numpy as np
 
 import llmpower
 from llmpower.arguments import ParameterError
-from llmpower.estimate import expect, held
+from llmpower.estimate import expect, held, usual_lengths
 from llmpower.facts import catalog
 
 # More accelerators together would be several servers.
@@ -28,7 +28,8 @@ class Point:
 def everywhere(batches, category="datacenter", **asked):
     """Points of every network on every accelerator of a category, on the fewest up to eight that hold it at batch 1.
 
-    batches: an array; those that do not fit are left out. asked: other arguments of `llmpower.case`.
+    batches: an array; those that do not fit are left out. asked: other arguments of `llmpower.case`; lengths are those
+    of a usual plan unless they are given.
 
     What the estimator refuses is left out. Central values, whose ranges are those of `llmpower.estimate`.
     """
@@ -36,7 +37,7 @@ def everywhere(batches, category="datacenter", **asked):
     for model in catalog.names("model"):
         for machine in machines:
             try:
-                case = held(llmpower.case(model, machine, n_accelerators=1, batch=1, **asked))
+                case = held(llmpower.case(model, machine, n_accelerators=1, batch=1, **usual_lengths() | asked))
             except ParameterError:
                 continue
             if case is None or case.n_accelerators > _MOST:

@@ -20,6 +20,7 @@ from distributed import Client, LocalCluster, WorkerPlugin, as_completed, get_wo
 from llmpower.arguments import ParameterError
 from llmpower.book import files, fresh, parameters, run, warm
 from llmpower.sweep import grid, store, summary
+from llmpower.text import text
 
 # Tasks that the scheduler holds at a time for each worker, and at least.
 _AHEAD, _AT_LEAST = 4, 200
@@ -27,7 +28,7 @@ _AHEAD, _AT_LEAST = 4, 200
 _TELL_S, _TELL_SHARE = 2, 0.02
 # Runs of a sweep.
 _MOST = 1_000_000
-# What of the package no chapter loads.
+# What of the package is loaded when a chapter asks for it, if any does.
 _NOT_LOADED = ("llmpower.book", "llmpower.sweep", "llmpower.cli", "llmpower.__main__")
 _NUMBERS = ("int", "float")
 
@@ -67,21 +68,19 @@ class _Runner(WorkerPlugin):
         """Exit code and text of `run.page`, whose page goes to the folder of the sweep."""
         with tempfile.TemporaryDirectory() as out:
             given = {"book": self.book, "chapter": self.path.stem, "values": values, "out": out}
-            code, text = self._called("page", **given)
+            code, told = self._called("page", **given)
             if code == 0:
                 store.Store(address).put(pathlib.Path(out) / "html", f"{store.PAGES}/{key}")
-        return code, text
+        return code, told
 
     def _called(self, function, **arguments):
         try:
             process = self.free.get_nowait()
         except queue.Empty:
             process = self.open.enter_context(run.process(_modules()))
-        code, text = process.call(function, **arguments)
-        if code == -1:
-            text = f"{self.path.stem} did not end: {warm.DIED}"
+        code, told = process.call(function, **arguments)
         self.free.put(process)
-        return code, text
+        return code, told or f"{self.path.stem} did not end: {warm.DIED}"
 
 
 def _modules():
@@ -153,17 +152,7 @@ def each(client, todo, task, say=print):
         now = time.monotonic() - begun
         if number == len(todo) or now - told_s > _TELL_S and number - told >= _TELL_SHARE * len(todo):
             told_s, told, rest_s = now, number, now / number * (len(todo) - number)
-            say(f"  [{number}/{len(todo)}] after {now:.0f} s" + (f", {_words(rest_s)} left" if rest_s else ""))
-
-
-def _words(seconds):
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 90
-        else f"{seconds / 60:.0f} min"
-        if seconds < 5400
-        else f"{seconds / 3600:.1f} h"
-    )
+            say(f"  [{number}/{len(todo)}] after {now:.0f} s" + (f", {text(rest_s, 's')} left" if rest_s else ""))
 
 
 def sweep(book, chapter, out, asked, scheduler=None, jobs=None, pages=False, say=print, force=False):
@@ -213,14 +202,14 @@ def _file(key):
 
 
 def _whole(place, path, keys, pages):
-    """Keys of the runs that are there, read what still lies beside the chapter, and have their page if it is wanted."""
+    """Keys of runs that ended, read what still lies beside the chapter, and have their page if it is wanted."""
     named, published, now = set(place.names(store.RUNS)), set(place.names(store.PAGES)) if pages else (), {}
     for key in keys:
         if f"{key}.json" in named:
             record = json.loads(place.read(_file(key)))
             read = record.get("files", {})
             now |= {name: fresh.digest(path.parent / name) for name in read.keys() - now.keys()}
-            if all(now[name] == held for name, held in read.items()):
+            if "again" not in record and all(now[name] == held for name, held in read.items()):
                 if not pages or "error" in record or key in published:
                     yield key
 
@@ -230,24 +219,17 @@ def _do(place, path, book, todo, pages, scheduler, jobs, say):
     beside = [one for one in path.parent.iterdir() if one.is_file() and (one == path or one.suffix != ".ipynb")]
     name = f"llmpower-{fresh.hashed([path.stem, time.time()])[:8]}"
     content = {one.name: one.read_bytes() for one in beside}
-    died = []
     with cluster(scheduler, jobs) as client:
         try:
             client.register_plugin(_Runner(name, content, path.name, _code(), str(book)), name=name)
             way = "publish" if pages else "run"
             tasks = {key: (name, way, values, *([place.address, key] if pages else [])) for key, values in todo.items()}
             for key, result in each(client, tasks, _task, say):
+                code, told = (-1, f"its worker died: {result}") if isinstance(result, BaseException) else result
                 record = {"run": key, "parameters": todo[key]}
-                if isinstance(result, BaseException):
-                    died.append(f"{key}: {type(result).__name__}: {result}")
-                    continue
-                code, text = result
-                record |= json.loads(text) if code == 0 else {"error": text}
+                # What is no fault of the chapter is tried again by the next sweep.
+                record |= json.loads(told) if code == 0 else {"error": told} | ({"again": True} if code < 0 else {})
                 place.write(_file(key), json.dumps(record).encode())
         finally:
             with contextlib.suppress(Exception):
                 client.unregister_worker_plugin(name)
-    if died:
-        more = f"\n  and {len(died) - 5} more" if len(died) > 5 else ""
-        told = "\n  ".join(died[:5])
-        raise Stopped(f"{len(died)} runs did not end, the same command tries them again:\n  {told}{more}")

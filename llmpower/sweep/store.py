@@ -44,11 +44,18 @@ class Store:
                 raise ParameterError([f"out: got {self.address}; {told}"])
             if not found:
                 self.write(ASKED, json.dumps({"of": of}).encode())
-            elif (former := json.loads(self.read(ASKED))["of"]) != of:
+            elif (former := self._asked().get("of", "something else")) != of:
                 raise ParameterError([f"out: got {self.address}; it holds a sweep of {former}; name another folder"])
         except OSError as error:
             told = f"cannot be written: {error.strerror or error}; name another folder"
             raise ParameterError([f"out: got {self.address}; {told}"]) from None
+
+    def _asked(self):
+        """What a former sweep was asked for; nothing if that cannot be read."""
+        with contextlib.suppress(ValueError):
+            found = json.loads(self.read(ASKED))
+            return found if isinstance(found, dict) else {}
+        return {}
 
     def close(self, asked):
         """Say what the results are of, and remove what stopped sweeps left half written."""

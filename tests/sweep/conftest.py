@@ -10,7 +10,7 @@ import pytest
 
 from tests.book.small import notebook, small_book
 
-# A chapter that writes down each time it runs, takes a moment, and fails at an unlucky number.
+# A chapter that writes down each time it runs, takes a moment, fails at an unlucky number, and dies at another one.
 _TEXT = """(board)=
 # Boards
 
@@ -29,6 +29,9 @@ with open({log!r}, "a") as log:
 time.sleep(0.1)
 if my_place == 13:
     raise ValueError("an unlucky number")
+if my_place == 17:
+    import os
+    os._exit(3)
 report.show("J", doubled=2.0 * my_place)
 report.show("s", span=llmpower.Range(my_place, my_place + 1, my_place + 2))
 report.show("", said=kind)

@@ -50,3 +50,12 @@ def test_the_board_decides_least():
     many = {(one.model, one.accelerator): one.tokens_per_j for one in POINTS if one.batch == 64}
     batch = statistics.median(many[key] / lone[key] for key in many)
     assert min(network, batch) > 4 * board
+    # And among dense networks of like size the batch decides more than the network, as its text says.
+    sizes = {net: llmpower.model(net).params_total for net in {one.model for one in POINTS}}
+    near = [
+        one
+        for one in POINTS
+        if sizes["llama-3.1-8b"] <= sizes[one.model] <= sizes["llama-3.1-70b"]
+        and not llmpower.model(one.model).n_experts
+    ]
+    assert statistics.median(spreads(near, "accelerator", "batch")) < batch

@@ -68,6 +68,32 @@ def test_a_run_that_fails_is_told_and_stops_no_other(book, tmp_path):
     assert sorted(book.ran()) == [12, 13, 14]
 
 
+def test_a_run_that_dies_is_told_and_tried_again(book, tmp_path):
+    """Nothing says that the chapter is to blame: memory may have been short."""
+    out = tmp_path / "out"
+    for times in (1, 2):
+        failed, told = sweep(book, out, "my_place=16,17,18", jobs=1)
+        assert failed == 1 and f"3 runs of board, {3 if times == 1 else 1} to do" in told
+        assert len(pandas.read_csv(out / "results.csv").run.unique()) == 2
+        (row,) = csv.DictReader(open(out / "failed.csv"))
+        assert (
+            json.loads(row["parameters"]) == {"my_place": 17} and "board did not end: its kernel died" in row["error"]
+        )
+    assert sorted(book.ran()) == [16, 17, 17, 18]
+
+
+def test_a_process_that_was_killed_is_started_again_and_one_that_cannot_begin_says_why(book):
+    path = str(book.folder / "chapters" / "board.ipynb")
+    with run.process() as one:
+        assert one.call("numbers", path=path, values={})[0] == 0
+        one.process.kill()
+        one.process.wait()
+        assert one.call("numbers", path=path, values={"my_place": 4})[0] == 0
+    with run.process(["no_such_module"]) as one:
+        code, told = one.call("numbers", path=path, values={})
+        assert code == -1 and told == "ModuleNotFoundError: No module named 'no_such_module'"
+
+
 def test_gears_give_the_numbers_of_a_run(book, tmp_path, monkeypatch):
     """A fork without figures, a whole page, and, where there is no fork, a kernel."""
     run.execute(book.folder / "chapters" / "board.ipynb", {"my_place": 5}, tmp_path / "run")
@@ -119,6 +145,9 @@ def test_a_folder_of_somebody_else_is_left_alone(book, tmp_path, monkeypatch):
         sweep(book, tmp_path / "out", "my_place=2")
     sweep(book, tmp_path / "other", "my_place=2", jobs=1)
     former = (tmp_path / "other" / "results.csv").read_bytes()
+    (tmp_path / "out" / "thesis.txt").rename(tmp_path / "out" / "sweep.json")
+    with pytest.raises(ParameterError, match="it holds a sweep of something else; name another folder"):
+        sweep(book, tmp_path / "out", "my_place=2")
     with pytest.raises(ParameterError, match="scheduler: got tcp://127.0.0.1:1; "):
         sweep(book, tmp_path / "other", "my_place=3", scheduler="tcp://127.0.0.1:1")
     with pytest.raises(ParameterError, match="it holds a sweep of board; name another folder"):
