@@ -145,6 +145,7 @@ def scale(book, runs):
     fed = Range(one.run_s / task_s.high, one.run_s / task_s.central, one.run_s / task_s.low)
     shown = {"run_s": text(one.run_s, "s"), "begin_s": text(one.begin_s, "s"), "task": text(task_s, "s")}
     shown |= {"share": text(one.two_workers_share, "%"), "load": text(load, "%"), "fed": text(fed, "1")}
+    shown |= {"ran": f"{one.many_runs:,.0f}", "took": text(one.many_runs_s, "s")}
     shown["case"] = text(one.case_s, "s")
     shown["judged"] = "too much" if load.low > 1 else "too much at the upper end" if load.high > 1 else "what it can do"
     shown |= {"many": f"{_MANY:,}", "tasks": text(many, "1"), "chapters": len(reference)}

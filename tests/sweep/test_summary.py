@@ -32,10 +32,12 @@ def test_a_head_sorts_by_numbers_and_once_more_the_other_way(page):
     shown = [text for text in column(page, "power_w [W]") if text]
     values = [float(text.split()[0].replace(",", "")) * (1000 if "kW" in text else 1) for text in shown]
     assert len(values) == 8 and values == sorted(values)
+    # What is empty comes last.
+    assert column(page, "power_w [W]")[:8] == shown
     head = page.locator("th[aria-sort]")
     assert head.inner_text() == "power_w [W]" and head.get_attribute("aria-sort") == "ascending"
     page.get_by_role("button", name="power_w [W]").click()
-    assert [text for text in column(page, "power_w [W]") if text] == shown[::-1]
+    assert column(page, "power_w [W]") == [*shown[::-1], *[""] * 8]
 
 
 def test_search_leaves_the_rows_with_all_words(page):
