@@ -177,9 +177,7 @@ def by_choice(function):
     def of_options(arguments, named, given, choices):
         axes = dict(axis for one in choices for axis in one._axes.items())
         values, problem = [], None
-        for place in itertools.product(*map(range, axes.values())):
-            at = dict(zip(axes, place))
-            some = [_at(one, at) for one in given]
+        for some in zip(*(_along(one, axes) for one in given)):
             try:
                 bare = zip(named, some[len(arguments) :])
                 values.append(_NONE if _NONE in map(_known, some) else function(*some[: len(arguments)], **dict(bare)))
@@ -214,14 +212,18 @@ def _known(value):
     return value if value is _NONE else None
 
 
-def _at(value, place):
-    """What a value is at one place of the axes: a choice is one of its options."""
+def _along(value, axes):
+    """What a value is at each place of some axes, the last of which runs first: a choice is one of its options."""
     if not isinstance(value, Choice):
-        return value
-    index = 0
-    for axis, size in value._axes.items():
-        index = index * size + place[axis]
-    return value._values[index]
+        return itertools.repeat(value)
+    strides, stride, places = {}, 1, [0]
+    for axis, size in reversed(value._axes.items()):
+        strides[axis] = stride
+        stride *= size
+    for axis, size in axes.items():
+        step = strides.get(axis, 0)
+        places = [place + step * number for place in places for number in range(size)]
+    return map(value._values.__getitem__, places)
 
 
 def _gathered(tape, axes, values):
@@ -261,22 +263,18 @@ def _gathered(tape, axes, values):
 
 def _needed(axes, values):
     """Axes along which values differ, and the values along them."""
-    names, sizes, kept = list(axes), list(axes.values()), dict(axes)
+    names, sizes, kept, alike = list(axes), list(axes.values()), dict(axes), {}
+    # What is alike has one number, so that rows compare quickly.
+    keys = ((0, one) if isinstance(one, _PLAIN) else (1, id(one)) for one in values)
+    numbers = [alike.setdefault(key, len(alike)) for key in keys]
     for number in reversed(range(len(names))):
         inner, size = math.prod(sizes[number + 1 :]), sizes[number]
-        rows = [values[start : start + inner * size] for start in range(0, len(values), inner * size)]
-        if all(_alike(row[:inner], row[at : at + inner]) for row in rows for at in range(inner, len(row), inner)):
-            values = [one for row in rows for one in row[:inner]]
+        starts = range(0, len(numbers), inner * size)
+        if all(numbers[at : at + inner] * size == numbers[at : at + inner * size] for at in starts):
+            numbers, values = ([one for at in starts for one in some[at : at + inner]] for some in (numbers, values))
             sizes[number] = 1
             del kept[names[number]]
     return kept, values
-
-
-def _alike(some, others):
-    return all(
-        one is other or (isinstance(one, _PLAIN) and isinstance(other, _PLAIN) and one == other)
-        for one, other in zip(some, others)
-    )
 
 
 def shared(function):
@@ -402,10 +400,18 @@ class Tape:
 
     def put(self, operation, *values):
         """Write an operation down, once; returns its result."""
-        values = tuple(one if isinstance(one, (Number, str)) else float(one) for one in values)
-        if any(isinstance(one, Number) and one.tape is not self for one in values):
-            raise TraceError("numbers of two tapes do not go together")
-        key = (operation, *(one.place if isinstance(one, Number) else repr(one) for one in values))
+        # By a loop, since a chapter writes down hundreds of thousands.
+        kept, key = [], [operation]
+        for one in values:
+            if isinstance(one, Number):
+                if one.tape is not self:
+                    raise TraceError("numbers of two tapes do not go together")
+                key.append(one.place)
+            else:
+                one = one if isinstance(one, str) else float(one)
+                key.append(repr(one))
+            kept.append(one)
+        values, key = tuple(kept), tuple(key)
         if key not in self.seen:
             self.seen[key] = Number(self, len(self.nodes))
             self.nodes.append((operation, values))

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -134,14 +135,30 @@ def _copy_changed(source, target):
         shutil.copyfile(source, target)
 
 
-def _render(stage, made, builder="html"):
+# Loads what publishes, then waits for the arguments of Jupyter Book.
+_PUBLISHER = """import json, os, sys
+import jupyter_book.sphinx, myst_nb, sphinx.builders.html, sphinx_book_theme, sphinx_design, sphinx_exercise
+import sphinxcontrib.bibtex, sphinxext.opengraph
+from jupyter_book.cli.main import main
+code = main(json.loads(sys.stdin.read()), standalone_mode=False)
+# Letting go of all pages, one object after the other, would take longer than reading them.
+sys.stdout.flush(), sys.stderr.flush(), os._exit(code or 0)"""
+
+
+@contextlib.contextmanager
+def _publisher(place):
+    """A process that is ready to `_render`; place: folder of this build."""
+    nowhere = place / "nowhere"
+    nowhere.mkdir(exist_ok=True)
+    with run.started(nowhere, "-c", _PUBLISHER) as publisher:
+        yield publisher
+
+
+def _render(publisher, stage, made, builder="html"):
     """Let Jupyter Book make the pages; BookError with what it told if it cannot."""
-    program = "from jupyter_book.cli.main import main; main()"
     # -n: a broken reference is a warning; -W: a warning is an error; --keep-going: show all of them.
     options = ["--path-output", str(made), "-n", "-W", "--keep-going", "-q", "--builder", builder]
-    nowhere = stage.parent / "nowhere"
-    nowhere.mkdir(exist_ok=True)
-    done = run.python(nowhere, "-c", program, "build", str(stage), *options)
+    done = run.ended(publisher, json.dumps(["build", str(stage), *options]))
     made = made / "_build" / builder
     if done.returncode or not (made / "index.html").is_file():
         output = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr).replace(f"{stage}{os.sep}", "")
@@ -154,7 +171,12 @@ def _render(stage, made, builder="html"):
     return made
 
 
-def _publish(book, stage, folders, config, edition, also, out, say, made_by):
+def _render_one_page(paper):
+    with _publisher(paper.parent) as publisher:
+        return _render(publisher, paper, paper.parent / "made-paper", "singlehtml")
+
+
+def _publish(publisher, book, stage, folders, config, edition, also, out, say, made_by):
     """Render the staged book and what can be downloaded; the former site gives way when all of it is whole."""
     begun, downloads, paper = time.monotonic(), stage.parent / take_home.FOLDER, stage.parent / "paper"
     say("publishing with Jupyter Book")
@@ -163,8 +185,8 @@ def _publish(book, stage, folders, config, edition, also, out, say, made_by):
     take_home.link(stage, contents(book), folders, dict(take_home.SITE[kind] for kind in also))
     with _workplace(made_by, stage, out) as work:
         with concurrent.futures.ThreadPoolExecutor() as pool:
-            site = pool.submit(_render, work / "book", work / "made")
-            one_page = pool.submit(_render, paper, stage.parent / "made-paper", "singlehtml") if "pdf" in also else None
+            site = pool.submit(_render, publisher, work / "book", work / "made")
+            one_page = pool.submit(_render_one_page, paper) if "pdf" in also else None
             take_home.write(book, stage, contents(book), folders, f"{config['title']}, {edition}", downloads)
         made = site.result()
         lighter.lighten(made)
@@ -209,7 +231,8 @@ def build(book, out=None, scenario=None, jobs=None, say=print, also=(), force=Fa
         run.look_at_names(chapters(book)[name], folder)
     for left in (out / ".publishing", *(book / "_build").glob(".renewing-*")):
         fresh.remove_left(left)
-    with fresh.own_work(out, ".staging-") as place:
+    # Another process gets ready while the pages are staged.
+    with fresh.own_work(out, ".staging-") as place, _publisher(place) as publisher:
         stage = place / "book"
         config = _stage(book, folders, scenario.title, changed, stage, kept)
         mark = fresh.fingerprint(made_by, stage, also=also)
@@ -223,7 +246,7 @@ def build(book, out=None, scenario=None, jobs=None, say=print, also=(), force=Fa
             if "index" in folders:
                 _card(folders["index"], config["title"], stage / "_static" / "card.png")
             edition = f"edition {take_home.edition()}" + (", with a reader's own parameters" if changed else "")
-            _publish(book, stage, folders, config, edition, also, out, say, made_by)
+            _publish(publisher, book, stage, folders, config, edition, also, out, say, made_by)
             fresh.seal(out, mark)
     note_site(book, out / "html")
     return out / "html" / "index.html", folders

@@ -17,6 +17,8 @@ from llmpower.facts.tables import contents as file_contents
 
 HERE = pathlib.Path(__file__).parent
 PACKAGE = HERE.parent
+# How long chapters of the reference edition took; written by `llmpower renew`.
+RUN_TIMES = "chapters/run-times.json"
 # Of a file that is read as YAML.
 _MOST_BYTES = 1_000_000
 _LOADER = FileSystemLoader(HERE)

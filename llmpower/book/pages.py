@@ -7,7 +7,7 @@ import re
 
 from llmpower.book import coverage as where
 from llmpower.book import records
-from llmpower.book.files import HERE, chapters, filled, page_file, read_json, read_notebook, read_yaml
+from llmpower.book.files import HERE, RUN_TIMES, chapters, filled, page_file, read_json, read_notebook, read_yaml
 from llmpower.book.fresh import tables_read
 from llmpower.book.parameters import used_table
 from llmpower.facts import catalog, tables
@@ -17,8 +17,6 @@ from llmpower.facts.units import in_unit
 from llmpower.ranges import Range
 from llmpower.text import text, unit_text
 
-# Of the reference edition; written by `llmpower renew`.
-RUN_TIMES = "chapters/run-times.json"
 # Files of the book that these pages are made from.
 NEEDED = (RUN_TIMES, "CHANGELOG.md", "CITATION.cff")
 LIBRARY = "data/references.bib"
@@ -121,14 +119,19 @@ def status(book, runs):
     measured anew they would differ from build to build, and two builds of one commit are to be alike to the byte.
     All the rest is of this very build.
     """
-    reference, rows = read_json(book / RUN_TIMES), []
+    reference, rows, newest = read_json(book / RUN_TIMES), [], {}
     for name, folder in runs.items():
         read, numbers = tables_read(read_json(folder / "inputs.json")), read_json(folder / "results.json")["numbers"]
         path = chapters(book)[name].relative_to(book).as_posix()
-        # The newest day on which somebody saw a fact of these tables in its source.
-        newest = max((cells.row.get("verified", "") for table in read for cells in tables.rows(table)), default="")
-        rows.append((path, reference["run_s"].get(name), len(numbers), len(read), newest))
+        newest |= {table: _newest(table) for table in read if table not in newest}
+        seen = max(map(newest.get, read), default="")
+        rows.append((path, reference["run_s"].get(name), len(numbers), len(read), seen))
     return {"reference": reference, "rows": rows, "python": platform.python_version()}
+
+
+def _newest(table):
+    """The newest day on which somebody saw a fact of a table in its source, or nothing."""
+    return max((cells.row.get("verified", "") for cells in tables.rows(table)), default="")
 
 
 def scale(book, runs):

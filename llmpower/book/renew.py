@@ -8,8 +8,7 @@ import nbformat
 
 from llmpower.book import fresh, records, run
 from llmpower.book.changes import moved
-from llmpower.book.files import BookError, chapters, json_text, read_json, read_notebook, replace
-from llmpower.book.pages import RUN_TIMES
+from llmpower.book.files import RUN_TIMES, BookError, chapters, json_text, read_json, read_notebook, replace
 
 # The first figure of the front page, which the README shows.
 PICTURE = "pages/finding.svg"

@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import json
+import math
 import os
 import pathlib
 import queue
@@ -227,7 +228,8 @@ def execute_stale(book, values, cache, jobs=None, say=print, force=False):
     folders = {name: cache / name / fresh.hashed(values[name])[:12] for name in notebooks}
     for left in cache.glob("*/.running-*"):
         fresh.remove_left(left)
-    rounds = 0
+    times = book / files.RUN_TIMES
+    rounds, usual = 0, files.read_json(times)["run_s"] if times.exists() else {}
     while stale := {
         name: why or ["asked"]
         for name, path in notebooks.items()
@@ -237,8 +239,8 @@ def execute_stale(book, values, cache, jobs=None, say=print, force=False):
             changing = "what they read changed each time while they ran; run the command again when it rests"
             raise ChapterError(f"not up to date after {rounds} rounds: {', '.join(stale)}: {changing}")
         rounds += 1
-        # The longest first, so that none is left to run alone at the end.
-        longest = sorted(stale, key=lambda name: -notebooks[name].stat().st_size)
+        # The longest first, so that none is left to run alone at the end; who is new is taken for long.
+        longest = sorted(stale, key=lambda name: -usual.get(name, math.inf))
         workers = min(jobs or os.cpu_count() or 1, len(stale))
         names, why = ", ".join(longest), _why(stale.values(), rounds > 1)
         say(f"executing {len(stale)} of {len(notebooks)} chapters, {workers} at a time{why}: {names}")
@@ -341,19 +343,32 @@ def _execute_apart(path, values, folder, free, loaded):
 
 
 def python(place, *arguments):
-    """Run another Python, as `warm.environment` says; returns the finished process and what it told.
+    """Run another Python, as `started`; returns the finished process and what it told."""
+    with started(place, *arguments) as running:
+        return ended(running)
+
+
+@contextlib.contextmanager
+def started(place, *arguments):
+    """Another Python, as `warm.environment` says, which does not outlive the context.
 
     place: an empty folder, in which it works.
     """
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8", "errors": "replace"}
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE) | {"encoding": "utf-8", "errors": "replace"}
     command = [sys.executable, *arguments]
     with subprocess.Popen(command, cwd=place, env=warm.environment(place), **pipes) as running:
         _RUNNING.add(running)
         try:
-            told = running.communicate()
+            yield running
         finally:
             _RUNNING.discard(running)
-    return subprocess.CompletedProcess(command, running.returncode, *told)
+            running.kill()
+
+
+def ended(running, asked=None):
+    """Ask a Python that is `started`, and wait for its end; returns the finished process and what it told."""
+    told = running.communicate(asked)
+    return subprocess.CompletedProcess(running.args, running.returncode, *told)
 
 
 def stop():

@@ -7,7 +7,7 @@ import pybtex.database
 import pytest
 import yaml
 
-from llmpower.book import pages
+from llmpower.book import files, pages
 from llmpower.book.parameters import used, used_table
 from llmpower.facts import catalog
 from tests.conftest import BOOK
@@ -51,7 +51,7 @@ def test_status_page_tells_run_time_facts_and_versions(runs, monkeypatch):
 
     import numpy
 
-    recorded = json.loads((BOOK / pages.RUN_TIMES).read_text())
+    recorded = json.loads((BOOK / files.RUN_TIMES).read_text())
     page = pages.page("status", BOOK, runs)
     newest = max(re.findall(r",(20\d\d-\d\d-\d\d),", (BOOK / "data" / "accelerators.csv").read_text()))
     time = f"{recorded['run_s']['decode-breakdown']:g}"
@@ -81,7 +81,7 @@ def test_a_value_seen_in_a_work_that_repeats_others_is_marked(runs):
 
 
 def test_every_chapter_has_a_run_time_in_the_reference_edition():
-    recorded = json.loads((BOOK / pages.RUN_TIMES).read_text())
+    recorded = json.loads((BOOK / files.RUN_TIMES).read_text())
     assert set(recorded["run_s"]) == {"index", *(path.stem for path in (BOOK / "chapters").glob("*.ipynb"))}
     assert all(time > 0 for time in recorded["run_s"].values())
 
