@@ -6,6 +6,7 @@ import datetime
 import functools
 import re
 
+from llmpower import questions
 from llmpower.book.build import missing_parts
 from llmpower.book.coverage import coverage
 from llmpower.book.files import ChapterError, chapters, contents, page_file, read_notebook
@@ -165,7 +166,7 @@ def check(book):
     everything = "\n".join([*texts.values(), *(path.read_text(encoding="utf-8") for path in notebooks.values())])
     for path in notebooks.values():
         try:
-            problems += chapter_problems(path, everything)
+            problems += [*chapter_problems(path, everything), *questions.problems(path)]
         except (ChapterError, tables.FactError) as error:
             problems.append(str(error))
     return problems

@@ -3,7 +3,7 @@
 # Unit as a source prints it -> SI unit of the quantity, factor.
 UNITS = {
     "1": ("1", 1), "year": ("year", 1), "W": ("W", 1), "J": ("J", 1), "s": ("s", 1),
-    "B": ("B", 1), "GB": ("B", 1e9), "GiB": ("B", 2**30), "bit": ("B", 1 / 8),
+    "B": ("B", 1), "kB": ("B", 1e3), "MB": ("B", 1e6), "GB": ("B", 1e9), "GiB": ("B", 2**30), "bit": ("B", 1 / 8),
     "Gbit": ("B", 2**27), "Gb/s": ("B/s", 1e9 / 8), "GB/s": ("B/s", 1e9), "TB/s": ("B/s", 1e12),
     "mJ": ("J", 1e-3), "FLOP": ("FLOP", 1), "GFLOP": ("FLOP", 1e9), "TFLOP/s": ("FLOP/s", 1e12),
     "pJ/bit": ("J/B", 8e-12), "pJ/B": ("J/B", 1e-12), "pJ/FLOP": ("J/FLOP", 1e-12),
