@@ -212,6 +212,47 @@ def _build(book, file, out, jobs, zip, pdf, force):
         _say(f"{kind}       {index.parent / take_home.FOLDER / take_home.SITE[kind][0]}")
 
 
+def _worksheet(book, chapter, roster, seed, out):
+    """Write a worksheet for each student, with numbers of its own, as a notebook and as a page; and the key to all.
+
+    A student needs a browser for the page, which saves a small file, or any Jupyter for the notebook; either is handed
+    in. The same list and seed give the same worksheets. Keep key.csv and the seed: who has them has the answers.
+
+    example: llmpower worksheet decode-breakdown --roster roster.csv --out week-3
+    """
+    from llmpower.book import files
+    from llmpower.teach import worksheet
+
+    book = files.find_book(book)
+    out = pathlib.Path(out or book / "_build" / "worksheets" / chapter)
+    seed = worksheet.write(book, chapter, roster, seed, out, _say)
+    _say(f"worksheets  {out / 'students'}, a folder for each to hand out\nkey         {out / 'key.csv'}, to keep")
+    _say(f"seed        {seed}; what comes back:  llmpower grade DIR --key {out / 'key.csv'}")
+
+
+def _grade(handed_in, key, out):
+    """Grade what students handed in, a folder of notebooks and saved pages; nothing in them is run.
+
+    Answers are matched by id and name, whatever their files are called. DIR/grades then holds grades.csv, answers.csv,
+    a text for each student, canvas.csv for a Canvas gradebook and results for Gradescope.
+
+    example: llmpower grade handed-in --key week-3/key.csv
+    """
+    from llmpower.teach import grade
+
+    place = pathlib.Path(out or pathlib.Path(handed_in) / grade.FOLDER)
+    place = pathlib.Path(out or pathlib.Path(handed_in) / grade.FOLDER)
+    students, unknown = grade.grade(handed_in, key, place, _say)
+    done = [one for one in students if one.score is not None]
+    for one in students:
+        if one.remarks or one.status != "graded":
+            _say("\n                ".join([f"{one.id:14}  {one.status}", *one.remarks]))
+    for file, why in unknown:
+        _say(f"{file}: {why}")
+    mean = f", {sum(one.score for one in done) / len(done):.1f} of {done[0].of} on average" if done else ""
+    _say(f"{len(done)} of {len(students)} students graded{mean}\ngrades    {place / 'grades.csv'}")
+
+
 def _serve(book, port, site):
     """Show the published book in a browser of this computer."""
     import http.server
@@ -333,6 +374,8 @@ _COMMANDS = (
     _run,
     _sweep,
     _build,
+    _worksheet,
+    _grade,
     _serve,
     _renew,
     _changes,
@@ -378,6 +421,13 @@ _OPTIONS = {
     "pdf": ("--pdf", "offer the book as a PDF; needs Chromium or Chrome", _FLAG),
     "port": ("--port", "default 8000; 0 takes a free one", {"metavar": "N", "type": _port, "default": 8000}),
     "site": ("site", "folder with a site (default: the one that was made last)", _FOLDER | {"nargs": "?"}),
+    "roster": (
+        "--roster", "list of students, a CSV file with the columns id and name, or a Canvas gradebook",
+        {"metavar": "FILE.csv", "type": _path, "required": True},
+    ),
+    "seed": ("--seed", "decides with the id of a student what is drawn (default: a secret one)", {"metavar": "TEXT"}),
+    "handed_in": ("handed_in", "folder with what was handed in, folders in it included", _FOLDER),
+    "key": ("--key", "key.csv of the worksheets", {"metavar": "FILE.csv", "type": _path, "required": True}),
     "old": ("old", "a commit, a tag or a folder with a book", _FOLDER | {"metavar": "OLD"}),
     "new": ("new", "the same (default: the book as it lies here)", _FOLDER | {"metavar": "NEW", "nargs": "?"}),
 }  # fmt: skip

@@ -252,7 +252,7 @@ def asked(question, values, key=""):
             raise QuestionError(f"{place}: the answer is {answer} for {values}; expected a number other than zero")
         texts["answer"] = f"{three(answer)}{'' if question.unit == '1' else ' ' + unit_text(question.unit)}"
         told = [(_in(value, question.unit), _told(place, words, texts)) for value, words in mistakes]
-        letters, slips = {}, told + [(answer * factor, words) for factor, words in factors(question.unit)]
+        letters, slips = {}, told
     else:
         order = list(enumerate(question.choices))
         random.Random(hashlib.sha256(f"{key}/{question.id}/order".encode()).digest()).shuffle(order)
@@ -269,28 +269,31 @@ def _also_text(value, unit):
     return value if isinstance(value, str) else text(value, unit)
 
 
-def factors(unit):
+def factors(unit, answer):
     """Factors by which an answer in a unit goes wrong, up and down, and what to say of each."""
-    own = _SLIPS.get("1" if unit == "%" else UNITS[unit][0], ())
+    kind = "1" if unit == "%" else UNITS[unit][0]
+    # A count is no share.
+    own = () if kind == "1" and unit != "%" and abs(answer) > 1 else _SLIPS.get(kind, ())
     return [(way, words) for factor, words in (*own, *_SLIPS[None]) for way in (factor, 1 / factor)]
 
 
-def judged(one, given):
-    """Whether a number in the unit of a question is right, and what to say if it is not.
+def judged(given, answer, unit, tolerance, slips):
+    """Whether a number is right, and what to say if it is not; nothing where nobody knows what went wrong.
 
-    one: `Asked`.
+    given, answer: in `unit`; slips: values that are wrong, in the same unit, and what to say of each.
 
-    >>> question = Question("c", "q", "hand", 1, "", "", answer="power * 2", unit="J", draw={"power": ("W", [700])})
-    >>> judged(asked(question, {"power": 700}), 1390), judged(asked(question, {"power": 700}), 1.4)[1][:34]
-    ((True, ''), 'it is off by a factor of 1,000: lo')
+    >>> judged(1390.0, 1400.0, "J", 0.02, []), judged(1.4, 1400.0, "J", 0.02, [])[1][:33]
+    ((True, ''), 'it is off by a factor of 1,000: l')
     """
-    within = one.question.tolerance
-    if abs(given - one.answer) <= within * abs(one.answer):
+    near = lambda value: abs(given - value) <= tolerance * abs(value)  # noqa: E731
+    if near(answer):
         return True, ""
-    for value, words in one.slips:
-        if abs(given - value) <= within * abs(value):
-            return False, words
-    return False, "the sign is wrong" if abs(given + one.answer) <= within * abs(one.answer) else ""
+    known = [
+        *slips,
+        *((answer * factor, words) for factor, words in factors(unit, answer)),
+        (-answer, "the sign is wrong"),
+    ]
+    return False, next((words for value, words in known if near(value)), "")
 
 
 def program(question):
@@ -341,9 +344,8 @@ def _same(question, one):
     """Mistakes that would count as right, or as one another."""
     if question.choices:
         return
-    own = [(value, words) for value, words in one.slips[: len(question.mistakes)]]
-    for number, (value, words) in enumerate(own):
-        others = [one.answer, *(other for other, _ in own[:number])]
+    for number, (value, words) in enumerate(one.slips):
+        others = [one.answer, *(other for other, _ in one.slips[:number])]
         if any(abs(value - other) <= 2 * question.tolerance * abs(other) for other in others):
             place = f"{question.chapter}{ENDING}, question {question.id}"
             yield f"{place}: the mistake “{words}” gives {value:g}, too near one of {others}"

@@ -1,0 +1,425 @@
+"""Grades from what students hand in: it is read as data, and nothing in it is ever run.
+
+An answer is compared with the key within its tolerance; what is off by a factor that a slip of physics makes is told
+so.  Whatever is wrong with one file is told of that student and stops nobody else.
+"""
+
+import ast
+import itertools
+import json
+import os
+import pathlib
+import re
+import shutil
+import stat
+import tempfile
+from dataclasses import dataclass, field
+
+from llmpower import questions
+from llmpower.arguments import ParameterError
+from llmpower.facts.units import UNITS, to_si
+from llmpower.teach import roster
+from llmpower.teach.worksheet import ANSWERS, KEY, table
+from llmpower.text import unit_text
+
+FOLDER = "grades"
+_MOST_FILES, _MOST_BYTES, _MOST_CELL, _MOST_ANSWER = 20_000, 20_000_000, 50_000, 200
+# Where a notebook or a page's file is opened it must not lead elsewhere, nor wait for anybody.
+_OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+# What no worksheet needs; it is told, not looked into.
+_HOSTILE = re.compile(
+    r"\b(os\.system|os\.popen|os\.remove|subprocess|shutil\.rmtree|socket|__import__|eval|exec)\b|^\s*!", re.MULTILINE
+)
+_NUMBER = re.compile(
+    r"""[≈~ ]* ([+-]? (?: \d[\d,]*\.?\d* | \.\d+ ) (?:[eE][+-]?\d+)?)   # digits
+    (?: \s* [x×*·] \s* 10 \s* (?:\^|\*\*) \s* ([+-]?\d+) )?           # times a power of ten
+    \s* (.*)                                                           # its unit""",
+    re.DOTALL | re.VERBOSE,
+)
+# Units as students write them, beside those of the tables.
+_WRITTEN = {
+    "": None, "percent": "%", "per cent": "%", "joule": "J", "joules": "J", "watt": "W", "watts": "W", "second": "s",
+    "seconds": "s", "sec": "s", "milliseconds": "ms", "hours": "h", "µs": "us", "μs": "us", "µj": "uJ", "bytes": "B",
+    "byte": "B", "gib": "GiB", "j/token": "J", "token/s": "tokens/s", "usd": "usd", "$": "usd", "tokens": "1",
+    "token": "1", "requests": "1", "mm²": "mm2",
+}  # fmt: skip
+# SI unit -> what it is, for who gave another kind.
+_KINDS = {
+    "J": "energy",
+    "W": "power",
+    "s": "time",
+    "B": "bytes",
+    "B/s": "bytes a second",
+    "1/s": "a rate",
+    "V": "a voltage",
+}
+
+
+class Unreadable(Exception):
+    """A file that is no worksheet, in words for the teacher."""
+
+
+@dataclass
+class Handed:
+    """What a file holds: who says to be its student, and the answers by question."""
+
+    file: str
+    student: dict
+    answers: dict
+    chapter: str = ""
+    remarks: list = field(default_factory=list)
+
+
+@dataclass
+class Graded:
+    """What came of a student: how many answers are right, of how many, and a line on each question."""
+
+    id: str
+    name: str
+    status: str
+    score: int | None
+    of: int
+    file: str = ""
+    remarks: list = field(default_factory=list)
+    answers: list = field(default_factory=list)
+
+
+def grade(place, key, out, say=print):
+    """Grade all files of a folder against a key; returns the students as `Graded`, in the order of the key.
+
+    out: a folder for ``grades.csv``, ``answers.csv``, feedback, and files for Canvas and Gradescope.
+    """
+    place = pathlib.Path(place)
+    if not place.is_dir():
+        raise ParameterError([f"{place}: not a folder; expected one with what students handed in"])
+    rows = _key(key)
+    out = pathlib.Path(out)
+    if out.exists() and not (out / "grades.csv").is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise ParameterError([f"--out {out}: not a folder of grades; name a new or an empty one"])
+    handed, strange = [], []
+    for number, path in enumerate(_files(place, out), start=1):
+        name = str(path.relative_to(place))
+        try:
+            handed.append(read(path, name))
+        except Unreadable as error:
+            strange.append((name, str(error)))
+        if not number % 200:
+            say(f"  {number} files read")
+    students, unknown = _matched(rows, handed, strange)
+    _write(out, rows, students, unknown)
+    return students, unknown
+
+
+def _key(path):
+    listed = roster.rows(path)
+    if missing := [name for name in KEY if name not in (listed[0][1] if listed else ())]:
+        raise ParameterError([f"--key {path}: not the key of worksheets: no column {', '.join(missing)}"])
+    found = {}
+    for line, row in listed:
+        try:
+            row["slips"] = json.loads(row["slips"])
+            if row["unit"]:
+                row["answer"], row["tolerance"] = float(row["answer"]), float(row["tolerance"])
+            if row["unit"] not in ("", "%", *UNITS):
+                raise ValueError
+        except (ValueError, RecursionError):
+            raise ParameterError([f"--key {path}, line {line}: not as `llmpower worksheet` wrote it"]) from None
+        found.setdefault(row["id"], []).append(row)
+    return found
+
+
+def _files(place, out):
+    """Files below a folder, of which none is our own; links are not followed."""
+    found = []
+    for folder, folders, names in os.walk(place):
+        here = pathlib.Path(folder)
+        folders[:] = sorted(one for one in folders if not one.startswith((".", "__MACOSX")) and here / one != out)
+        found += [here / name for name in sorted(names) if not name.startswith(".") and name != "key.csv"]
+    if len(found) > _MOST_FILES:
+        raise ParameterError([f"{place}: {len(found):,} files; expected what one class handed in"])
+    return found
+
+
+def read(path, name):
+    """What a file holds, as `Handed`; `Unreadable` says why it is no worksheet."""
+    ending = path.suffix.lower()
+    if ending not in (".ipynb", ".json"):
+        raise Unreadable("expected a notebook (.ipynb) or what the page saved (.json)" if ending != ".csv" else "")
+    try:
+        descriptor = os.open(path, _OPEN)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise Unreadable("not a plain file")
+            data = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise Unreadable(
+            "a link, which is not followed" if path.is_symlink() else f"cannot be read: {error.strerror}"
+        ) from None
+    if len(data) > _MOST_BYTES:
+        raise Unreadable(f"more than {_MOST_BYTES / 1e6:.0f} MB")
+    if not data.strip():
+        raise Unreadable("an empty file")
+    try:
+        held = json.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        raise Unreadable("damaged: not JSON, as a notebook or a saved page is") from None
+    if not isinstance(held, dict):
+        raise Unreadable("no worksheet: it holds no record")
+    return _of_page(name, held) if ending == ".json" and "cells" not in held else _of_notebook(name, held)
+
+
+def _of_page(name, held):
+    return _checked(name, held.get("student"), held.get("answers"), held.get("worksheet"))
+
+
+def _of_notebook(name, held):
+    cells = held.get("cells")
+    if not isinstance(cells, list):
+        raise Unreadable("no notebook: it has no cells")
+    code = [one for one in cells if isinstance(one, dict) and one.get("cell_type") == "code"]
+    texts = [_source(one) for one in code]
+    own = [text for one, text in zip(code, texts) if one.get("id") == ANSWERS]
+    # Some programs give cells new names.
+    own = own or [text for text in texts if re.search(r"^answers\s*=", text, re.MULTILINE)]
+    if len(own) != 1:
+        raise Unreadable("the cell of answers is gone" if not own else f"{len(own)} cells of answers; expected one")
+    about = held.get("metadata")
+    about = about.get("llmpower") if isinstance(about, dict) else None
+    found = _checked(name, *_literals(own[0]), about.get("worksheet") if isinstance(about, dict) else "")
+    if calls := sorted({one[0].strip() or "!" for text in texts for one in [_HOSTILE.search(text)] if one}):
+        found.remarks.append(f"its own cells name {', '.join(calls)}; nothing of it was run")
+    return found
+
+
+def _source(cell):
+    source = cell.get("source", "")
+    if isinstance(source, list) and all(isinstance(line, str) for line in source):
+        source = "".join(source)
+    return source if isinstance(source, str) and len(source) <= _MOST_CELL else ""
+
+
+def _literals(source):
+    """The two dictionaries of the cell of answers; whatever is not plain data is refused, unread."""
+    try:
+        found = {}
+        for one in ast.parse(source).body:
+            if not (isinstance(one, ast.Assign) and len(one.targets) == 1 and isinstance(one.targets[0], ast.Name)):
+                raise Unreadable(f"the cell of answers holds more than answers, in line {one.lineno}; it was not run")
+            try:
+                found[one.targets[0].id] = ast.literal_eval(one.value)
+            except (ValueError, TypeError, RecursionError, MemoryError):
+                raise Unreadable(
+                    f"the cell of answers is not plain data, in line {one.lineno}; it was not run"
+                ) from None
+    except SyntaxError as error:
+        raise Unreadable(
+            f"the cell of answers has a slip in line {error.lineno}, such as a quote that is missing"
+        ) from None
+    except (ValueError, RecursionError, MemoryError):
+        raise Unreadable("the cell of answers cannot be read") from None
+    return found.get("student"), found.get(ANSWERS)
+
+
+def _checked(name, student, answers, chapter):
+    if not isinstance(student, dict) or not isinstance(answers, dict):
+        raise Unreadable("no worksheet: it names no student and no answers")
+    who = {one: _short(student.get(one, "")) for one in ("id", "name")}
+    given = {_short(one): told for one, told in itertools.islice(answers.items(), 1000)}
+    return Handed(name, who, given, str(chapter or "")[:_MOST_ANSWER])
+
+
+def _matched(rows, handed, strange):
+    """Each student of the key with what is known of it, and files that belong to nobody."""
+    ids = {who.lower(): who for who in rows}
+    claims, unknown = {who: [] for who in rows}, []
+    for one in handed:
+        who = ids.get(one.student["id"].strip().lower())
+        by_name = [other for other, asked in rows.items() if roster.alike(asked[0]["name"], one.student["name"])]
+        if who and roster.alike(rows[who][0]["name"], one.student["name"]):
+            claims[who].append((one, ""))
+        elif who or by_name:
+            told = f"its student is {one.student['id']!r}, {one.student['name']!r}"
+            for other in {*([who] if who else []), *by_name}:
+                claims[other].append((one, f"{told}; id and name are not those of one student"))
+        else:
+            unknown.append((one.file, f"nobody of the key: {one.student['id']!r}, {one.student['name']!r}"))
+    # What cannot be read belongs to whom its name, or that of its folder, names.
+    lost = {who: [] for who in rows}
+    for file, why in strange:
+        named = [who for who in rows if re.search(rf"(?<![^\W_]){re.escape(who)}(?![^\W_])", file, re.IGNORECASE)]
+        if why:
+            (lost[named[0]] if len(named) == 1 else unknown).append((file, why))
+    students = [_student(asked, claims[who], lost[who]) for who, asked in rows.items()]
+    return students, unknown
+
+
+def _student(asked, claims, lost):
+    first = asked[0]
+    found = Graded(first["id"], first["name"], "graded", None, len(asked))
+    found.remarks += [f"{file}: {why}" for file, why in lost]
+    found.remarks += [f"{one.file}: {why}" for one, why in claims if why]
+    good = [one for one, why in claims if not why]
+    if not good:
+        found.status = "to look at" if found.remarks else "missing"
+        return found
+    if any(one.answers != good[0].answers for one in good):
+        found.status = "handed in twice"
+        found.remarks.append(
+            f"different answers in {', '.join(one.file for one in good)}; leave one of them and grade again"
+        )
+        return found
+    one = good[0]
+    found.file, found.remarks = one.file, [*found.remarks, *one.remarks]
+    if one.chapter and one.chapter != first["chapter"]:
+        found.status = "to look at"
+        found.remarks.append(f"{one.file}: a worksheet of {one.chapter}, not of {first['chapter']}")
+        return found
+    if one.student["id"].lower() not in pathlib.PurePath(one.file).name.lower():
+        found.remarks.append("the file has another name than it was given")
+    known = {row["question"] for row in asked}
+    if more := sorted(one.answers.keys() - known):
+        found.remarks.append(f"answers to what was not asked: {', '.join(more)[:_MOST_ANSWER]}")
+    for row in asked:
+        given = one.answers.get(row["question"], "")
+        right, words = judged(row, given)
+        found.answers.append((row, _short(given), right, words))
+    found.score = sum(right for _, _, right, _ in found.answers)
+    if all(given == "" for _, given, _, _ in found.answers):
+        found.status = "empty"
+    return found
+
+
+def _short(given):
+    try:
+        return (
+            str(given).strip()[:_MOST_ANSWER] if isinstance(given, (str, int, float)) else f"({type(given).__name__})"
+        )
+    except ValueError:
+        # Python writes out no number of thousands of digits.
+        return "(a number)"
+
+
+def judged(row, given):
+    """Whether an answer is right, and what to say; row: of the key.
+
+    >>> row = {"answer": 2.5, "unit": "J", "tolerance": 0.02, "slips": [[5.0, "per step, not per token"]]}
+    >>> for given in ("2.5 J", "2500 mJ", "2.5 mJ", "5", "2,5", "2.5 W", "much"): print(judged(row, given))
+    (True, '')
+    (True, '')
+    (False, 'it is off by a factor of 1,000: look at the prefixes, such as milli or kilo')
+    (False, 'per step, not per token')
+    (True, '')
+    (False, 'W is power; asked for is energy, in J')
+    (False, 'not a number; expected one, and its unit')
+    """
+    told = _short(given)
+    if told == "":
+        return False, "not answered"
+    if not row["unit"]:
+        letter = told.strip(" .()").upper()
+        if letter == row["answer"]:
+            return True, ""
+        return False, row["slips"].get(letter, "not a letter of a choice")
+    found = _NUMBER.fullmatch(told)
+    if not found or isinstance(given, bool):
+        return False, "not a number; expected one, and its unit"
+    digits, power, unit = found.groups()
+    digits = digits if re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?", digits) else digits.replace(",", ".", 1)
+    try:
+        value = float(digits.replace(",", "")) * 10.0 ** min(max(int(power or 0), -300), 300)
+    except (ValueError, OverflowError):
+        return False, "not a number; expected one, and its unit"
+    wanted, remark = row["unit"], ""
+    unit = unit.strip().rstrip(".")
+    typed = _WRITTEN.get(unit.lower(), unit) if unit not in UNITS else unit
+    if typed == "%" and wanted in ("1", "%"):
+        value *= 1 if wanted == "%" else 0.01
+    elif typed in UNITS and wanted != "%":
+        kind, asked = UNITS[typed][0], UNITS[wanted][0]
+        if kind != asked and kind != "1":
+            words = _KINDS.get(kind, "of another kind"), _KINDS.get(asked, "another kind")
+            return False, f"{unit_text(typed)} is {words[0]}; asked for is {words[1]}, in {unit_text(wanted)}"
+        if kind == asked:
+            value = to_si(value, typed) / UNITS[wanted][1]
+    elif typed is not None and not (typed == "1" and wanted == "%"):
+        remark = f"the unit {unit[:20]!r} was not read; asked for was {unit_text(wanted)}"
+    right, words = questions.judged(value, row["answer"], wanted, row["tolerance"], row["slips"])
+    return right, "; ".join(filter(None, (words, remark)))
+
+
+def _write(out, rows, students, unknown):
+    """All files at once, so that nobody sees half of them."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".grades-", dir=out.parent) as place:
+        work = pathlib.Path(place) / "whole"
+        (work / "feedback").mkdir(parents=True)
+        (work / "gradescope").mkdir()
+        also = [name for name in next(iter(rows.values()))[0] if name not in KEY]
+        heads = ["id", "name", "status", "score", "of", "file", "remarks"]
+        listed = [
+            {"id": one.id, "name": one.name, "status": one.status, "score": "" if one.score is None else one.score}
+            | {"of": one.of, "file": one.file, "remarks": "; ".join(one.remarks)}
+            for one in students
+        ]
+        listed += [{"status": "nobody's", "file": file, "remarks": why} for file, why in unknown]
+        (work / "grades.csv").write_text(table(heads, listed), encoding="utf-8")
+        answers = [
+            {
+                "id": one.id,
+                "question": row["question"],
+                "kind": row["kind"],
+                "given": given,
+                "right": int(right),
+                "told": told,
+            }
+            for one in students
+            for row, given, right, told in one.answers
+        ]
+        heads = ["id", "question", "kind", "given", "right", "told"]
+        (work / "answers.csv").write_text(table(heads, answers), encoding="utf-8")
+        (work / "canvas.csv").write_text(_canvas(rows, students, also), encoding="utf-8")
+        for one in students:
+            (work / "feedback" / f"{one.id}.txt").write_text(feedback(one), encoding="utf-8")
+            if one.score is not None:
+                record = json.dumps(_gradescope(one), indent=1, ensure_ascii=False)
+                (work / "gradescope" / f"{one.id}.json").write_text(record + "\n", encoding="utf-8")
+        if out.exists():
+            shutil.move(out, pathlib.Path(place) / "former")
+        work.rename(out)
+
+
+def feedback(one):
+    """What a student is told, a line a question."""
+    lines = [f"{one.name} ({one.id}): " + (one.status if one.score is None else f"{one.score} of {one.of}")]
+    lines += [f"  {remark}" for remark in one.remarks]
+    for row, given, right, told in one.answers:
+        lines.append(
+            f"\n{row['number']}. {row['question']}: {given or 'no answer'}: {'right' if right else 'not right'}"
+        )
+        lines += [f"   {told[0].upper()}{told[1:]}."] if told else []
+        lines += [f"   {row['how']}"] if not right else []
+    return "\n".join(lines) + "\n"
+
+
+def _gradescope(one):
+    """A record as the results file of one submission has it there."""
+    tests = [
+        {"name": f"{row['number']}. {row['question']}", "score": int(right), "max_score": 1, "output": told or "right"}
+        for row, _, right, told in one.answers
+    ]
+    return {"score": one.score, "output": "\n".join(one.remarks), "tests": tests}
+
+
+def _canvas(rows, students, also):
+    """Columns of a Canvas gradebook; those that the list of students had go back as they came."""
+    chapter = next(iter(rows.values()))[0]["chapter"]
+    column, fixed = f"Worksheet {chapter}", ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
+    known = {name.lower(): name for name in also}
+    heads = [*fixed, column]
+    listed = [{"Student": "Points Possible", column: students[0].of if students else ""}]
+    for one in students:
+        row = rows[one.id][0]
+        cells = {name: row[known[name.lower()]] for name in fixed if name.lower() in known}
+        cells |= {"Student": one.name, "ID": cells.get("ID", one.id), column: "" if one.score is None else one.score}
+        listed.append(cells)
+    return table(heads, listed)
