@@ -20,7 +20,7 @@ from llmpower.arguments import hint
 from llmpower.facts import catalog, tables
 from llmpower.facts.units import UNITS, in_unit, to_si
 from llmpower.formulas import elementwise
-from llmpower.text import text, three, unit_text
+from llmpower.text import text, unit_text
 from llmpower.trace import Tape
 
 # Kind -> what it is called where it is asked.
@@ -214,8 +214,14 @@ def shown(value, unit):
     return text(value, "count") if unit == "count" else f"{value:,.12g}{'' if unit == '1' else ' ' + unit_text(unit)}"
 
 
-def _si(value, unit):
+def si(value, unit):
+    """A drawn value as formulas take it."""
     return value if isinstance(value, str) or unit == "count" else to_si(value, unit)
+
+
+def unit_of(question):
+    """The unit in which a question wants its answer, as people read it; nothing for a choice or a pure number."""
+    return "" if question.choices or question.unit == "1" else unit_text(question.unit)
 
 
 def _in(value, unit):
@@ -243,14 +249,14 @@ def drawn(question, key):
 def asked(question, values, key=""):
     """A question with its numbers; values: as `drawn` gives them; key: decides the order of choices."""
     place = f"{question.chapter}, question {question.id}"
-    names, mistakes = _known(question, {name: _si(value, question.draw[name][0]) for name, value in values.items()})
+    names, mistakes = _known(question, {name: si(value, question.draw[name][0]) for name, value in values.items()})
     texts = {name: shown(value, question.draw[name][0]) for name, value in values.items()}
     texts |= {name: _also_text(names[name], unit) for name, (_, unit) in question.also.items()}
     if question.answer:
         answer = _in(names["answer"], question.unit)
         if not isinstance(answer, (int, float)) or not math.isfinite(answer) or answer == 0:
             raise QuestionError(f"{place}: the answer is {answer} for {values}; expected a number other than zero")
-        texts["answer"] = f"{three(answer)}{'' if question.unit == '1' else ' ' + unit_text(question.unit)}"
+        texts["answer"] = " ".join(filter(None, (text(answer, "1"), unit_of(question))))
         told = [(_in(value, question.unit), _told(place, words, texts)) for value, words in mistakes]
         letters, slips = {}, told
     else:

@@ -70,7 +70,7 @@ def _stage(book, folders, title, changed, stage, kept):
     config |= {"title": title or config["title"], "only_build_toc_files": not alone}
     options = config["sphinx"]["config"]
     options["extensions"] += ["llmpower.book.speed"]
-    living.stage(kept, stage, folders, options)
+    living.stage(book, kept, stage, folders, options)
     options |= {"ogp_site_name": config["title"], "ogp_site_url": config["html"].get("baseurl", "")}
     if changed:
         options.setdefault("html_theme_options", {})["announcement"] = _NOTICE
@@ -182,7 +182,7 @@ def _publish(publisher, book, stage, folders, config, edition, also, out, say, m
     say("publishing with Jupyter Book")
     if "pdf" in also:
         pdf.stage_for_paper(shutil.copytree(stage, paper))
-    take_home.link(stage, contents(book), folders, dict(take_home.SITE[kind] for kind in also))
+    take_home.link(book, stage, contents(book), folders, dict(take_home.SITE[kind] for kind in also))
     with _workplace(made_by, stage, out) as work:
         with concurrent.futures.ThreadPoolExecutor() as pool:
             site = pool.submit(_render, publisher, work / "book", work / "made")

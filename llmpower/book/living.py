@@ -6,7 +6,7 @@ import shutil
 import nbformat
 import vl_convert
 
-from llmpower.book import files, follow, fresh, records
+from llmpower.book import files, follow, fresh, quiz, records
 from llmpower.book.escape import escaped
 from llmpower.text import scales_script
 from llmpower.trace import compact
@@ -45,7 +45,7 @@ def scripts(target, kept):
         script.write(scales_script())
 
 
-def stage(kept, stage, folders, options):
+def stage(book, kept, stage, folders, options):
     """Put scripts where Sphinx copies them to the site: those of all pages, and each page's own."""
     for name in _AT_ONCE:
         shutil.copyfile(_SCRIPTS / name, stage / "_static" / name)
@@ -57,6 +57,8 @@ def stage(kept, stage, folders, options):
         program = f"(()=>{{{left['program']}return compute}})()"
         page = f"livingPage.define({compact({'name': name} | left['page'])},{program});\n"
         target.joinpath(f"{name}.js").write_text(page, encoding="utf-8")
+        if listed := quiz.asked(files.chapters(book)[name]):
+            target.joinpath(f"{name}.quiz.js").write_text(quiz.script(name, listed), encoding="utf-8")
     options["html_extra_path"] = ["later"]
 
 

@@ -9,9 +9,9 @@ import zipfile
 import nbformat
 
 from llmpower import __version__
-from llmpower.book import fresh, living, records
+from llmpower.book import fresh, living, quiz, records
 from llmpower.book.escape import escaped
-from llmpower.book.files import filled, read_json
+from llmpower.book.files import chapters, filled, read_json
 from llmpower.facts import catalog
 
 FOLDER = "downloads"
@@ -35,7 +35,7 @@ def edition():
     return f"{__version__} (facts as of {seen})"
 
 
-def link(stage, pages, folders, site):
+def link(book, stage, pages, folders, site):
     """Let staged pages offer their files: a link in each caption, and a list at the end.
 
     folders: chapter -> folder of its run.
@@ -49,7 +49,9 @@ def link(stage, pages, folders, site):
             offers |= _link_figures(notebook, name, up) | (site if page == pages[0] else {})
             text = filled("templates/downloads.md.j2", folder=up, name=name, offers=offers)
             notebook.cells.append(nbformat.v4.new_markdown_cell(text, id="downloads"))
-            nbformat.write(records.glued(living.dress(notebook, name, folders[name])), stage / f"{page}.ipynb")
+            notebook = records.glued(living.dress(notebook, name, folders[name]))
+            quiz.dress(notebook, name, quiz.asked(chapters(book)[name]))
+            nbformat.write(notebook, stage / f"{page}.ipynb")
 
 
 def _beside(folder):

@@ -17,7 +17,6 @@ from llmpower.book import files
 from llmpower.book.escape import escaped
 from llmpower.facts import tables
 from llmpower.teach import roster
-from llmpower.text import unit_text
 
 # Columns of the key, before those that the list of students has besides.
 KEY = ("id", "name", "chapter", "question", "number", "kind", "answer", "unit", "tolerance", "slips", "how", "seed")
@@ -74,11 +73,6 @@ def _asked(question, seed, pupil):
     return questions.asked(question, questions.drawn(question, key), key)
 
 
-def unit_of(one):
-    """The unit in which a question wants its answer, as people read it; nothing for a choice or a pure number."""
-    return "" if one.choices or one.unit == "1" else unit_text(one.unit)
-
-
 def within(one):
     """How far an answer may be off, in words."""
     return f"within {one.question.tolerance * 100:g} %"
@@ -103,7 +97,7 @@ def _notebook(chapter, title, pupil, sheet):
 
 def _task(number, one):
     """A question in Markdown."""
-    question, wanted = one.question, unit_of(one) or "a number"
+    question, wanted = one.question, questions.unit_of(one.question) or "a number"
     lines = [f"## {number}. {questions.KINDS[question.kind]} (`{question.id}`, {question.minutes} minutes)"]
     lines += [escaped(one.text), *(f"- {letter}: {escaped(words)}" for letter, words in one.choices.items())]
     if question.table:
@@ -115,7 +109,7 @@ def _task(number, one):
 def _page(chapter, title, pupil, sheet):
     held = {"worksheet": chapter, "student": {"id": pupil.id, "name": pupil.name}}
     return _TEMPLATES.get_template("worksheet.html.j2").render(
-        title=title, chapter=chapter, pupil=pupil, sheet=sheet, held=held, kinds=questions.KINDS, unit=unit_of,
+        title=title, pupil=pupil, sheet=sheet, held=held, kinds=questions.KINDS, unit=questions.unit_of,
         within=within, minutes=sum(one.question.minutes for one in sheet),
     )  # fmt: skip
 

@@ -13,6 +13,7 @@ import pytest
 from llmpower import questions
 from llmpower.arguments import ParameterError
 from llmpower.teach import grade, roster, worksheet
+from llmpower.text import text as text_of
 from tests.conftest import BOOK
 
 CHAPTER = "decode-breakdown"
@@ -84,7 +85,7 @@ def test_no_worksheet_holds_an_answer(given):
             text = path.read_text(encoding="utf-8")
             for row in rows.values():
                 assert row["how"] not in text
-                answer = row["unit"] and f"{questions.three(float(row['answer']))} {row['unit']}"
+                answer = row["unit"] and f"{text_of(float(row['answer']), '1')} {row['unit']}"
                 assert not answer or row["unit"] == "1" or answer not in text
 
 
@@ -198,10 +199,11 @@ def test_files_that_are_none(given, tmp_path):
         file.truncate(30_000_000)
     found, _ = graded(place, tmp_path)
     told = {student: " ".join(found[student].remarks) for student in "s07 s08 s10 s11 s12 s13 s14 s15".split()}
-    for student, words in {
-        "s07": "an empty file", "s08": "not JSON", "s10": "not JSON", "s11": "expected a notebook", "s12": "names no student",
-        "s13": "a link", "s14": "not a plain file", "s15": "more than 20 MB",
-    }.items():  # fmt: skip
+    expected = {
+        "s07": "an empty file", "s08": "not JSON", "s10": "not JSON", "s11": "expected a notebook",
+        "s12": "names no student", "s13": "a link", "s14": "not a plain file", "s15": "more than 20 MB",
+    }  # fmt: skip
+    for student, words in expected.items():
         assert words in told[student] and found[student].status == "to look at"
 
 

@@ -10,6 +10,26 @@
     }));
 
   document.addEventListener("DOMContentLoaded", () => {
+    const quiz = document.querySelector("form.quiz");
+    let known;
+    const ask = () =>
+      (known ??= (async () => {
+        for (const name of ["numbers.js", "page.js", "quiz.js", `${quiz.dataset.page}.quiz.js`]) await load(name);
+        livingQuiz.begin(quiz);
+      })());
+    quiz?.addEventListener("focusin", ask, { once: true });
+    quiz?.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      // With Enter in a field its own question is meant, not the first one.
+      const field = (document.activeElement.closest?.("form.quiz fieldset") ?? event.submitter.closest("fieldset"));
+      await ask();
+      livingQuiz.check(field);
+    });
+    quiz?.addEventListener("click", async ({ target }) => {
+      if (target.dataset.do !== "again") return;
+      await ask();
+      livingQuiz.again(target.closest("fieldset"));
+    });
     const panel = document.querySelector("details.living");
     if (!panel) return;
     // At the end of the article it can stay in sight while any part of the page is read.

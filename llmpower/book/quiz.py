@@ -1,0 +1,52 @@
+"""A quiz in a chapter's page: questions with numbers that are drawn there, checked by the traced formulas."""
+
+import re
+
+import nbformat
+
+from llmpower import questions
+from llmpower.book.files import filled
+from llmpower.trace import compact
+
+# Where it stands: before the exercises, else at the end.
+_BEFORE = re.compile(r"^## Exercises$", re.MULTILINE)
+
+
+def asked(path):
+    """Questions of the quiz of a chapter; path: of its notebook."""
+    return [one for one in questions.questions(path) if one.quiz]
+
+
+def dress(notebook, name, listed):
+    """Put the quiz into a staged chapter; without a script it can be read, with the first numbers of each question."""
+    if not listed:
+        return
+    first = [{at: options[0] for at, (_, options) in one.draw.items()} for one in listed]
+    sheet = [questions.asked(one, values, name) for one, values in zip(listed, first)]
+    text = filled("templates/quiz.html.j2", name=name, sheet=sheet, kinds=questions.KINDS, unit=questions.unit_of)
+    made = nbformat.v4.new_markdown_cell(f"## Check yourself\n\n{text}", id="quiz")
+    for place, cell in enumerate(notebook.cells):
+        if cell.cell_type == "markdown" and (found := _BEFORE.search(cell.source)):
+            before, after = cell.source[: found.start()].rstrip(), cell.source[found.start() :]
+            cell.source = before
+            notebook.cells[place + 1 : place + 1] = [made, nbformat.v4.new_markdown_cell(after, id="after-quiz")]
+            return
+    notebook.cells.append(made)
+
+
+def script(name, listed):
+    """The script of a page's quiz: what is drawn, and the program that computes each answer."""
+    told, programs = [], []
+    for one in listed:
+        draw = {
+            at: [[questions.si(value, unit), questions.shown(value, unit)] for value in options]
+            for at, (unit, options) in one.draw.items()
+        }
+        told.append({
+            "id": one.id, "ask": one.ask, "how": one.how, "draw": draw,
+            "also": [[at, unit] for at, (_, unit) in one.also.items()], "choices": one.choices,
+            "unit": questions.unit_of(one), "within": one.tolerance, "mistakes": [words for _, words in one.mistakes],
+            "slips": [questions.factors(one.unit, size) for size in (1, 2)],
+        })  # fmt: skip
+        programs.append(f"(()=>{{{questions.program(one)};return compute}})()")
+    return f"livingQuiz.define({compact(name)},{compact(told)},[{','.join(programs)}]);\n"
