@@ -193,14 +193,20 @@ def _sweep(
         return _FAILED
 
 
-def _build(book, file, out, jobs, zip, pdf, force):
+def _build(book, file, out, edition, jobs, zip, pdf, force):
     """Execute what changed and publish the whole book, once for each scenario file, with a page of what differs.
 
-    example: llmpower build -f ours.yml -f theirs.yml --out /tmp/both
+    examples:
+      llmpower build -f ours.yml -f theirs.yml --out /tmp/both
+      llmpower build --edition student --zip    # no solutions: not in pages, notebooks, downloads or the search
     """
-    from llmpower.book import beside, build, files, scenario, take_home
+    from llmpower.book import beside, build, editions, files, scenario, take_home
 
-    book, also = files.find_book(book), [kind for kind, asked in (("zip", zip), ("pdf", pdf)) if asked]
+    book = files.find_book(book)
+    if edition != "reader":
+        out = pathlib.Path(out or book / "_build" / edition)
+        book = editions.book_of(book, edition, out)
+    also = [kind for kind, asked in (("zip", zip), ("pdf", pdf)) if asked]
     if len(file) > 1:
         if also:
             raise ParameterError([f"{', '.join(also)}: of one book at a time; allowed with a single scenario file"])
@@ -415,6 +421,10 @@ _OPTIONS = {
         {"metavar": "FILE.yml", "type": _path, "action": "append", "default": []},
     ),
     "out": ("--out", "where the result goes (default: inside _build of the book)", _FOLDER),
+    "edition": (
+        "--edition", "reader (default), student: without solutions, teacher: with open ones and notes",
+        {"choices": ("reader", "student", "teacher"), "default": "reader", "metavar": "EDITION"},
+    ),
     "jobs": ("--jobs", "chapters executed at once (default: all cores)", {"metavar": "N", "type": _positive}),
     "force": ("--force", "execute again what did not change, too", _FLAG),
     "zip": ("--zip", "offer the site as one file for reading without a network", _FLAG),

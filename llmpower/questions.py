@@ -211,7 +211,11 @@ def shown(value, unit):
     """A drawn value as it is asked with: as it was written, with its unit."""
     if isinstance(value, str):
         return value
-    return text(value, "count") if unit == "count" else f"{value:,.12g}{'' if unit == '1' else ' ' + unit_text(unit)}"
+    return (
+        text(value, "count").replace(".0 ", " ")
+        if unit == "count"
+        else f"{value:,.12g}{'' if unit == '1' else ' ' + unit_text(unit)}"
+    )
 
 
 def si(value, unit):
@@ -262,6 +266,8 @@ def asked(question, values, key=""):
     else:
         order = list(enumerate(question.choices))
         random.Random(hashlib.sha256(f"{key}/{question.id}/order".encode()).digest()).shuffle(order)
+        if all(words.startswith("Sentence ") for words, _ in question.choices):
+            order.sort(key=lambda one: one[1][0])
         of = {chr(65 + at): (number, *one) for at, (number, one) in enumerate(order)}
         letters = {letter: _told(place, words, texts) for letter, (_, words, _) in of.items()}
         answer = next(letter for letter, (number, *_) in of.items() if not number)

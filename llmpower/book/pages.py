@@ -5,8 +5,9 @@ import importlib.metadata
 import platform
 import re
 
+from llmpower import questions
 from llmpower.book import coverage as where
-from llmpower.book import records
+from llmpower.book import editions, records
 from llmpower.book.files import HERE, RUN_TIMES, chapters, filled, page_file, read_json, read_notebook, read_yaml
 from llmpower.book.fresh import tables_read
 from llmpower.book.parameters import used_table
@@ -160,6 +161,64 @@ def scale(book, runs):
 _RUNS, _POINTS, _MANY = (10, 1_000, 100_000), (10**6, 10**8, 10**10), 1_000
 
 
+# What the article shows to be easily mistaken, and statements of it that do.
+_MISTAKEN = (
+    ("A thousand is lost", "millijoules for joules, GiB for GB, bits for bytes", ("C30", "C34", "C37", "C105")),
+    (
+        "A share of what?",
+        "a quotient taken for a share, a share without its whole or its boundary",
+        ("C27", "C26", "C99"),
+    ),
+    (
+        "Unlike things compared",
+        "a small network with a large one, one machine's part with another's",
+        ("C86", "C87", "C70"),
+    ),
+    ("One user against many", "what holds for one request is said of a service", ("C41", "C102", "C81")),
+    ("Rated is not drawn", "a rating, a peak or an estimate is taken for what a meter shows", ("C76", "C52", "C58")),
+)
+# Weeks of a module, and what is read in each.
+_WEEKS = (
+    ("Why chips stopped getting faster for free", ("dennard-collapse", "tdp-escalator")),
+    ("Where a joule goes", ("decode-breakdown",)),
+    ("What a service takes", ("datacenter-scale",)),
+    ("Laptop or data centre?", ("tokens-per-watt",)),
+    ("What helps, and what cannot", ("three-layer-mitigations",)),
+    ("How do we know?", ("model-against-measurement",)),
+)  # fmt: skip
+
+_TIME = re.compile(r"^\*\*Time\*\* about (\d+) minutes(?:, and (\d+) more for the exercises)?", re.MULTILINE)
+
+
+def teach(book, runs):
+    """What a teacher plans with: objectives, exercises and minutes of chapters, plans, and what is easily mistaken."""
+    known = {}
+    for name, path in chapters(book).items():
+        notebook, listed = read_notebook(path), questions.questions(path)
+        text = records.markdown(notebook)
+        able = re.search(r"\*\*You will be able to\*\* (.+?)\n\n", text, re.DOTALL)
+        time = _TIME.search(text)
+        if able:
+            known[name] = {
+                "title": re.search(r"^# (.+)$", text, re.MULTILINE)[1], "able": able[1].replace("\n", " "),
+                "read": int(time[1]) if time else 0, "more": int(time[2] or 0) if time else 0,
+                "exercises": editions.exercises(notebook), "questions": listed,
+                "sheet": sum(one.minutes for one in listed),
+            }  # fmt: skip
+    cells, said = {name: read_notebook(path).cells for name, path in chapters(book).items()}, article.claims()
+    judged = [said[id] for *_, ids in _MISTAKEN for id in ids]
+    at = {one.id: (one, _address(one.chapter, where.treated(one, cells[one.chapter]))) for one in judged}
+    mistaken = [(name, words, [at[id] for id in ids]) for name, words, ids in _MISTAKEN]
+    weeks = [(name, [known[one] for one in of if one in known], of) for name, of in _WEEKS]
+    return {
+        "chapters": known,
+        "mistaken": mistaken,
+        "weeks": weeks,
+        "kinds": questions.KINDS,
+        "levels": editions.LEVELS,
+    }
+
+
 def changelog(book, runs):
     """The changelog of the repository."""
     return {"changelog": (book / "CHANGELOG.md").read_text(encoding="utf-8")}
@@ -197,6 +256,6 @@ def bibtex(citation):
     return "@software{llmpower,\n" + ",\n".join(lines) + "\n}"
 
 
-_PAGES = (changelog, citing, coverage, notation, parameters_used, scale, sources, status)
+_PAGES = (changelog, citing, coverage, notation, parameters_used, scale, sources, status, teach)
 # Page -> function of the book and its runs that gives what its template is filled with.
 GENERATED = {function.__name__.replace("_", "-"): function for function in _PAGES}

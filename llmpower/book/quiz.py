@@ -1,15 +1,11 @@
 """A quiz in a chapter's page: questions with numbers that are drawn there, checked by the traced formulas."""
 
-import re
-
 import nbformat
 
 from llmpower import questions
+from llmpower.book import editions
 from llmpower.book.files import filled
 from llmpower.trace import compact
-
-# Where it stands: before the exercises, else at the end.
-_BEFORE = re.compile(r"^## Exercises$", re.MULTILINE)
 
 
 def asked(path):
@@ -18,20 +14,14 @@ def asked(path):
 
 
 def dress(notebook, name, listed):
-    """Put the quiz into a staged chapter; without a script it can be read, with the first numbers of each question."""
+    """Put the quiz before the exercises of a staged chapter; without a script it can be read, with first numbers."""
     if not listed:
         return
     first = [{at: options[0] for at, (_, options) in one.draw.items()} for one in listed]
     sheet = [questions.asked(one, values, name) for one, values in zip(listed, first)]
     text = filled("templates/quiz.html.j2", name=name, sheet=sheet, kinds=questions.KINDS, unit=questions.unit_of)
     made = nbformat.v4.new_markdown_cell(f"## Check yourself\n\n{text}", id="quiz")
-    for place, cell in enumerate(notebook.cells):
-        if cell.cell_type == "markdown" and (found := _BEFORE.search(cell.source)):
-            before, after = cell.source[: found.start()].rstrip(), cell.source[found.start() :]
-            cell.source = before
-            notebook.cells[place + 1 : place + 1] = [made, nbformat.v4.new_markdown_cell(after, id="after-quiz")]
-            return
-    notebook.cells.append(made)
+    editions.before_exercises(notebook, made)
 
 
 def script(name, listed):

@@ -8,11 +8,12 @@ import zipfile
 
 import nbformat
 
-from llmpower import __version__
+from llmpower import __version__, questions
 from llmpower.book import fresh, living, quiz, records
 from llmpower.book.escape import escaped
 from llmpower.book.files import chapters, filled, read_json
 from llmpower.facts import catalog
+from llmpower.facts.tables import DATA
 
 FOLDER = "downloads"
 # What the front page offers of the whole site, if it was asked for: file and label.
@@ -46,12 +47,19 @@ def link(book, stage, pages, folders, site):
         if name in folders:
             notebook = nbformat.read(folders[name] / "executed.ipynb", as_version=4)
             offers = {file: f"{file}, which the notebook reads" for file in _beside(folders[name])}
+            read = _asked(chapters(book)[name])
+            offers |= {table: f"{table}, which exercises and worksheets read" for table in read}
             offers |= _link_figures(notebook, name, up) | (site if page == pages[0] else {})
             text = filled("templates/downloads.md.j2", folder=up, name=name, offers=offers)
             notebook.cells.append(nbformat.v4.new_markdown_cell(text, id="downloads"))
             notebook = records.glued(living.dress(notebook, name, folders[name]))
             quiz.dress(notebook, name, quiz.asked(chapters(book)[name]))
             nbformat.write(notebook, stage / f"{page}.ipynb")
+
+
+def _asked(path):
+    """Tables of facts that the questions of a chapter read."""
+    return dict.fromkeys(one.table for one in questions.questions(path) if one.table)
 
 
 def _beside(folder):
@@ -92,6 +100,8 @@ def write(book, stage, pages, folders, heading, target):
         shutil.copyfile(folders[name] / "executed.ipynb", target / f"{name}.executed.ipynb")
         for file in _beside(folders[name]):
             shutil.copyfile(next(book / page for page in pages if page.endswith(name)).with_name(file), target / file)
+        for table in _asked(chapters(book)[name]):
+            shutil.copyfile(DATA / table, target / table)
         for figure, table in tables(notebook).items():
             (target / f"{name}.{figure}.csv").write_text(table, encoding="utf-8")
 

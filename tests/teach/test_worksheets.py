@@ -96,7 +96,7 @@ def test_answers_by_hand(given):
     import re
 
     bandwidth, size = re.search(
-        r"reads ([\d.]+) TB/s from its memory, and the weights of a network are ([\d.]+) GB", text
+        r"reads ([\d.]+) TB/s from its memory.\\nA dense network has ([\d.]+) GB", text
     ).groups()
     assert float(key["s00"]["read-once"]["answer"]) == pytest.approx(float(size) / float(bandwidth), rel=1e-5)
     price, moved = re.search(r"takes ([\d.]+) pJ/bit.*?move ([\d.]+) GB", text, re.DOTALL).groups()
