@@ -7,6 +7,7 @@ import functools
 import re
 
 from llmpower import questions
+from llmpower.book import editions
 from llmpower.book.build import missing_parts
 from llmpower.book.coverage import coverage
 from llmpower.book.files import ChapterError, chapters, contents, page_file, read_notebook
@@ -104,6 +105,11 @@ def chapter_problems(path, others=""):
     problems = [f"{where}: {key} is shown but no text uses it" for key in given if key not in used]
     problems += [f"{where}: the text uses {key}, which nothing shows" for key in sorted(used - set(given))]
     problems += [f"{where}: {key} is shown twice" for key in sorted({key for key in given if given.count(key) > 1})]
+    students = read_notebook(path)
+    editions.without_solutions(students)
+    asked = set(_GLUED.findall("\n".join(cell.source for cell in students.cells)))
+    lost = sorted(asked & {*given} - {*_named(students, "show")})
+    problems += [f"{where}: the text uses {key}, which only a solution shows; students have none" for key in lost]
     alts = _named(notebook, "alt")
     for number, cell in enumerate(notebook.cells, start=1):
         problems += [f"{where}, cell {number}: {problem}" for problem in _cell_problems(cell, alts)]
