@@ -153,6 +153,31 @@ def _run(book, chapter, parameter, file, out, force):
     _say(f"numbers   {kept['results.json']}\nnotebook  {kept['executed.ipynb']}")
 
 
+def _slides(book, chapter, parameter, file, out, force):
+    """Make slides of a chapter for a lecture: a folder that opens from disk, with figures that move and speaker notes.
+
+    Its prose is in the notes (key S), the controls open beside a slide (key M), D is dark or light, ? tells all keys.
+    In a notebook Jupyter's own slide types win: slide, skip and notes.
+
+    example: llmpower slides decode-breakdown -p accelerator=h200-sxm --out /tmp/lecture
+    """
+    from llmpower.book import build, files, fresh, scenario, slides
+
+    book = files.find_book(book)
+    path = files.chapter(book, chapter)
+    if len(file) > 1:
+        raise ParameterError(["file: got several; allowed is one for a chapter"])
+    asked, before = scenario.ask(book, *(file or [None]), path.stem, parameter), files.last_site(book)
+    out = fresh.own_folder(out or book / "_build" / "slides" / path.stem, slides.FILE, slides.REVEAL)
+    index, folders = build.build(book, out, asked, say=_say, force=force)
+    if before:
+        # `llmpower serve` goes on with the book.
+        files.note_site(book, before)
+    page = path.relative_to(book).with_suffix(".html")
+    deck, count = slides.write(index.parent, page.as_posix(), folders[path.stem] / "executed.ipynb", out)
+    _say(f"slides    {deck}\n          {count} of them; take all of its folder along: {out}")
+
+
 def _sweep(
     book, chapter, grid, together, parameter, file, out, jobs, scheduler, numbers, pages, model_only, columns, force
 ):
@@ -378,6 +403,7 @@ _COMMANDS = (
     _calibrate,
     _chapters,
     _run,
+    _slides,
     _sweep,
     _build,
     _worksheet,
