@@ -22,15 +22,21 @@ from llmpower.book import files
 
 FILE, REVEAL = "slides.html", "reveal"
 # Slides of a lecture of 50 minutes, unless its figures and exercises are more; what a slide may hold.
-_MOST, _WORDS, _ROWS, _LETTERS, _EQUATIONS, _TAKEN = 25, 40, 8, 560, 4, 75
+_MOST, _WORDS, _ROWS, _LETTERS, _EQUATIONS, _TAKEN = 25, 40, 8, 560, 4, 100
 # Headings of sections without slides; those that only a reader of the page needs are not in the notes either.
-_FOR_NOTES = ("The parameters", "What the article said", "What would change", "What is left out", "What the model leaves")
+_FOR_NOTES = (
+    "The parameters",
+    "What the article said",
+    "What would change",
+    "What is left out",
+    "What the model leaves",
+)
 _FOR_PAGE = ("Exercises", "Further reading", "Parameters used", "Downloads")
 # A sentence that leans on its neighbours, or on what is not on its slide.
 _LEANS = re.compile(
     r"(with|it|its|that|this|these|those|so|they|their|here|but|and|then|not all|both|he|each|in (it|them|both)|such"
-    r"|what follows|in the (last|first|second)|the (other|others|same|first|second|last|latter)|otherwise|why|again|two|three|four|take)\b"
-    r"|.*\b(that is|of (that|these|those|them)|on top|tables?|rows?|columns?|below|above|page|chapter|fig|section|equation|bars?|brackets?)\b|.*\(\d+\)",
+    r"|what follows|in the (last|first|second)|the (other|others|same|first|second|last|latter)|otherwise|why|again|take|all the same|(two|three|four) (of|things|details))\b"
+    r"|.*\b(that is|is that|brings that|of (that|these|those|them)|on top|tables?|rows?|columns?|below|above|page|chapter|fig|section|equation|bars?|brackets?)\b|.*\(\d+\)",
     re.IGNORECASE | re.DOTALL,
 )
 _PARTS = ("dist/reveal.js", "dist/reveal.css", "dist/reset.css", "plugin/notes/notes.js", "LICENSE")
@@ -107,7 +113,11 @@ def slides(article, marked=None):
             kept += map(id, several)
             room -= len(several)
     _told(events, kept, head)
-    return [*head, *(one for _, several in events if isinstance(several, list) for one in several if id(one) in kept), *tail]
+    return [
+        *head,
+        *(one for _, several in events if isinstance(several, list) for one in several if id(one) in kept),
+        *tail,
+    ]
 
 
 def _told(events, kept, head):
@@ -154,12 +164,14 @@ def _section(heading, marked, events):
             continue
         elif kind == "table" and len(made) > 1:
             rank = 6
+        if made[-1].under in [slide.under for slide in own]:
+            made[-1].under = ""
         own += made
         events.append((rank, made))
     texts = [one for kind, one in blocks if kind == "text"]
     if own and own[0].kind != "figure":
         before = [one for _, one in itertools.takewhile(lambda block: block[0] == "text", blocks)]
-        own[0].lead = _lead(before, 26)
+        own[0].lead = _lead(before[:1], 26)
     lead = _lead(texts, _WORDS)
     if not own and lead and not title.startswith(_FOR_NOTES) and not asked:
         events.insert(len(events) - len(texts), (2 + deep, [Slide(**names, kind="text", lead=lead)]))
@@ -201,14 +213,12 @@ def _until(blocks, kind):
 
 def _figure(figure, told, names):
     picture, caption = figure.img, figure.select_one(".caption-text")
-    lines = _lines(caption, r"(?<=[.:;]) (?=\W?[A-Z])") if caption else [names["heading"]]
-    lines[-1] = re.sub(r"\s*·\s*$", "", lines[-1])
-    box = BeautifulSoup(f'<figure id="{figure["id"]}"></figure>', "html.parser")
-    box.figure.append(picture)
-    over = names["over"] or names["heading"]
-    under = " ".join(lines[1:])
-    # A headline needs no stop.
-    return [Slide(lines[0].rstrip(".:; "), "figure", names["heading"] or over, body=str(box), under=under, moves=_moves(figure))]
+    words = re.sub(r"\s*·\s*$", "", _inside(caption)) if caption else names["heading"]
+    # A caption says what is drawn and, behind a colon, what it shows: that is the headline.
+    drawn, shows, rest = re.fullmatch(r"(.*?)(?:: (.*?))?((?:[.;] (?=[A-Z]).*)?)", words, re.DOTALL).groups()
+    under = f"{drawn}{rest}" if shows else rest.lstrip(".; ")
+    body = f'<figure id="{figure["id"]}">{picture}</figure>'
+    return [Slide(shows or drawn, "figure", names["heading"], body=body, under=under, moves=_moves(figure))]
 
 
 def _equations(run, told, names):
@@ -218,7 +228,7 @@ def _equations(run, told, names):
     symbols[:1] = [re.sub(r"^with\s+", "", one) for one in symbols[:1]]
     made = []
     for part in _parts(run, _EQUATIONS):
-        latex = " ".join(map(_plain_latex, (one.get_text() for one in part)))
+        latex = " ".join(map(_bare_latex, (one.get_text() for one in part)))
         shown = [one.rstrip(".") for one in symbols if _uses(latex, one)]
         body = "".join(f'<div class="math" id="{one["id"]}">{_inside(one)}</div>' for one in part)
         body = f'<div class="equations n{len(part)}">{body}</div>'
@@ -228,16 +238,17 @@ def _equations(run, told, names):
     return made
 
 
-def _plain_latex(text):
-    for pattern, instead in _LATEX[:2]:
-        text = re.sub(pattern, instead, text)
-    return text
+def _bare_latex(text):
+    """A formula in which a symbol is written in one way, whatever braces it came with."""
+    return re.sub(r"[{}]", " ", re.sub(r"([_^])\{([^{}]*)\}", r"\1\2 ", re.sub(r"\\mathrm\b|\\[()\[\]]", "", text)))
 
 
 def _uses(latex, item):
     """Whether equations have the symbol that an item of a legend begins with."""
     symbol = re.search(r"\\\((.+?)\\\)", item)
-    return bool(symbol and re.search(rf"(?<![A-Za-z\\]){re.escape(_plain_latex(symbol[1]).strip())}(?![A-Za-z_])", latex))
+    return bool(
+        symbol and re.search(rf"(?<![A-Za-z\\]){re.escape(_bare_latex(symbol[1]).strip())}(?![A-Za-z_])", latex)
+    )
 
 
 def _table(table, told, names):
@@ -245,6 +256,11 @@ def _table(table, told, names):
     table = copy.copy(table)
     for one in table.select(".bibtex-citation"):
         one.decompose()
+    for place, head in [*enumerate(table.select("thead th"))][::-1]:
+        column = [head, *table.select(f"tbody td:nth-child({place + 1})")]
+        # Its cells held sources alone.
+        for one in [] if any(cell.get_text(strip=True) for cell in column[1:]) else column:
+            one.decompose()
     rows, letters = table.select("tbody tr"), len(re.sub(r"\s+", " ", table.get_text()))
     columns = len(table.select("thead th"))
     if columns > 7 or letters > (_LETTERS if len(rows) <= _ROWS else 1100) or len(rows) > 3 * _ROWS:
@@ -273,13 +289,22 @@ def _parts(all_, most):
 
 def _objectives(first):
     """What a reader will be able to do, one thing a line."""
-    said = next((one for one in first.select(".admonition p") if one.get_text().startswith("You will be able to")), None)
+    said = next(
+        (one for one in first.select(".admonition p") if one.get_text().startswith("You will be able to")), None
+    )
     if said is None:
         return []
     text = " ".join(said.get_text().split()).removeprefix("You will be able to ").rstrip(".")
     parts = re.split(r"; (?:and )?" if ";" in text else r", (?:and )?(?!with |of |in )", text)
     body = "".join(f"<li>{one}</li>" for one in parts)
-    return [Slide("You will be able to", "list", body=f"<ul>{body}</ul>", notes=[_note(one) for one in said.parent.select("p")[2:]])]
+    return [
+        Slide(
+            "You will be able to",
+            "list",
+            body=f"<ul>{body}</ul>",
+            notes=[_note(one) for one in said.parent.select("p")[2:]],
+        )
+    ]
 
 
 def _taken(article):
@@ -296,7 +321,10 @@ def _taken(article):
             slides_.append([])
         slides_[-1].append(one)
         words += _words(one)
-    return [Slide("What to take away", "list", body=f"<ul>{''.join(f'<li>{one}</li>' for one in part)}</ul>") for part in slides_]
+    return [
+        Slide("What to take away", "list", body=f"<ul>{''.join(f'<li>{one}</li>' for one in part)}</ul>")
+        for part in slides_
+    ]
 
 
 def _exercises(article):
@@ -314,22 +342,28 @@ def _lead(texts, most, loose=False):
         lines = _lines(one)
         for place, line in enumerate(lines):
             if loose or _stands(line, most):
-                while len(lines) > place + 1 and _words(line) + _words(lines[place + 1]) <= most and (loose or _ends(lines[place + 1])):
+                while (
+                    len(lines) > place + 1
+                    and _words(line) + _words(lines[place + 1]) <= most
+                    and (loose or _ends(lines[place + 1]))
+                ):
                     line += " " + lines.pop(place + 1)
                 return line
     return ""
 
 
 def _result(texts):
-    """What equations or a table come to: the first sentence behind them that has a number and stands on its own."""
-    lines = [line for one in texts if one.name == "p" for line in _lines(one)]
+    """What equations or a table come to: the first sentence with a number in the paragraph behind them that stands on its own."""
+    lines = [line for one in texts[:1] if one.name == "p" for line in _lines(one)]
     good = [line for line in lines if _stands(line, 34) and re.search(r"\d", _seen(line))]
     return next((line for line in good if re.search(r'class="k\d', line)), good[0] if good else "")
 
 
 def _stands(line, most):
     seen = _seen(line)
-    return 3 < _words(line) <= most and _ends(line) and not _LEANS.match(seen) and seen[:1].isupper() | seen[:1].isdigit()
+    return (
+        3 < _words(line) <= most and _ends(line) and not _LEANS.match(seen) and seen[:1].isupper() | seen[:1].isdigit()
+    )
 
 
 def _ends(line):
@@ -352,7 +386,7 @@ def _words(html):
 def _lines(box, pattern=r"\n"):
     """HTML of the sentences in a paragraph, which stand one a line; or of its parts between others."""
     lines = [""]
-    for one in _bare(box, cited=False).contents:
+    for one in _uncited(box).contents:
         if not isinstance(one, NavigableString):
             lines[-1] += str(one)
             continue
@@ -363,7 +397,7 @@ def _lines(box, pattern=r"\n"):
 
 
 def _inside(box):
-    return _bare(box, cited=False).decode_contents().strip()
+    return _uncited(box).decode_contents().strip()
 
 
 def _note(box):
@@ -377,16 +411,27 @@ def _note(box):
     return str(box)
 
 
-def _bare(box, cited=True):
-    """A copy without links, names and what is not needed; without sources in brackets, unless cited."""
+def _uncited(box):
+    """A bare copy without sources in brackets."""
     box = copy.copy(box)
-    for one in [] if cited else box.select(".bibtex-citation"):
-        if one.get_text().startswith("["):
-            before = one.previous_sibling
-            if isinstance(before, NavigableString):
-                before.replace_with(before.rstrip())
-            one.decompose()
-    for one in [*box.select("a, .bibtex-citation, .xref, .std, .doc, .caption-number")]:
+    for one in box.select(".bibtex-citation"):
+        before, after = one.previous_sibling, one.next_sibling
+        quoted = isinstance(before, NavigableString) and before.endswith("(") and isinstance(after, NavigableString)
+        if quoted and re.match(r"[^()]*\)", after):
+            after.replace_with(re.sub(r"^[^()]*\)", "", after))
+            before.replace_with(before[:-1].rstrip())
+        elif not one.get_text().startswith("["):
+            continue
+        elif isinstance(before, NavigableString):
+            before.replace_with(before.rstrip())
+        one.decompose()
+    return _bare(box)
+
+
+def _bare(box):
+    """A copy without links, names and all classes but those that move."""
+    box = copy.copy(box)
+    for one in box.select("a, .bibtex-citation, .xref, .std, .doc, .caption-number"):
         one.unwrap()
     for one in [box, *box.find_all(True)]:
         kept = [name for name in one.get("class", ()) if _MOVES.fullmatch(name) or name.startswith("text-")]

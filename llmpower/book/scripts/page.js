@@ -249,7 +249,8 @@ const livingPage = (() => {
 
   function compare() {
     if (!page.compared.length) return;
-    table ??= query(`.k${page.compared[0][1]}`)[0].closest(".cell").appendChild(make("div", { className: "living-compare", tabIndex: 0, data: { role: "region", "aria-label": "states side by side" } }));
+    // Slides need not have that table.
+    table ??= (query(`.k${page.compared[0][1]}`)[0]?.closest(".cell") ?? panel.lastElementChild).appendChild(make("div", { className: "living-compare", tabIndex: 0, data: { role: "region", "aria-label": "states side by side" } }));
     const named = (values) => Object.entries(values).map(([name, one]) => make("div", {}, `${page.inputs[name].label}: ${tied(read(name, one))}`));
     const columns = [...kept, moves()];
     const texts = columns.map((values) => elsewhere(values, () => page.compared.map(([, place]) => tied(shown(page.outputs[place])))));
@@ -265,6 +266,7 @@ const livingPage = (() => {
     ? said(valueOf(part[0]) > 0 ? part[1] : part[2]) : shown(page.outputs[part]))).join("");
   async function draw() {
     for (const [name, figure] of Object.entries(page.figures)) {
+      if (!document.getElementById(name)) continue;
       const { spec, fields, heads, rows, alt, kept } = figure, moved = changed();
       const filled = () => rows.map((row) => Object.fromEntries(fields.map((field, at) => [field, valueOf(row[at])])));
       if (drawn[name] === undefined) {
