@@ -165,6 +165,8 @@ def _slides(book, chapter, parameter, file, out, force):
 
     book = files.find_book(book)
     path = files.chapter(book, chapter)
+    if path.parent == book:
+        raise ParameterError([f"{chapter} is the first page, not a chapter; `llmpower chapters` lists those"])
     if len(file) > 1:
         raise ParameterError(["file: got several; allowed is one for a chapter"])
     asked, before = scenario.ask(book, *(file or [None]), path.stem, parameter), files.last_site(book)

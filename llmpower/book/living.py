@@ -96,6 +96,9 @@ def dress(notebook, name, folder):
         if cell.cell_type == "markdown":
             cell.source = _GLUE.sub(glued, cell.source)
             continue
+        if kind := cell.metadata.get("slideshow", {}).get("slide_type"):
+            # The page tells `slides` what its author wants of the cell.
+            cell.metadata["tags"] = [*cell.metadata.get("tags", []), f"slide-{kind}"]
         page = left["cells"].get(str(cell.execution_count), {"prints": {}, "waits": None})
         figure = cell.metadata.get("mystnb", {}).get("figure")
         if figure and figure.name in left["page"]["figures"]:

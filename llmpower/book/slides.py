@@ -1,9 +1,9 @@
 """Makes a deck of slides from the published page of a chapter: equations, figures, tables, and its prose as notes.
 
-What becomes a slide: the question, what a reader will be able to do, each figure; of each section its equations, its
-table, or what it says first; then, while there is room, what else is small enough; the words to take away, and the
-exercises as questions.  A cell's own metadata win, ``slideshow: {slide_type: slide | skip | notes}``: of code for what
-it shows, of text for the sections that begin in it.
+What becomes a slide: the question, what a reader will be able to do, each figure; of each section its first equations,
+its first table if it has no figure, or else what it says first; then, while there is room, what is small enough; the
+words to take away, and the exercises as questions.  A cell's own metadata win, ``slideshow: {slide_type: slide | skip |
+notes}``: of code for what it shows, of text for the sections that begin in it.
 
 Numbers keep the places that the controls fill in, so that slides move as the page does.
 """
@@ -21,27 +21,24 @@ from bs4 import BeautifulSoup, NavigableString
 from llmpower.book import files
 
 FILE, REVEAL = "slides.html", "reveal"
-# Slides of a lecture of 50 minutes, unless its figures and exercises are more; what a slide may hold.
+# Slides of a lecture of 50 minutes, unless figures and exercises are more; what one of them may hold.
 _MOST, _WORDS, _ROWS, _LETTERS, _EQUATIONS, _TAKEN = 25, 40, 8, 560, 4, 100
-# Headings of sections without slides; those that only a reader of the page needs are not in the notes either.
-_FOR_NOTES = (
-    "The parameters",
-    "What the article said",
-    "What would change",
-    "What is left out",
-    "What the model leaves",
-)
-_FOR_PAGE = ("Exercises", "Further reading", "Parameters used", "Downloads")
+# Sections without slides; what only a reader of the page needs is not in the notes, either.
+_FOR_NOTES = "The parameters", "What the article said", "What would change", "What is left out", "What the model leaves"
+_FOR_PAGE = "Exercises", "Further reading", "Parameters used", "Downloads"
 # A sentence that leans on its neighbours, or on what is not on its slide.
 _LEANS = re.compile(
-    r"(with|it|its|that|this|these|those|so|they|their|here|but|and|then|not all|both|he|each|in (it|them|both)|such"
-    r"|what follows|in the (last|first|second)|the (other|others|same|first|second|last|latter)|otherwise|why|again|take|all the same|(two|three|four) (of|things|details))\b"
-    r"|.*\b(that is|is that|brings that|of (that|these|those|them)|on top|tables?|rows?|columns?|below|above|page|chapter|fig|section|equation|bars?|brackets?)\b|.*\(\d+\)",
+    r"(it|its|that|this|these|those|so|they|their|here|but|and|then|not all|both|he|each|such|what follows|otherwise"
+    r"|why|with|again|take|all the same|alone it|in (it|them|both|the (last|first))|the (others?|same|first|second|last"
+    r"|latter)|(two|three|four) (of|things|details))\b|.*\(\d+\)|.*\b(that is|is that|brings that|of (that|these|those"
+    r"|them)|on top|tables?|rows?|columns?|below|above|page|chapter|fig|section|equation|bars?|brackets?|blue|green)\b",
     re.IGNORECASE | re.DOTALL,
 )
-_PARTS = ("dist/reveal.js", "dist/reveal.css", "dist/reset.css", "plugin/notes/notes.js", "LICENSE")
-_MOVES = re.compile(r"[kwc]\d+(-\d)?|tag_w\d+|tag_follows|waits|off|math|cell")
-_LATEX = (r"\\(?:mathrm|text|left|right)\b|\\(?=[{}])|\\[()]", ""), (r"[{}]", ""), (r"\\[,;! ]", " "), (r"\\", "")
+_PARTS = "dist/reveal.js", "dist/reveal.css", "dist/reset.css", "plugin/notes/notes.js", "LICENSE"
+# Classes by which the controls find what they move, and those of columns.
+_KEPT = re.compile(r"[kwc]\d+(-\d)?|tag_w\d+|tag_follows|waits|off|math|cell|text-\w+")
+# How a formula is typed in notes, whose window does not typeset.
+_TYPED = (r"\\(?:mathrm|text|left|right)\b|\\(?=[{}])|\\[()]|[{}]", ""), (r"\\[,;! ]", " "), (r"\\", "")
 
 
 @dataclass
@@ -64,13 +61,12 @@ def write(site, chapter, notebook, folder):
     site: folder, in the one of the deck; chapter: address of its page there; notebook: file, as executed.
     """
     page = BeautifulSoup((site / chapter).read_text(encoding="utf-8"), "html.parser")
-    panel = page.select_one("details.living")
-    if panel:
+    if panel := page.select_one("details.living"):
         panel.summary.string = "Move the numbers"
     scripts = [one for one in page.select("head script") if "mathjax" in f"{one.get('src')}{one.string}".lower()]
     made = slides(page.select_one("article"), _marked(nbformat.read(notebook, as_version=4)))
     words = {"slides": made, "panel": panel or "", "book": page.title.string.rpartition(" \N{EM DASH} ")[2]}
-    text = files.filled("templates/slides.html.j2", mathjax="".join(map(str, scripts)), back=chapter, **words)
+    text = files.filled("templates/slides.html.j2", mathjax="".join(map(str, scripts)), **words)
     (folder / REVEAL).mkdir(exist_ok=True)
     for part in _PARTS:
         source = resources.files("sphinx_revealjs").joinpath("_static", "revealjs", *part.split("/"))
@@ -80,13 +76,10 @@ def write(site, chapter, notebook, folder):
 
 
 def _marked(notebook):
-    """What authors asked of sections: heading, letters alone -> skip or notes."""
-    kinds = {}
-    for cell in notebook.cells:
-        kind = cell.metadata.get("slideshow", {}).get("slide_type")
-        if cell.cell_type == "markdown" and kind in ("skip", "notes"):
-            kinds |= {_letters(one): kind for one in re.findall(r"^#+ (.+)$", cell.source, re.MULTILINE)}
-    return kinds
+    """What authors asked of sections: letters of the heading -> skip or notes."""
+    asked = [(cell.metadata.get("slideshow", {}).get("slide_type"), cell) for cell in notebook.cells]
+    texts = [(kind, cell.source) for kind, cell in asked if kind in ("skip", "notes") and cell.cell_type == "markdown"]
+    return {_letters(one): kind for kind, text in texts for one in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
 
 
 def _letters(heading):
@@ -99,97 +92,79 @@ def slides(article, marked=None):
         one.decompose()
     first = article.find("section")
     prose = [one for kind, one in _blocks(first) if kind == "text"]
-    head = [Slide(_inside(first.h1), "title", lead=_lead(prose, _WORDS + 5, loose=True), notes=[*map(_note, prose)])]
-    head += _objectives(first)
+    question = _lead(prose, _WORDS + 5, any_=True)
+    head = [Slide(_inside(first.h1), "title", lead=question, notes=[*map(_note, prose)]), *_objectives(first)]
     tail = [*_taken(article), *_exercises(article)]
     said = [line for one in prose for line in _lines(one) if 'class="k' in line and _stands(line, _WORDS)]
     events = [(2, [Slide(line, "text", head[0].heading)]) for line in said]
     for heading in article.select("section h2, section h3"):
         if not heading.find_parent(class_="admonition"):
-            _section(heading, marked or {}, events)
-    kept, room = [], _MOST - len(head) - len(tail)
-    for _, several in sorted((one for one in events if isinstance(one[1], list)), key=lambda one: one[0]):
+            events += _section(heading, marked or {})
+    wanted, kept, room = [one for one in events if one[0] is not None], [], _MOST - len(head) - len(tail)
+    for _, several in sorted(wanted, key=lambda one: one[0]):
         if several[0].kind in ("figure", "asked") or len(several) <= room:
             kept += map(id, several)
             room -= len(several)
-    _told(events, kept, head)
-    return [
-        *head,
-        *(one for _, several in events if isinstance(several, list) for one in several if id(one) in kept),
-        *tail,
-    ]
-
-
-def _told(events, kept, head):
-    """Put prose into the notes of its section's slides; of a section that has none, into those of the one before."""
-    last, waiting, inside = head[-1], [], False
-    for kind, what in events:
-        if kind == "section":
+    # Prose goes with its section's slides; that of a section without one, with the slide before.
+    middle, last, waiting, inside = [], head[-1], [], False
+    for rank, what in events:
+        if rank is None and what.startswith("<h"):
             last.notes += waiting
-            waiting, inside = [f"<p><strong>{what}</strong></p>"], False
-        elif kind == "text":
+            waiting, inside = [what], False
+        elif rank is None:
             (last.notes if inside else waiting).append(what)
-        for one in what if isinstance(what, list) else ():
-            if id(one) in kept:
-                one.notes += waiting
-                last, waiting, inside = one, [], True
+        elif id(what[0]) in kept:
+            what[0].notes += waiting
+            middle += what
+            last, waiting, inside = what[-1], [], True
     last.notes += waiting
+    return [*head, *middle, *tail]
 
 
-def _section(heading, marked, events):
-    """Append what a section has, in order: its heading, notes, and (rank, slides); low ranks come first."""
+def _section(heading, marked):
+    """What a section has, in order: (rank, slides), low ranks come first, and (None, note)."""
     title, deep = heading.get_text(), heading.name == "h3"
     asked = marked.get(_letters(title))
     if title.startswith(_FOR_PAGE) or asked == "skip":
-        return
-    over = heading.find_parent("section").find_parent("section").h2 if deep else None
-    names = {"heading": _inside(heading), "over": _inside(over) if over else ""}
-    if not deep:
-        events.append(("section", names["heading"]))
+        return []
+    names = {"heading": _inside(heading), "over": _inside(heading.find_parent("section").parent.h2) if deep else ""}
     blocks, own, drawn = [*_blocks(heading.parent)], [], heading.parent.find("figure")
+    events = [] if deep else [(None, f"<h4>{names['heading']}</h4>")]
+    quiet = title.startswith(_FOR_NOTES) or asked
     for place, (kind, one) in enumerate(blocks):
         if kind == "text":
-            events.append(("text", _note(one)))
+            events.append((None, _note(one)))
             continue
-        told, more = _until(blocks[place + 1 :], kind), _tags(one)
-        if "tag_slide-skip" in more or title.startswith(_FOR_NOTES) or asked:
+        tags = _tags(one)
+        if quiet or "tag_slide-skip" in tags or "tag_slide-notes" in tags:
             continue
-        # Figures, then the first equations of a section, or its first table if it has neither.
-        again = any(slide.kind == kind for slide in own) or kind == "table" and (own or drawn)
-        rank = 0 if kind == "figure" else (3 if again else 1) + deep
+        # What is said of it: up to the next block, of equations also behind a table.
+        told = blocks[place + 1 :]
+        if kind == "equations":
+            told = [block for block in told if block[0] != "table"]
+        told = [text for _, text in itertools.takewhile(lambda block: block[0] == "text", told)]
         made = _KINDS[kind](one, told, names)
-        if "tag_slide-slide" in more and made:
+        again = any(slide.kind == kind for slide in own) or kind == "table" and (own or drawn)
+        rank = 0 if kind == "figure" else 6 if kind == "table" and len(made) > 1 else (3 if again else 1) + deep
+        for slide in made:
+            slide.moves = " ".join(dict.fromkeys(filter(_KEPT.fullmatch, tags)))
+            slide.under = "" if slide.under in [other.under for other in own] else slide.under
+            own.append(slide)
+        if made and "tag_slide-slide" in tags:
             rank, made[0].kind = 0, "asked"
-        elif "tag_slide-notes" in more or not made:
-            continue
-        elif kind == "table" and len(made) > 1:
-            rank = 6
-        if made[-1].under in [slide.under for slide in own]:
-            made[-1].under = ""
-        own += made
-        events.append((rank, made))
-    texts = [one for kind, one in blocks if kind == "text"]
-    if own and own[0].kind != "figure":
-        before = [one for _, one in itertools.takewhile(lambda block: block[0] == "text", blocks)]
-        own[0].lead = _lead(before[:1], 26)
-    lead = _lead(texts, _WORDS)
-    if not own and lead and not title.startswith(_FOR_NOTES) and not asked:
-        events.insert(len(events) - len(texts), (2 + deep, [Slide(**names, kind="text", lead=lead)]))
+        events += [(rank, made)] if made else []
+    if own and own[0].kind != "figure" and blocks[0][0] == "text":
+        own[0].lead = _lead([blocks[0][1]], 26)
+    lead = _lead([one for kind, one in blocks if kind == "text"], _WORDS)
+    said = [(2 + deep, [Slide(**names, kind="text", lead=lead)])] if lead and not own and not quiet else []
+    return [*events[: 1 - deep], *said, *events[1 - deep :]]
 
 
 def _blocks(box):
-    """What a section shows, without the sections in it: kind and element, equations that follow each other as one."""
-    run = []
-    for kind, one in _each(box):
-        if kind == "equation":
-            run.append(one)
-            continue
-        if run:
-            yield "equations", run
-        run = []
-        yield kind, one
-    if run:
-        yield "equations", run
+    """What a section shows, without the sections in it: kind and element; of equations in a row, all."""
+    for kind, run in itertools.groupby(_each(box), key=lambda one: one[0]):
+        elements = [one for _, one in run]
+        yield from [(kind, elements)] if kind == "equations" else ((kind, one) for one in elements)
 
 
 def _each(box):
@@ -197,80 +172,63 @@ def _each(box):
         classes = {*one.get("class", ())}
         if one.name in ("p", "ul", "ol", "dl"):
             yield "text", one
-        elif one.name in ("figure", "table"):
-            yield one.name, one
-        elif "math" in classes:
-            yield "equation", one
+        elif one.name in ("figure", "table") or "math" in classes:
+            yield "equations" if "math" in classes else one.name, one
         elif one.name == "div" and not classes & {"admonition", "off", "highlight"}:
             yield from _each(one)
 
 
-def _until(blocks, kind):
-    """Texts that tell of a block of a kind: those up to the next one, of equations those behind a table, too."""
-    behind = ("text", "table") if kind == "equations" else ("text",)
-    return [one for what, one in itertools.takewhile(lambda block: block[0] in behind, blocks) if what == "text"]
-
-
 def _figure(figure, told, names):
-    picture, caption = figure.img, figure.select_one(".caption-text")
+    caption = figure.select_one(".caption-text")
     words = re.sub(r"\s*·\s*$", "", _inside(caption)) if caption else names["heading"]
     # A caption says what is drawn and, behind a colon, what it shows: that is the headline.
-    drawn, shows, rest = re.fullmatch(r"(.*?)(?:: (.*?))?((?:[.;] (?=[A-Z]).*)?)", words, re.DOTALL).groups()
+    drawn, shows, rest = re.fullmatch(r"([^:;]*?)(?:: (.*?))?((?:\. (?=[A-Z])|; ).*)?", words, re.DOTALL).groups("")
     under = f"{drawn}{rest}" if shows else rest.lstrip(".; ")
-    body = f'<figure id="{figure["id"]}">{picture}</figure>'
-    return [Slide(shows or drawn, "figure", names["heading"], body=body, under=under, moves=_moves(figure))]
+    body = f'<figure id="{figure["id"]}">{figure.img}</figure>'
+    return [Slide(shows or drawn, "figure", names["heading"], body=body, under=under)]
 
 
 def _equations(run, told, names):
     """Slides of a few equations each, with the symbols in them and, on the last, what they come to."""
     legend = next((one for one in told if re.match(r"with\s*\\\(", one.get_text())), None)
-    symbols = _lines(legend, "; ") if legend else []
-    symbols[:1] = [re.sub(r"^with\s+", "", one) for one in symbols[:1]]
+    symbols = _lines(legend, r"; |^with\s+|\.$") if legend else []
     made = []
     for part in _parts(run, _EQUATIONS):
-        latex = " ".join(map(_bare_latex, (one.get_text() for one in part)))
-        shown = [one.rstrip(".") for one in symbols if _uses(latex, one)]
+        latex = " ".join(_one_way(one.get_text()) for one in part)
+        symbol = [(one, _one_way(re.search(r"\\\((.+?)\\\)|$", one)[1] or "-").strip()) for one in symbols]
+        shown = [one for one, sign in symbol if re.search(rf"(?<![A-Za-z\\]){re.escape(sign)}(?![A-Za-z_])", latex)]
         body = "".join(f'<div class="math" id="{one["id"]}">{_inside(one)}</div>' for one in part)
-        body = f'<div class="equations n{len(part)}">{body}</div>'
-        body += f'<ul class="symbols">{"".join(f"<li>{one}</li>" for one in shown)}</ul>' if shown else ""
-        made.append(Slide(**names, kind="equations", body=body, moves=_moves(part[0])))
+        body = f'<div class="equations n{len(part)}">{body}</div>{_list(shown, "symbols")}'
+        made.append(Slide(**names, kind="equations", body=body))
     made[-1].under = _result([one for one in told if one is not legend])
     return made
 
 
-def _bare_latex(text):
+def _one_way(latex):
     """A formula in which a symbol is written in one way, whatever braces it came with."""
-    return re.sub(r"[{}]", " ", re.sub(r"([_^])\{([^{}]*)\}", r"\1\2 ", re.sub(r"\\mathrm\b|\\[()\[\]]", "", text)))
-
-
-def _uses(latex, item):
-    """Whether equations have the symbol that an item of a legend begins with."""
-    symbol = re.search(r"\\\((.+?)\\\)", item)
-    return bool(
-        symbol and re.search(rf"(?<![A-Za-z\\]){re.escape(_bare_latex(symbol[1]).strip())}(?![A-Za-z_])", latex)
-    )
+    latex = re.sub(r"([_^])\{([^{}]*)\}", r"\1\2 ", re.sub(r"\\mathrm\b|\\[()\[\]]", "", latex))
+    return re.sub(r"[{}]", " ", latex)
 
 
 def _table(table, told, names):
-    """Slides of a table; none if its cells are full or its rows too many to be read from a distance."""
+    """Slides of a table; none if it has too much to be read from a distance."""
     table = copy.copy(table)
     for one in table.select(".bibtex-citation"):
         one.decompose()
-    for place, head in [*enumerate(table.select("thead th"))][::-1]:
-        column = [head, *table.select(f"tbody td:nth-child({place + 1})")]
+    for place in range(len(table.select("thead th")), 0, -1):
         # Its cells held sources alone.
-        for one in [] if any(cell.get_text(strip=True) for cell in column[1:]) else column:
-            one.decompose()
-    rows, letters = table.select("tbody tr"), len(re.sub(r"\s+", " ", table.get_text()))
-    columns = len(table.select("thead th"))
-    if columns > 7 or letters > (_LETTERS if len(rows) <= _ROWS else 1100) or len(rows) > 3 * _ROWS:
+        if not any(cell.get_text(strip=True) for cell in table.select(f"tbody td:nth-child({place})")):
+            [cell.decompose() for cell in table.select(f"tr > :nth-child({place})")]
+    rows, letters = table.select("tbody tr"), len(" ".join(table.get_text().split()))
+    columns, long = len(table.select("thead th")), len(rows) > _ROWS
+    if columns > 7 or letters > _LETTERS * (1 + long) or len(rows) > 3 * _ROWS:
         return []
     made = []
     for part in _parts(rows, _ROWS):
-        head = f"<thead>{_inside(table.thead)}</thead>"
-        body = f'<table class="table c{columns}">{head}<tbody>{"".join(f"<tr>{_inside(row)}</tr>" for row in part)}</tbody></table>'
-        made.append(Slide(**names, kind="table", body=body, moves=_moves(table)))
-    made[-1].under = _result(told) if len(rows) <= _ROWS else ""
+        inside = "".join(f"<tr>{_inside(row)}</tr>" for row in part)
+        body = f'<table class="table c{columns}"><thead>{_inside(table.thead)}</thead><tbody>{inside}</tbody></table>'
+        made.append(Slide(**names, kind="table", body=body))
+    made[-1].under = "" if long else _result(told)
     return made
 
 
@@ -283,48 +241,31 @@ def _parts(all_, most):
     >>> _parts([1, 2, 3, 4, 5], 4)
     [[1, 2, 3], [4, 5]]
     """
-    size = math.ceil(len(all_) / math.ceil(len(all_) / most))
-    return [all_[start : start + size] for start in range(0, len(all_), size)]
+    size = math.ceil(len(all_) / max(1, math.ceil(len(all_) / most)))
+    return [all_[start : start + size] for start in range(0, len(all_), size)] if all_ else []
+
+
+def _list(items, kind=""):
+    return f'<ul class="{kind}">{"".join(f"<li>{one}</li>" for one in items)}</ul>' if items else ""
 
 
 def _objectives(first):
     """What a reader will be able to do, one thing a line."""
-    said = next(
-        (one for one in first.select(".admonition p") if one.get_text().startswith("You will be able to")), None
-    )
-    if said is None:
-        return []
-    text = " ".join(said.get_text().split()).removeprefix("You will be able to ").rstrip(".")
-    parts = re.split(r"; (?:and )?" if ";" in text else r", (?:and )?(?!with |of |in )", text)
-    body = "".join(f"<li>{one}</li>" for one in parts)
-    return [
-        Slide(
-            "You will be able to",
-            "list",
-            body=f"<ul>{body}</ul>",
-            notes=[_note(one) for one in said.parent.select("p")[2:]],
-        )
-    ]
+    begin = "You will be able to"
+    for one in first.select(".admonition p"):
+        if one.get_text().startswith(begin):
+            text = " ".join(one.get_text().split()).removeprefix(f"{begin} ").rstrip(".")
+            parts = re.split(r"; (?:and )?" if ";" in text else r", (?:and )?(?!with |of |in )", text)
+            yield Slide(begin, "list", body=_list(parts), notes=[_note(more) for more in one.find_next_siblings("p")])
 
 
 def _taken(article):
     """The words to take away, a few on a slide."""
     box = article.select_one(".tip.admonition")
     items = [_inside(one) for one in box.select("li")] if box else []
-    if box and not items:
-        items = [line for one in box.select("p")[1:] for line in _lines(one)]
-    slides_, words = [], 0
-    several = max(1, math.ceil(sum(map(_words, items)) / _TAKEN))
-    share = sum(map(_words, items)) / several
-    for one in items:
-        if not slides_ or words + _words(one) / 2 > share * len(slides_):
-            slides_.append([])
-        slides_[-1].append(one)
-        words += _words(one)
-    return [
-        Slide("What to take away", "list", body=f"<ul>{''.join(f'<li>{one}</li>' for one in part)}</ul>")
-        for part in slides_
-    ]
+    several = math.ceil(sum(map(_words, items)) / _TAKEN) or 1
+    for part in _parts(items, math.ceil(len(items) / several) or 1):
+        yield Slide("What to take away", "list", body=_list(part))
 
 
 def _exercises(article):
@@ -334,41 +275,32 @@ def _exercises(article):
         yield Slide(title, "exercise", "Exercise", body=body)
 
 
-def _lead(texts, most, loose=False):
+def _lead(texts, most, any_=False):
     """The first sentence that stands on its own, and those behind it while there are few words."""
-    for one in texts:
-        if one.name != "p":
-            continue
-        lines = _lines(one)
+    for lines in (_lines(one) for one in texts if one.name == "p"):
         for place, line in enumerate(lines):
-            if loose or _stands(line, most):
-                while (
-                    len(lines) > place + 1
-                    and _words(line) + _words(lines[place + 1]) <= most
-                    and (loose or _ends(lines[place + 1]))
-                ):
-                    line += " " + lines.pop(place + 1)
+            if any_ or _stands(line, most):
+                for more in lines[place + 1 :]:
+                    if _words(line) + _words(more) > most or any_ and line.endswith("?") or not (any_ or _ends(more)):
+                        break
+                    line += f" {more}"
                 return line
     return ""
 
 
 def _result(texts):
-    """What equations or a table come to: the first sentence with a number in the paragraph behind them that stands on its own."""
+    """What equations or a table come to: a sentence with a number from the paragraph behind them."""
     lines = [line for one in texts[:1] if one.name == "p" for line in _lines(one)]
     good = [line for line in lines if _stands(line, 34) and re.search(r"\d", _seen(line))]
     return next((line for line in good if re.search(r'class="k\d', line)), good[0] if good else "")
 
 
 def _stands(line, most):
-    seen = _seen(line)
-    return (
-        3 < _words(line) <= most and _ends(line) and not _LEANS.match(seen) and seen[:1].isupper() | seen[:1].isdigit()
-    )
+    return 3 < _words(line) <= most and _ends(line) and not _LEANS.match(_seen(line)) and not _seen(line)[0].islower()
 
 
 def _ends(line):
-    seen = _seen(line)
-    return seen.endswith((".", "?", "!", "”")) and not re.search(r"\b(tables?|rows?|columns?|below|above|Fig)\b", seen)
+    return re.search(r"[.?!”]$", _seen(line)) and not re.search(r"\b(tables?|rows?|columns?|below|above|Fig)\b", line)
 
 
 def _seen(html):
@@ -383,68 +315,52 @@ def _words(html):
     return len(_seen(html).split())
 
 
-def _lines(box, pattern=r"\n"):
+def _lines(box, between=r"\n"):
     """HTML of the sentences in a paragraph, which stand one a line; or of its parts between others."""
     lines = [""]
-    for one in _uncited(box).contents:
-        if not isinstance(one, NavigableString):
-            lines[-1] += str(one)
-            continue
-        head, *more = re.split(pattern, one.output_ready())
+    for one in _bare(box, cited=False).contents:
+        head, *more = re.split(between, one.output_ready()) if isinstance(one, NavigableString) else [str(one)]
         lines[-1] += head
         lines += more
     return [line.strip() for line in lines if line.strip()]
 
 
 def _inside(box):
-    return _uncited(box).decode_contents().strip()
+    return _bare(box, cited=False).decode_contents().strip()
 
 
 def _note(box):
-    """A text as a note: its formulas as they would be typed, since the window of the notes does not typeset."""
     box = _bare(box)
     for one in box.select(".math"):
         text = one.get_text()
-        for pattern, instead in _LATEX:
+        for pattern, instead in _TYPED:
             text = re.sub(pattern, instead, text)
         one.replace_with(text)
     return str(box)
 
 
-def _uncited(box):
-    """A bare copy without sources in brackets."""
+def _bare(box, cited=True):
+    """A copy without links, names and other classes than those that move; without sources in brackets, unless cited."""
     box = copy.copy(box)
-    for one in box.select(".bibtex-citation"):
+    for one in [] if cited else box.select(".bibtex-citation"):
         before, after = one.previous_sibling, one.next_sibling
-        quoted = isinstance(before, NavigableString) and before.endswith("(") and isinstance(after, NavigableString)
-        if quoted and re.match(r"[^()]*\)", after):
-            after.replace_with(re.sub(r"^[^()]*\)", "", after))
-            before.replace_with(before[:-1].rstrip())
-        elif not one.get_text().startswith("["):
-            continue
-        elif isinstance(before, NavigableString):
-            before.replace_with(before.rstrip())
-        one.decompose()
-    return _bare(box)
-
-
-def _bare(box):
-    """A copy without links, names and all classes but those that move."""
-    box = copy.copy(box)
+        quoted = str(before).endswith("(") and isinstance(after, NavigableString) and re.match(r"[^()]*\)", after)
+        if quoted:
+            after.replace_with(after[quoted.end() :])
+        if quoted or one.get_text().startswith("["):
+            if isinstance(before, NavigableString):
+                before.replace_with(before.removesuffix("(").rstrip())
+            one.decompose()
     for one in box.select("a, .bibtex-citation, .xref, .std, .doc, .caption-number"):
         one.unwrap()
     for one in [box, *box.find_all(True)]:
-        kept = [name for name in one.get("class", ()) if _MOVES.fullmatch(name) or name.startswith("text-")]
+        kept = [name for name in one.get("class", ()) if _KEPT.fullmatch(name)]
         one.attrs = {"class": kept} if kept else {}
     box.smooth()
     return box
 
 
-def _moves(one):
-    """Classes of the boxes around an element by which it follows the controls."""
-    return " ".join(dict.fromkeys(name for name in _tags(one) if _MOVES.fullmatch(name)))
-
-
 def _tags(one):
+    """Classes of the boxes around an element."""
     one = one[0] if isinstance(one, list) else one
     return [name for box in one.find_parents("div") for name in box.get("class", ())]
