@@ -97,12 +97,12 @@ def slides(article, marked=None):
     tail = [*_taken(article), *_exercises(article)]
     said = [line for one in prose for line in _lines(one) if 'class="k' in line and _stands(line, _WORDS)]
     events = [(2, [Slide(line, "text", head[0].heading)]) for line in said]
-    for heading in article.select("section h2, section h3"):
+    for heading in article.select("section :is(h1, h2, h3)"):
         if not heading.find_parent(class_="admonition"):
             events += _section(heading, marked or {})
     wanted, kept, room = [one for one in events if one[0] is not None], [], _MOST - len(head) - len(tail)
-    for _, several in sorted(wanted, key=lambda one: one[0]):
-        if several[0].kind in ("figure", "asked") or len(several) <= room:
+    for rank, several in sorted(wanted, key=lambda one: one[0]):
+        if rank == 0 or len(several) <= room:
             kept += map(id, several)
             room -= len(several)
     # Prose goes with its section's slides; that of a section without one, with the slide before.
@@ -123,17 +123,18 @@ def slides(article, marked=None):
 
 def _section(heading, marked):
     """What a section has, in order: (rank, slides), low ranks come first, and (None, note)."""
-    title, deep = heading.get_text(), heading.name == "h3"
+    title, top, deep = heading.get_text(), heading.name == "h1", heading.name == "h3"
     asked = marked.get(_letters(title))
     if title.startswith(_FOR_PAGE) or asked == "skip":
         return []
     names = {"heading": _inside(heading), "over": _inside(heading.find_parent("section").parent.h2) if deep else ""}
     blocks, own, drawn = [*_blocks(heading.parent)], [], heading.parent.find("figure")
-    events = [] if deep else [(None, f"<h4>{names['heading']}</h4>")]
+    events = [] if deep or top else [(None, f"<h4>{names['heading']}</h4>")]
     quiet = title.startswith(_FOR_NOTES) or asked
     for place, (kind, one) in enumerate(blocks):
         if kind == "text":
-            events.append((None, _note(one)))
+            # The first slide has those of the beginning.
+            events += [] if top else [(None, _note(one))]
             continue
         tags = _tags(one)
         if quiet or "tag_slide-skip" in tags or "tag_slide-notes" in tags:
@@ -143,16 +144,19 @@ def _section(heading, marked):
         if kind == "equations":
             told = [block for block in told if block[0] != "table"]
         told = [text for _, text in itertools.takewhile(lambda block: block[0] == "text", told)]
-        made = _KINDS[kind](one, told, names)
+        wanted = "tag_slide-slide" in tags
+        made = _KINDS[kind](one, told, names, wanted)
         again = any(slide.kind == kind for slide in own) or kind == "table" and (own or drawn)
-        rank = 0 if kind == "figure" else 6 if kind == "table" and len(made) > 1 else (3 if again else 1) + deep
+        rank = (
+            0 if kind == "figure" or wanted else 6 if kind == "table" and len(made) > 1 else (3 if again else 1) + deep
+        )
         for slide in made:
             slide.moves = " ".join(dict.fromkeys(filter(_KEPT.fullmatch, tags)))
             slide.under = "" if slide.under in [other.under for other in own] else slide.under
             own.append(slide)
-        if made and "tag_slide-slide" in tags:
-            rank, made[0].kind = 0, "asked"
         events += [(rank, made)] if made else []
+    if top:
+        return events
     if own and own[0].kind != "figure" and blocks[0][0] == "text":
         own[0].lead = _lead([blocks[0][1]], 26)
     lead = _lead([one for kind, one in blocks if kind == "text"], _WORDS)
@@ -178,7 +182,7 @@ def _each(box):
             yield from _each(one)
 
 
-def _figure(figure, told, names):
+def _figure(figure, told, names, wanted):
     caption = figure.select_one(".caption-text")
     words = re.sub(r"\s*·\s*$", "", _inside(caption)) if caption else names["heading"]
     # A caption says what is drawn and, behind a colon, what it shows: that is the headline.
@@ -188,7 +192,7 @@ def _figure(figure, told, names):
     return [Slide(shows or drawn, "figure", names["heading"], body=body, under=under)]
 
 
-def _equations(run, told, names):
+def _equations(run, told, names, wanted):
     """Slides of a few equations each, with the symbols in them and, on the last, what they come to."""
     legend = next((one for one in told if re.match(r"with\s*\\\(", one.get_text())), None)
     symbols = _lines(legend, r"; |^with\s+|\.$") if legend else []
@@ -210,8 +214,8 @@ def _one_way(latex):
     return re.sub(r"[{}]", " ", latex)
 
 
-def _table(table, told, names):
-    """Slides of a table; none if it has too much to be read from a distance."""
+def _table(table, told, names, wanted):
+    """Slides of a table; none if it has too much to be read from a distance, unless wanted."""
     table = copy.copy(table)
     for one in table.select(".bibtex-citation"):
         one.decompose()
@@ -221,7 +225,7 @@ def _table(table, told, names):
             [cell.decompose() for cell in table.select(f"tr > :nth-child({place})")]
     rows, letters = table.select("tbody tr"), len(" ".join(table.get_text().split()))
     columns, long = len(table.select("thead th")), len(rows) > _ROWS
-    if columns > 7 or letters > _LETTERS * (1 + long) or len(rows) > 3 * _ROWS:
+    if not wanted and (columns > 7 or letters > _LETTERS * (1 + long) or len(rows) > 3 * _ROWS):
         return []
     made = []
     for part in _parts(rows, _ROWS):
