@@ -161,7 +161,7 @@ def _slides(book, chapter, parameter, file, out, force):
 
     example: llmpower slides decode-breakdown -p accelerator=h200-sxm --out /tmp/lecture
     """
-    from llmpower.book import build, files, fresh, scenario, slides
+    from llmpower.book import files, scenario, slides
 
     book = files.find_book(book)
     path = files.chapter(book, chapter)
@@ -169,15 +169,9 @@ def _slides(book, chapter, parameter, file, out, force):
         raise ParameterError([f"{chapter} is the first page, not a chapter; `llmpower chapters` lists those"])
     if len(file) > 1:
         raise ParameterError(["file: got several; allowed is one for a chapter"])
-    asked, before = scenario.ask(book, *(file or [None]), path.stem, parameter), files.last_site(book)
-    out = fresh.own_folder(out or book / "_build" / "slides" / path.stem, slides.FILE, slides.REVEAL)
-    index, folders = build.build(book, out, asked, say=_say, force=force)
-    if before:
-        # `llmpower serve` goes on with the book.
-        files.note_site(book, before)
-    page = path.relative_to(book).with_suffix(".html")
-    deck, count = slides.write(index.parent, page.as_posix(), folders[path.stem] / "executed.ipynb", out)
-    _say(f"slides    {deck}\n          {count} of them; take all of its folder along: {out}")
+    asked = scenario.ask(book, *(file or [None]), path.stem, parameter)
+    deck, count = slides.publish(book, path, asked, out, _say, force)
+    _say(f"slides    {deck}\n          {count} of them; all of that folder goes along to the lecture")
 
 
 def _sweep(

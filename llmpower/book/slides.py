@@ -18,7 +18,7 @@ from importlib import resources
 import nbformat
 from bs4 import BeautifulSoup, NavigableString
 
-from llmpower.book import files
+from llmpower.book import build, files, fresh
 
 FILE, REVEAL = "slides.html", "reveal"
 # Slides of a lecture of 50 minutes, unless figures and exercises are more; what one of them may hold.
@@ -53,6 +53,21 @@ class Slide:
     under: str = ""
     moves: str = ""
     notes: list = field(default_factory=list)
+
+
+def publish(book, path, scenario, out=None, say=print, force=False):
+    """Run a chapter if something changed, publish its page and write its deck beside it; returns `write`'s answer.
+
+    out: by default a folder of its own in ``_build/slides`` of the book.
+    """
+    out, before = out or book / "_build" / "slides" / path.stem, files.last_site(book)
+    out = fresh.own_folder(out, FILE, REVEAL)
+    index, folders = build.build(book, out, scenario, say=say, force=force)
+    if before:
+        # `llmpower serve` goes on with the book.
+        files.note_site(book, before)
+    page = path.relative_to(book).with_suffix(".html").as_posix()
+    return write(index.parent, page, folders[path.stem] / "executed.ipynb", out)
 
 
 def write(site, chapter, notebook, folder):
