@@ -260,8 +260,8 @@ def _worksheet(book, chapter, roster, seed, out):
 def _grade(handed_in, key, out):
     """Grade what students handed in, a folder of notebooks and saved pages; nothing in them is run.
 
-    Answers are matched by id and name, whatever their files are called. DIR/grades then holds grades.csv, answers.csv,
-    a text for each student, canvas.csv for a Canvas gradebook and results for Gradescope.
+    Answers are matched by id and name, whatever their files are called. The folder of grades has grades.csv,
+    answers.csv, a text for each student, canvas.csv for a Canvas gradebook, and results for Gradescope.
 
     example: llmpower grade handed-in --key week-3/key.csv
     """
@@ -442,7 +442,7 @@ _OPTIONS = {
         "-f --file", "title, parameters and chapters; of `sweep` parameters, grid and zip; `build` takes several",
         {"metavar": "FILE.yml", "type": _path, "action": "append", "default": []},
     ),
-    "out": ("--out", "where the result goes (default: inside _build of the book)", _FOLDER),
+    "out": ("--out", "where the result goes (default: inside _build of the book; grades: in the folder)", _FOLDER),
     "edition": (
         "--edition", "reader (default), student: without solutions, teacher: with open ones and notes",
         {"choices": ("reader", "student", "teacher"), "default": "reader", "metavar": "EDITION"},

@@ -5,6 +5,7 @@ so.  Whatever is wrong with one file is told of that student and stops nobody el
 """
 
 import ast
+import contextlib
 import itertools
 import json
 import os
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 
 from llmpower import questions
 from llmpower.arguments import ParameterError
-from llmpower.facts.units import UNITS, to_si
+from llmpower.facts.units import UNITS
 from llmpower.teach import roster
 from llmpower.teach.worksheet import ANSWERS, KEY, table
 from llmpower.text import unit_text
@@ -31,18 +32,27 @@ _HOSTILE = re.compile(
     r"\b(os\.system|os\.popen|os\.remove|subprocess|shutil\.rmtree|socket|__import__|eval|exec)\b|^\s*!", re.MULTILINE
 )
 _NUMBER = re.compile(
-    r"""[≈~ ]* ([+-]? (?: \d[\d,]*\.?\d* | \.\d+ ) (?:[eE][+-]?\d+)?)   # digits
-    (?: \s* [x×*·] \s* 10 \s* (?:\^|\*\*) \s* ([+-]?\d+) )?           # times a power of ten
-    \s* (.*)                                                           # its unit""",
-    re.DOTALL | re.VERBOSE,
+    r"""(?: about | approximately | approx\. | ca\. | [≈~=<>≤≥] )? \s*
+    ([+-]? (?: \d[\d,]*\.?\d* | \.\d+ ) (?:[eE][+-]?\d+)?)     # digits
+    (?: \s* [x×*·] \s* 10 \s* (?:\^|\*\*) \s* ([+-]?\d+) )?    # times a power of ten
+    \s* (.*)                                                    # its unit""",
+    re.DOTALL | re.VERBOSE | re.IGNORECASE,
 )
+_THOUSANDS = re.compile(r"(?<=\d)[ \u00a0\u202f](?=\d{3}\b)")
+_NO_LETTER = "not the letter of a choice"
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 # Units as students write them, beside those of the tables.
 _WRITTEN = {
-    "": None, "percent": "%", "per cent": "%", "joule": "J", "joules": "J", "watt": "W", "watts": "W", "second": "s",
-    "seconds": "s", "sec": "s", "milliseconds": "ms", "hours": "h", "µs": "us", "μs": "us", "µj": "uJ", "bytes": "B",
-    "byte": "B", "gib": "GiB", "j/token": "J", "token/s": "tokens/s", "usd": "usd", "$": "usd", "tokens": "1",
-    "token": "1", "requests": "1", "mm²": "mm2",
+    "percent": "%", "per cent": "%", "joule": "J", "joules": "J", "watt": "W", "watts": "W", "second": "s",
+    "seconds": "s", "sec": "s", "milliseconds": "ms", "hours": "h", "bytes": "B", "byte": "B", "gib": "GiB",
+    "j/token": "J", "ws": "J", "tok/s": "tokens/s", "token/s": "tokens/s", "t/s": "tokens/s", "$": "usd",
+    "tokens per second": "tokens/s", "tokens/second": "tokens/s", "tokens": "1", "token": "1", "mm²": "mm2",
+    "dollars": "usd",
 }  # fmt: skip
+_MORE = {"min": ("s", 60), "day": ("s", 86400), "days": ("s", 86400), "tokens/min": ("1/s", 1 / 60)}
+_MORE |= {"thousand": ("1", 1e3), "million": ("1", 1e6), "billion": ("1", 1e9)}
+_PREFIXES = {"p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
+_PREFIXED = ("J", "W", "Wh", "s", "B", "B/s", "FLOP", "FLOP/s", "V", "A", "Hz", "J/B", "J/FLOP", "")
 # SI unit -> what it is, for who gave another kind.
 _KINDS = {
     "J": "energy",
@@ -67,6 +77,7 @@ class Handed:
     student: dict
     answers: dict
     chapter: str = ""
+    saved: str = ""
     remarks: list = field(default_factory=list)
 
 
@@ -120,7 +131,7 @@ def _key(path):
             row["slips"] = json.loads(row["slips"])
             if row["unit"]:
                 row["answer"], row["tolerance"] = float(row["answer"]), float(row["tolerance"])
-            if row["unit"] not in ("", "%", *UNITS):
+            if row["unit"] not in ("", "%", *UNITS) or row["kind"] not in questions.KINDS:
                 raise ValueError
         except (ValueError, RecursionError):
             raise ParameterError([f"--key {path}, line {line}: not as `llmpower worksheet` wrote it"]) from None
@@ -169,7 +180,10 @@ def read(path, name):
 
 
 def _of_page(name, held):
-    return _checked(name, held.get("student"), held.get("answers"), held.get("worksheet"))
+    found = _checked(name, held.get("student"), held.get("answers"), held.get("worksheet"))
+    # As a browser's clock has it: 2030-01-31T12:00:00.000Z.
+    found.saved = saved if isinstance(saved := held.get("saved"), str) and _TIME.fullmatch(saved) else ""
+    return found
 
 
 def _of_notebook(name, held):
@@ -186,6 +200,8 @@ def _of_notebook(name, held):
     about = held.get("metadata")
     about = about.get("llmpower") if isinstance(about, dict) else None
     found = _checked(name, *_literals(own[0]), about.get("worksheet") if isinstance(about, dict) else "")
+    if not any(found.answers.values()) and any(text.strip() for text in texts if text != own[0]):
+        found.remarks.append("other cells hold something, the cell of answers nothing")
     if calls := sorted({one[0].strip() or "!" for text in texts for one in [_HOSTILE.search(text)] if one}):
         found.remarks.append(f"its own cells name {', '.join(calls)}; nothing of it was run")
     return found
@@ -213,7 +229,7 @@ def _literals(source):
                 ) from None
     except SyntaxError as error:
         raise Unreadable(
-            f"the cell of answers has a slip in line {error.lineno}, such as a quote that is missing"
+            f"the cell of answers has a slip in line {error.lineno}, such as a quote or a comma that is missing"
         ) from None
     except (ValueError, RecursionError, MemoryError):
         raise Unreadable("the cell of answers cannot be read") from None
@@ -259,21 +275,22 @@ def _student(asked, claims, lost):
     found.remarks += [f"{file}: {why}" for file, why in lost]
     found.remarks += [f"{one.file}: {why}" for one, why in claims if why]
     good = [one for one, why in claims if not why]
+    other = [one for one in good if one.chapter and one.chapter != first["chapter"]]
+    found.remarks += [f"{one.file}: a worksheet of {one.chapter}, not of {first['chapter']}" for one in other]
+    good = [one for one in good if one not in other]
     if not good:
         found.status = "to look at" if found.remarks else "missing"
         return found
     if any(one.answers != good[0].answers for one in good):
-        found.status = "handed in twice"
-        found.remarks.append(
-            f"different answers in {', '.join(one.file for one in good)}; leave one of them and grade again"
-        )
-        return found
+        names = ", ".join(one.file for one in good)
+        if not all(one.saved for one in good):
+            found.status = "handed in twice"
+            found.remarks.append(f"different answers in {names}; leave one of them and grade again")
+            return found
+        good.sort(key=lambda one: one.saved, reverse=True)
+        found.remarks.append(f"different answers in {names}; the one that was saved last counts")
     one = good[0]
     found.file, found.remarks = one.file, [*found.remarks, *one.remarks]
-    if one.chapter and one.chapter != first["chapter"]:
-        found.status = "to look at"
-        found.remarks.append(f"{one.file}: a worksheet of {one.chapter}, not of {first['chapter']}")
-        return found
     if one.student["id"].lower() not in pathlib.PurePath(one.file).name.lower():
         found.remarks.append("the file has another name than it was given")
     known = {row["question"] for row in asked}
@@ -316,35 +333,86 @@ def judged(row, given):
     if told == "":
         return False, "not answered"
     if not row["unit"]:
-        letter = told.strip(" .()").upper()
-        if letter == row["answer"]:
-            return True, ""
-        return False, row["slips"].get(letter, "not a letter of a choice")
-    found = _NUMBER.fullmatch(told)
+        # Some write the words of the choice behind its letter.
+        found = re.match(r"[( ]*([A-Za-z])(?![A-Za-z])", told)
+        letter = found[1].upper() if found else ""
+        return letter == row["answer"], "" if letter == row["answer"] else row["slips"].get(letter, _NO_LETTER)
+    found = _NUMBER.fullmatch(_THOUSANDS.sub("", told))
     if not found or isinstance(given, bool):
         return False, "not a number; expected one, and its unit"
     digits, power, unit = found.groups()
-    digits = digits if re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?", digits) else digits.replace(",", ".", 1)
-    try:
-        value = float(digits.replace(",", "")) * 10.0 ** min(max(int(power or 0), -300), 300)
-    except (ValueError, OverflowError):
-        return False, "not a number; expected one, and its unit"
-    wanted, remark = row["unit"], ""
-    unit = unit.strip().rstrip(".")
-    typed = _WRITTEN.get(unit.lower(), unit) if unit not in UNITS else unit
-    if typed == "%" and wanted in ("1", "%"):
-        value *= 1 if wanted == "%" else 0.01
-    elif typed in UNITS and wanted != "%":
-        kind, asked = UNITS[typed][0], UNITS[wanted][0]
-        if kind != asked and kind != "1":
-            words = _KINDS.get(kind, "of another kind"), _KINDS.get(asked, "another kind")
-            return False, f"{unit_text(typed)} is {words[0]}; asked for is {words[1]}, in {unit_text(wanted)}"
-        if kind == asked:
-            value = to_si(value, typed) / UNITS[wanted][1]
-    elif typed is not None and not (typed == "1" and wanted == "%"):
-        remark = f"the unit {unit[:20]!r} was not read; asked for was {unit_text(wanted)}"
-    right, words = questions.judged(value, row["answer"], wanted, row["tolerance"], row["slips"])
-    return right, "; ".join(filter(None, (words, remark)))
+    wanted, unit = row["unit"], unit.strip().rstrip(".")
+    factor, words = _factor(unit, wanted)
+    if factor is None:
+        return False, words
+    verdicts = [
+        _compared(row, reading * factor * 10.0 ** min(max(int(power or 0), -300), 300)) for reading in _read(digits)
+    ]
+    return next((one for one in verdicts if one[0]), verdicts[0]) if verdicts else (False, "not a number")
+
+
+def _read(digits):
+    """What digits may mean: a comma parts thousands, or begins the decimals, as some languages have it."""
+    readings = [digits.replace(",", "")] if re.fullmatch(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?", digits) else []
+    readings += [digits.replace(",", ".")] if digits.count(",") <= 1 and not (readings and "." in digits) else []
+    for one in readings:
+        with contextlib.suppress(ValueError):
+            yield float(one)
+
+
+def _compared(row, value):
+    return questions.judged(value, row["answer"], row["unit"], row["tolerance"], row["slips"])
+
+
+def _factor(unit, wanted):
+    """What a number in a unit is times, to be in the wanted one; or None and what to say."""
+    asked = "a plain number" if wanted == "1" else unit_text(wanted)
+    share, typed = wanted in ("1", "%"), _unit(unit)
+    if unit == "":
+        return 1.0, ""
+    if typed == ("%", 1):
+        return (1.0 if wanted == "%" else 0.01, "") if share else (None, f"per cent were given; asked for is {asked}")
+    if typed is None:
+        # Words behind a count, such as answers or times.
+        good = wanted == "1" and not re.search(r"\d", unit)
+        return (1.0, "") if good else (None, f"{unit[:20]!r} was not read as a unit; asked for is {asked}")
+    kind, factor = typed
+    if kind == UNITS[wanted][0] if wanted != "%" else kind == "1":
+        return (factor * 100 if wanted == "%" else factor / UNITS[wanted][1]), ""
+    is_, as_ = (_KINDS.get(one) for one in (kind, "" if share else UNITS[wanted][0]))
+    if is_ and as_:
+        return None, f"{unit[:20]} is {is_}; asked for is {as_}, in {asked}"
+    return None, f"{unit[:20]} was given; asked for is {'a share, in %' if wanted == '%' else asked}"
+
+
+def _unit(unit):
+    """SI unit and factor of a unit as students write it, or None; per cent are apart.
+
+    >>> _unit("kJ"), _unit("TB/s"), _unit("µs"), _unit("tokens per second"), _unit("k"), _unit("m")
+    (('J', 1000.0), ('B/s', 1000000000000.0), ('s', 1e-06), ('1/s', 1), ('1', 1000.0), None)
+    """
+    unit = unit.replace("µ", "u").replace("μ", "u")
+    unit = unit if unit in UNITS else _WRITTEN.get(unit.lower(), unit)
+    if unit == "%":
+        return "%", 1
+    if unit in UNITS and UNITS[unit][1]:
+        return UNITS[unit]
+    if unit in _MORE:
+        return _MORE[unit]
+    if unit[:1] in _PREFIXES and unit[1:] in _PREFIXED and (unit[1:] or unit == "k"):
+        kind, factor = UNITS[unit[1:]] if unit[1:] in UNITS else _BASES[unit[1:]]
+        return kind, _PREFIXES[unit[0]] * factor
+    return None
+
+
+_BASES = {
+    "": ("1", 1),
+    "B/s": ("B/s", 1),
+    "FLOP/s": ("FLOP/s", 1),
+    "Hz": ("Hz", 1),
+    "J/B": ("J/B", 1),
+    "J/FLOP": ("J/FLOP", 1),
+}
 
 
 def _write(out, rows, students, unknown):
@@ -389,14 +457,15 @@ def _write(out, rows, students, unknown):
 
 
 def feedback(one):
-    """What a student is told, a line a question."""
-    lines = [f"{one.name} ({one.id}): " + (one.status if one.score is None else f"{one.score} of {one.of}")]
-    lines += [f"  {remark}" for remark in one.remarks]
+    """What a student is told, a line a question; what a teacher has to look at is none of it."""
+    if one.score is None:
+        return f"{one.name} ({one.id}): not graded ({one.status}); please ask your teacher.\n"
+    lines = [f"{one.name} ({one.id}): {one.score} of {one.of}"]
     for row, given, right, told in one.answers:
-        lines.append(
-            f"\n{row['number']}. {row['question']}: {given or 'no answer'}: {'right' if right else 'not right'}"
-        )
-        lines += [f"   {told[0].upper()}{told[1:]}."] if told else []
+        kind = questions.KINDS[row["kind"]]
+        lines.append(f"\n{row['number']}. {kind}: {given or 'no answer'}: {'right' if right else 'not right'}")
+        lines += [f"   {told[0].upper()}{told[1:]}."] if told and given else []
+        lines += [f"   Right is {row['answer']}."] if not right and not row["unit"] else []
         lines += [f"   {row['how']}"] if not right else []
     return "\n".join(lines) + "\n"
 
@@ -404,7 +473,12 @@ def feedback(one):
 def _gradescope(one):
     """A record as the results file of one submission has it there."""
     tests = [
-        {"name": f"{row['number']}. {row['question']}", "score": int(right), "max_score": 1, "output": told or "right"}
+        {
+            "name": f"{row['number']}. {questions.KINDS[row['kind']]}",
+            "score": int(right),
+            "max_score": 1,
+            "output": told or "right",
+        }
         for row, _, right, told in one.answers
     ]
     return {"score": one.score, "output": "\n".join(one.remarks), "tests": tests}

@@ -15,6 +15,7 @@ from llmpower import questions
 from llmpower.arguments import ParameterError
 from llmpower.book import files
 from llmpower.book.escape import escaped
+from llmpower.book.records import tied
 from llmpower.facts import tables
 from llmpower.teach import roster
 
@@ -24,7 +25,7 @@ KEY = ("id", "name", "chapter", "question", "number", "kind", "answer", "unit", 
 ANSWERS = "answers"
 _LOADER = FileSystemLoader(pathlib.Path(__file__).parent)
 _TEMPLATES = Environment(loader=_LOADER, undefined=StrictUndefined, trim_blocks=True, autoescape=True)
-_OWN = "Your numbers are your own: no other sheet has them."
+_OWN = "The numbers are drawn for you: hardly any two sheets are alike."
 _HEAD = """\
 # Each answer stands between quotes: a number with its unit, such as "12.5 ms", or the letter of a choice.
 # This cell is read and never run: it may hold nothing else. Other cells of your own may compute what they like.
@@ -97,12 +98,12 @@ def _notebook(chapter, title, pupil, sheet):
 
 def _task(number, one):
     """A question in Markdown."""
-    question, wanted = one.question, questions.unit_of(one.question) or "a number"
+    question, wanted = one.question, f"in {unit}" if (unit := questions.unit_of(one.question)) else "with a number"
     lines = [f"## {number}. {questions.KINDS[question.kind]} (`{question.id}`, {question.minutes} minutes)"]
     lines += [escaped(one.text), *(f"- {letter}: {escaped(words)}" for letter, words in one.choices.items())]
     if question.table:
         lines.append(f"The table lies beside this notebook: [{question.table}]({question.table}).")
-    lines.append("Answer with a letter." if one.choices else f"Answer in {wanted}; {within(one)} is right.")
+    lines.append("Answer with a letter." if one.choices else f"Answer {wanted}; {within(one)} is right.")
     return "\n\n".join(lines)
 
 
@@ -110,7 +111,7 @@ def _page(chapter, title, pupil, sheet):
     held = {"worksheet": chapter, "student": {"id": pupil.id, "name": pupil.name}}
     return _TEMPLATES.get_template("worksheet.html.j2").render(
         title=title, pupil=pupil, sheet=sheet, held=held, kinds=questions.KINDS, unit=questions.unit_of,
-        within=within, minutes=sum(one.question.minutes for one in sheet),
+        tied=tied, within=within, minutes=sum(one.question.minutes for one in sheet),
     )  # fmt: skip
 
 

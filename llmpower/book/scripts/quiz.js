@@ -28,13 +28,15 @@ globalThis.livingQuiz = (() => {
     field.querySelector("output").textContent = words;
   }
 
-  // A number, its unit left aside if it is the one that is asked for.
+  // What a text may mean, its unit left aside if it is the one that is asked for: a comma parts thousands, or begins
+  // the decimals, as some languages have it.
   function read(text, unit) {
-    let plain = text.trim().replace("µ", "u").replace(/−/g, "-");
     const own = unit.replace("µ", "u");
+    let plain = text.trim().replace("µ", "u").replace(/−/g, "-").replace(/(?<=\d)[ \u00a0\u202f](?=\d{3}\b)/g, "");
     if (own && plain.endsWith(own)) plain = plain.slice(0, -own.length).trim();
-    plain = /^[+-]?\d{1,3}(,\d{3})+(\.\d*)?$/.test(plain) ? plain.replaceAll(",", "") : plain.replace(",", ".");
-    return plain === "" ? NaN : Number(plain.replace(/\s*[x×*]\s*10\s*(\^|\*\*)\s*/, "e"));
+    plain = plain.replace(/\s*[x×*]\s*10\s*(\^|\*\*)\s*/, "e");
+    const thousands = /^[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?$/.test(plain) ? [plain.replaceAll(",", "")] : [];
+    return [...thousands, plain.replace(",", ".")].filter(Boolean).map(Number).filter((value) => !Number.isNaN(value));
   }
 
   function check(field, question) {
@@ -46,8 +48,8 @@ globalThis.livingQuiz = (() => {
       return place ? tell(field, "wrong", `Not this one: ${filled(question.choices[place][1], texts)}.`) : tell(field, "right", `Right. ${filled(question.how, texts)}`);
     }
     const given = read(field.querySelector("input").value, question.unit);
-    if (Number.isNaN(given)) return tell(field, "open", `Write a number${question.unit && ` in ${question.unit}`}, such as 12.5 or 3e6.`);
-    const near = (value) => Math.abs(given - value) <= question.within * Math.abs(value);
+    if (!given.length) return tell(field, "open", `Write a number${question.unit && ` in ${question.unit}`}, such as 12.5 or 3e6.`);
+    const near = (value) => given.some((one) => Math.abs(one - value) <= question.within * Math.abs(value));
     if (near(answer)) return tell(field, "right", `Right. ${filled(question.how, texts)}`);
     const slips = question.slips[Math.abs(answer) > 1 ? 1 : 0].map(([factor, words]) => [answer * factor, words]);
     const known = [...mistakes.map((value, at) => [value, filled(question.mistakes[at], texts)]), ...slips, [-answer, "the sign is wrong"]];
