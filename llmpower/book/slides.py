@@ -29,8 +29,8 @@ _FOR_PAGE = "Exercises", "Further reading", "Parameters used", "Downloads"
 # A sentence that leans on its neighbours, or on what is not on its slide.
 _LEANS = re.compile(
     r"(it|its|that|this|these|those|so|they|their|here|but|and|then|not all|both|he|each|such|what follows|otherwise"
-    r"|why|with|again|take|all the same|alone it|in (it|them|both|the (last|first))|the (others?|same|first|second|last"
-    r"|latter)|(two|three|four) (of|things|details))\b|.*\(\d+\)|.*\b(that is|is that|brings that|of (that|these|those"
+    r"|why|with|again|take|all the same|\w+ (it|them)|in (it|them|both|the (last|first))|the (others?|same|first|second|last"
+    r"|latter)|(two|three|four) (of|to|things|details))\b|.*\(\d+\)|.*\b(that is|is that|brings that|of (that|these|those"
     r"|them)|on top|tables?|rows?|columns?|below|above|page|chapter|fig|section|equation|bars?|brackets?|blue|green)\b",
     re.IGNORECASE | re.DOTALL,
 )
@@ -210,7 +210,7 @@ def _figure(figure, told, names, wanted):
 def _equations(run, told, names, wanted):
     """Slides of a few equations each, with the symbols in them and, on the last, what they come to."""
     legend = next((one for one in told if re.match(r"with\s*\\\(", one.get_text())), None)
-    symbols = _lines(legend, r"; |^with\s+|\.$") if legend else []
+    symbols = _lines(legend, r"; $|^with\s+|\.$") if legend else []
     made = []
     for part in _parts(run, _EQUATIONS):
         latex = " ".join(_one_way(one.get_text()) for one in part)
