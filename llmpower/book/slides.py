@@ -29,9 +29,10 @@ _FOR_PAGE = "Exercises", "Further reading", "Parameters used", "Downloads"
 # A sentence that leans on its neighbours, or on what is not on its slide.
 _LEANS = re.compile(
     r"(it|its|that|this|these|those|so|they|their|here|but|and|then|not all|both|he|each|such|what follows|otherwise"
-    r"|why|with|again|take|all the same|\w+ (it|them)|in (it|them|both|the (last|first))|the (others?|same|first|second|last"
-    r"|latter)|(two|three|four) (of|to|things|details))\b|.*\(\d+\)|.*\b(that is|is that|brings that|of (that|these|those"
-    r"|them)|on top|tables?|rows?|columns?|below|above|page|chapter|fig|section|equation|bars?|brackets?|blue|green)\b",
+    r"|why|with|again|take|all the same|\w+ (it|them)|in (it|them|both|the (last|first))|(two|three|four) (of|to|things"
+    r"|details)|the (others?|same|first|second|last|latter))\b|.*\(\d+\)|.*\b(that is|is that|brings that|on top"
+    r"|of (that|these|those|them)|tables?|rows?|columns?|below|above|page|chapter|fig|section|equation|bars?|brackets?"
+    r"|blue|green)\b",
     re.IGNORECASE | re.DOTALL,
 )
 _PARTS = "dist/reveal.js", "dist/reveal.css", "dist/reset.css", "plugin/notes/notes.js", "LICENSE"
