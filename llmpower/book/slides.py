@@ -2,8 +2,8 @@
 
 What becomes a slide: the question, what a reader will be able to do, each figure; of each section its first equations,
 its first table if it has no figure, or else what it says first; then, while there is room, what is small enough; the
-words to take away, and the exercises as questions.  A cell's own metadata win, ``slideshow: {slide_type: slide | skip |
-notes}``: of code for what it shows, of text for the sections that begin in it.
+words to take away, the quiz, and the exercises as questions.  A cell's own metadata win, ``slideshow: {slide_type:
+slide | skip | notes}``: of code for what it shows, of text for the sections that begin in it.
 
 Numbers keep the places that the controls fill in, so that slides move as the page does.
 """
@@ -22,10 +22,10 @@ from llmpower.book import build, files, fresh
 
 FILE, REVEAL = "slides.html", "reveal"
 # Slides of a lecture of 50 minutes, unless figures and exercises are more; what one of them may hold.
-_MOST, _WORDS, _ROWS, _LETTERS, _EQUATIONS, _TAKEN = 25, 40, 8, 560, 4, 100
+_MOST, _WORDS, _ROWS, _LETTERS, _EQUATIONS, _TAKEN = 30, 40, 8, 560, 4, 100
 # Sections without slides; what only a reader of the page needs is not in the notes, either.
 _FOR_NOTES = "The parameters", "What the article said", "What would change", "What is left out", "What the model leaves"
-_FOR_PAGE = "Exercises", "Further reading", "Parameters used", "Downloads"
+_FOR_PAGE = "Check yourself", "Exercises", "Further reading", "Parameters used", "Downloads"
 # A sentence that leans on its neighbours, or on what is not on its slide.
 _LEANS = re.compile(
     r"(it|its|that|this|these|those|so|they|their|here|but|and|then|not all|both|he|each|such|what follows|otherwise"
@@ -110,7 +110,7 @@ def slides(article, marked=None):
     prose = [one for kind, one in _blocks(first) if kind == "text"]
     question = _lead(prose, _WORDS + 5, any_=True)
     head = [Slide(_inside(first.h1), "title", lead=question, notes=[*map(_note, prose)]), *_objectives(first)]
-    tail = [*_taken(article), *_exercises(article)]
+    tail = [*_taken(article), *_quiz(article), *_exercises(article)]
     said = [line for one in prose for line in _lines(one) if 'class="k' in line and _stands(line, _WORDS)]
     events = [(2, [Slide(line, "text", head[0].heading)]) for line in said]
     for heading in article.select("section :is(h1, h2, h3)"):
@@ -286,6 +286,13 @@ def _taken(article):
     several = math.ceil(sum(map(_words, items)) / _TAKEN) or 1
     for part in _parts(items, math.ceil(len(items) / several) or 1):
         yield Slide("What to take away", "list", body=_list(part))
+
+
+def _quiz(article):
+    """Questions of the page's quiz, with the numbers that stand there first."""
+    for box in article.select("form.quiz fieldset"):
+        choices = [_inside(one) for one in box.select(".choice span")]
+        yield Slide(_inside(box.legend), "quiz", "Check yourself", body=f"{_bare(box.p)}{_list(choices)}")
 
 
 def _exercises(article):

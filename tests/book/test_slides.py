@@ -121,7 +121,8 @@ def test_prose_is_in_the_notes_and_solutions_are_nowhere(deck, site, name):
         if len(one.get_text()) > 40:
             assert words(one.get_text()) not in whole
     assert not re.search("Parameters used|Solution to|Show the code|downloads/", text)
-    left = ".solution, .exercise, .admonition, table, figure, .off, .cell_input, details, #further-reading, #downloads"
+    left = ".solution, .exercise, form, .admonition, table, figure, .off, .cell_input, details"
+    left += ", #further-reading, #downloads"
     for one in page.select(left):
         one.decompose()
     prose = [one for one in page.select("article p") if not one.select(".math, .off, a") and len(one.get_text()) > 60]
