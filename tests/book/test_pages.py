@@ -109,3 +109,33 @@ def test_every_table_of_facts_has_a_title_in_the_appendix():
     unseen = page.partition("## What nobody has seen")[2].partition("## Accelerators")[0]
     assert "unverified" in unseen
     assert "llama-3.1-70b" in page and "gh200-hbm" in page
+
+
+def test_the_page_for_teachers_adds_up_what_chapters_say(runs):
+    text = pages.page("teach", BOOK, runs)
+    lecture = text.split("### A lecture of 50 minutes")[1].split("### A week")[0]
+    assert sum(map(int, re.findall(r"^\| (\d+) \|", lecture, re.MULTILINE))) == 50
+    weeks = text.split("### A module of six weeks")[1].split("\n\nA project")[0]
+    rows = re.findall(r"^\| \d\. .*\| (\d+) \| (\d+) \| (\d+) \| (.+) \|$", weeks, re.MULTILINE)
+    assert len(rows) == 6
+    said = {"read": [], "more": []}
+    for path in (BOOK / "chapters").glob("*.ipynb"):
+        found = re.search(r"\*\*Time\*\* about (\d+) minutes, and (\d+) more for the exercises", path.read_text())
+        if found:
+            said["read"].append(int(found[1]))
+            said["more"].append(int(found[2]))
+    assert len(said["read"]) == 7
+    assert sum(int(read) for read, *_ in rows) == sum(said["read"])
+    assert sum(int(more) for _, _, more, _ in rows) == sum(said["more"])
+    # Minutes of the questions, as they are written.
+    minutes = [
+        int(one)
+        for path in (BOOK / "chapters").glob("*.questions.yml")
+        for one in re.findall(r"^  minutes: (\d+)$", path.read_text(), re.MULTILINE)
+    ]
+    assert len(minutes) == 56 and sum(int(sheet) for _, sheet, *_ in rows) == sum(minutes)
+    # One design task a chapter, and each mistake with statements of the article, in its words.
+    assert sum(project.count("{ref}") for *_, project in rows) == 7
+    mistaken = text.split("## What is easily mistaken")[1].split("(editions)=")[0]
+    assert "[C30](chapters/decode-breakdown.ipynb#" in mistaken and "unit slip" in mistaken
+    assert "140e9" in mistaken and mistaken.count("[C") == 16

@@ -80,17 +80,25 @@ def test_a_slip_is_named_and_other_numbers_come(browser, site):
     reader.context.close()
 
 
+_FIELD = "fieldset[data-question='more-at-once']"
+
+
 def test_each_choice_is_judged(browser, site):
     reader = Reader(browser)
     form = asks(reader, site, "decode-breakdown")
     one = next(one for one in CHAPTERS["decode-breakdown"] if one.id == "more-at-once")
-    field = form.locator("fieldset[data-question='more-at-once']")
+    field = form.locator(_FIELD)
     verdicts = {}
-    for label in field.locator("label.choice").all():
-        label.click()
-        field.get_by_role("button", name="Check").click()
-        field.locator("output").filter(has_text=".").wait_for()
-        verdicts[label.inner_text().strip()] = field.get_attribute("data-verdict")
+    # By the keyboard: the arrows go from one choice to the next.
+    field.locator("input").first.focus()
+    reader.page.keyboard.press("Space")
+    for _ in field.locator("label.choice").all():
+        chosen = field.locator("label.choice:has(input:checked)").inner_text().strip()
+        reader.page.keyboard.press("Enter")
+        reader.page.wait_for_function("name => document.querySelector(name).dataset.verdict", arg=_FIELD)
+        verdicts[chosen] = field.get_attribute("data-verdict")
+        field.evaluate("one => { one.dataset.verdict = ''; }")
+        reader.page.keyboard.press("ArrowDown")
     assert [words for words, verdict in verdicts.items() if verdict == "right"] == [one.choices[0][0]]
     assert sorted(verdicts.values()) == ["right", "wrong", "wrong", "wrong"]
     reader.context.close()

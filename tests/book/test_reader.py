@@ -106,6 +106,8 @@ FOCUS = """() => {
 
 MISSED = """() => [...document.querySelectorAll("a[href], button, input:not([type=hidden]), summary, [tabindex='0']")]
   .filter(one => one.checkVisibility({ visibilityProperty: true }) && !one.disabled && !("reached" in one.dataset))
+  // Of choices Tab reaches one, and the arrows the others: `test_each_choice_is_judged` takes them.
+  .filter(one => one.type !== "radio" || !document.querySelector(`[name="${one.name}"][data-reached]`))
   .map(one => one.outerHTML.slice(0, 100))"""
 
 

@@ -184,7 +184,10 @@ def test_a_page_offers_its_files_and_each_figure_its_data(offered, name):
     page = (offered / f"{NOTEBOOKS[name]}.html").read_text(encoding="utf-8")
     found = set(re.findall(r'href="(?:\.\./)?downloads/([^"]+)"', page)) - {file for file, _ in take_home.SITE.values()}
     assert figures
-    assert found == {f"{name}.ipynb", f"{name}.executed.ipynb", *(f"{name}.{figure}.csv" for figure in figures)}
+    beside = BOOK / f"{NOTEBOOKS[name]}.questions.yml"
+    asked = re.findall(r"^  table: (\S+)$", beside.read_text(), re.MULTILINE) if beside.exists() else []
+    files = {f"{name}.ipynb", f"{name}.executed.ipynb", *(f"{name}.{figure}.csv" for figure in figures)}
+    assert found == {*files, *asked}
     for figure, caption in figures.items():
         # In the caption, and once more in the list at the end; both say which figure.
         links = re.findall(rf'<a [^>]*downloads/{name}\.{figure}\.csv"[^>]*>[^<]*</a>', page)
