@@ -258,17 +258,20 @@ def _worksheet(book, chapter, roster, seed, out):
 
 
 def _grade(handed_in, key, out):
-    """Grade what students handed in, a folder of notebooks and saved pages; nothing in them is run.
+    """Grade what students handed in, a folder or a ZIP of notebooks and saved pages; nothing in them is run.
 
-    Answers are matched by id and name, whatever their files are called. The folder of grades has grades.csv,
-    answers.csv, a text for each student, canvas.csv for a Canvas gradebook, and results for Gradescope.
+    Answers are matched by id and name, whatever their files are called. The folder of grades, by default "grades"
+    beside them, has grades.csv, answers.csv, questions.csv (how many have each right), a text for each student,
+    canvas.csv for a Canvas gradebook, and for each student what an autograder of Gradescope leaves as results.json.
 
     example: llmpower grade handed-in --key week-3/key.csv
     """
     from llmpower.teach import grade
 
-    place = pathlib.Path(out or pathlib.Path(handed_in) / grade.FOLDER)
-    place = pathlib.Path(out or pathlib.Path(handed_in) / grade.FOLDER)
+    place = pathlib.Path(handed_in)
+    place = pathlib.Path(out or (place if place.is_dir() else place.parent) / grade.FOLDER)
+    place = pathlib.Path(handed_in)
+    place = pathlib.Path(out or (place if place.is_dir() else place.parent) / grade.FOLDER)
     students, unknown = grade.grade(handed_in, key, place, _say)
     done = [one for one in students if one.score is not None]
     for one in students:
@@ -276,7 +279,7 @@ def _grade(handed_in, key, out):
             _say("\n                ".join([f"{one.id:14}  {one.status}", *one.remarks]))
     for file, why in unknown:
         _say(f"{file}: {why}")
-    mean = f", {sum(one.score for one in done) / len(done):.1f} of {done[0].of} on average" if done else ""
+    mean = f", {sum(one.score for one in done) / len(done):.2f} of {done[0].of} on average" if done else ""
     _say(f"{len(done)} of {len(students)} students graded{mean}\ngrades    {place / 'grades.csv'}")
 
 
@@ -442,7 +445,7 @@ _OPTIONS = {
         "-f --file", "title, parameters and chapters; of `sweep` parameters, grid and zip; `build` takes several",
         {"metavar": "FILE.yml", "type": _path, "action": "append", "default": []},
     ),
-    "out": ("--out", "where the result goes (default: inside _build of the book; grades: in the folder)", _FOLDER),
+    "out": ("--out", "where the result goes (default: inside _build of the book)", _FOLDER),
     "edition": (
         "--edition", "reader (default), student: without solutions, teacher: with open ones and notes",
         {"choices": ("reader", "student", "teacher"), "default": "reader", "metavar": "EDITION"},
@@ -458,7 +461,7 @@ _OPTIONS = {
         {"metavar": "FILE.csv", "type": _path, "required": True},
     ),
     "seed": ("--seed", "decides with the id of a student what is drawn (default: a secret one)", {"metavar": "TEXT"}),
-    "handed_in": ("handed_in", "folder with what was handed in, folders in it included", _FOLDER),
+    "handed_in": ("handed_in", "folder with what was handed in, folders in it included, or a ZIP file", _FOLDER),
     "key": ("--key", "key.csv of the worksheets", {"metavar": "FILE.csv", "type": _path, "required": True}),
     "old": ("old", "a commit, a tag or a folder with a book", _FOLDER | {"metavar": "OLD"}),
     "new": ("new", "the same (default: the book as it lies here)", _FOLDER | {"metavar": "NEW", "nargs": "?"}),

@@ -266,8 +266,6 @@ def asked(question, values, key=""):
     else:
         order = list(enumerate(question.choices))
         random.Random(hashlib.sha256(f"{key}/{question.id}/order".encode()).digest()).shuffle(order)
-        if all(words.startswith("Sentence ") for words, _ in question.choices):
-            order.sort(key=lambda one: one[1][0])
         of = {chr(65 + at): (number, *one) for at, (number, one) in enumerate(order)}
         letters = {letter: _told(place, words, texts) for letter, (_, words, _) in of.items()}
         answer = next(letter for letter, (number, *_) in of.items() if not number)
@@ -275,6 +273,12 @@ def asked(question, values, key=""):
         texts["answer"] = answer
     ask, how = (_told(place, words, texts) for words in (question.ask, question.how))
     return Asked(question, ask, letters, answer, question.unit, slips, how)
+
+
+def first(listed):
+    """Questions with the first of their numbers, as pages have them before anybody draws others."""
+    draws = [{name: options[0] for name, (_, options) in one.draw.items()} for one in listed]
+    return [asked(one, values, one.chapter) for one, values in zip(listed, draws)]
 
 
 def _also_text(value, unit):

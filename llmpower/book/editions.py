@@ -76,9 +76,9 @@ def _for_teachers(notebook, path):
             )
     listed = questions.questions(path)
     if listed:
-        first = [{name: options[0] for name, (_, options) in one.draw.items()} for one in listed]
-        sheet = [questions.asked(one, values, path.stem) for one, values in zip(listed, first)]
-        words = files.filled("templates/teacher.md.j2", sheet=sheet, kinds=questions.KINDS, name=path.stem)
+        words = files.filled(
+            "templates/teacher.md.j2", sheet=questions.first(listed), kinds=questions.KINDS, name=path.stem
+        )
         before_exercises(notebook, nbformat.v4.new_markdown_cell(words, id="for-the-teacher"))
 
 

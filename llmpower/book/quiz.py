@@ -17,9 +17,13 @@ def dress(notebook, name, listed):
     """Put the quiz before the exercises of a staged chapter; without a script it can be read, with first numbers."""
     if not listed:
         return
-    first = [{at: options[0] for at, (_, options) in one.draw.items()} for one in listed]
-    sheet = [questions.asked(one, values, name) for one, values in zip(listed, first)]
-    text = filled("templates/quiz.html.j2", name=name, sheet=sheet, kinds=questions.KINDS, unit=questions.unit_of)
+    text = filled(
+        "templates/quiz.html.j2",
+        name=name,
+        sheet=questions.first(listed),
+        kinds=questions.KINDS,
+        unit=questions.unit_of,
+    )
     made = nbformat.v4.new_markdown_cell(f"## Check yourself\n\n{text}", id="quiz")
     editions.before_exercises(notebook, made)
 

@@ -17,8 +17,10 @@ from importlib import resources
 
 import nbformat
 from bs4 import BeautifulSoup, NavigableString
+from markupsafe import escape
 
-from llmpower.book import build, files, fresh
+from llmpower import questions
+from llmpower.book import build, files, fresh, quiz
 
 FILE, REVEAL = "slides.html", "reveal"
 # Slides of a lecture of 50 minutes, unless figures and exercises are more; what one of them may hold.
@@ -68,19 +70,23 @@ def publish(book, path, scenario, out=None, say=print, force=False):
         # `llmpower serve` goes on with the book.
         files.note_site(book, before)
     page = path.relative_to(book).with_suffix(".html").as_posix()
-    return write(index.parent, page, folders[path.stem] / "executed.ipynb", out)
+    sheet = questions.first(quiz.asked(path))
+    answers = {one.question.id: f"<p>{escape(one.answer)}: {escape(one.how)}</p>" for one in sheet if one.choices}
+    answers |= {one.question.id: f"<p>{escape(one.how)}</p>" for one in sheet if not one.choices}
+    return write(index.parent, page, folders[path.stem] / "executed.ipynb", out, answers)
 
 
-def write(site, chapter, notebook, folder):
+def write(site, chapter, notebook, folder, answers):
     """Write the deck of a chapter beside its site; returns the file and the number of slides.
 
-    site: folder, in the one of the deck; chapter: address of its page there; notebook: file, as executed.
+    site: folder, in the one of the deck; chapter: address of its page there; notebook: file, as executed; answers:
+    notes to the questions of the page's quiz.
     """
     page = BeautifulSoup((site / chapter).read_text(encoding="utf-8"), "html.parser")
     if panel := page.select_one("details.living"):
         panel.summary.string = "Move the numbers"
     scripts = [one for one in page.select("head script") if "mathjax" in f"{one.get('src')}{one.string}".lower()]
-    made = slides(page.select_one("article"), _marked(nbformat.read(notebook, as_version=4)))
+    made = slides(page.select_one("article"), _marked(nbformat.read(notebook, as_version=4)), answers)
     words = {"slides": made, "panel": panel or "", "book": page.title.string.rpartition(" \N{EM DASH} ")[2]}
     text = files.filled("templates/slides.html.j2", mathjax="".join(map(str, scripts)), **words)
     (folder / REVEAL).mkdir(exist_ok=True)
@@ -102,7 +108,7 @@ def _letters(heading):
     return re.sub(r"\W", "", heading)
 
 
-def slides(article, marked=None):
+def slides(article, marked, answers):
     """The slides of a page in order, its prose in their notes; marked: what authors asked of sections."""
     for one in article.select("details.above-input, .cell_input, .headerlink, .figure-data, .solution, .eqno"):
         one.decompose()
@@ -110,12 +116,12 @@ def slides(article, marked=None):
     prose = [one for kind, one in _blocks(first) if kind == "text"]
     question = _lead(prose, _WORDS + 5, any_=True)
     head = [Slide(_inside(first.h1), "title", lead=question, notes=[*map(_note, prose)]), *_objectives(first)]
-    tail = [*_taken(article), *_quiz(article), *_exercises(article)]
+    tail = [*_taken(article), *_quiz(article, answers), *_exercises(article)]
     said = [line for one in prose for line in _lines(one) if 'class="k' in line and _stands(line, _WORDS)]
     events = [(2, [Slide(line, "text", head[0].heading)]) for line in said]
     for heading in article.select("section :is(h1, h2, h3)"):
         if not heading.find_parent(class_="admonition"):
-            events += _section(heading, marked or {})
+            events += _section(heading, marked)
     wanted, kept, room = [one for one in events if one[0] is not None], [], _MOST - len(head) - len(tail)
     for rank, several in sorted(wanted, key=lambda one: one[0]):
         if rank == 0 or len(several) <= room:
@@ -288,11 +294,12 @@ def _taken(article):
         yield Slide("What to take away", "list", body=_list(part))
 
 
-def _quiz(article):
-    """Questions of the page's quiz, with the numbers that stand there first."""
+def _quiz(article, answers):
+    """Questions of the page's quiz, with the numbers that stand there first; what is right is in the notes."""
     for box in article.select("form.quiz fieldset"):
-        choices = [_inside(one) for one in box.select(".choice span")]
-        yield Slide(_inside(box.legend), "quiz", "Check yourself", body=f"{_bare(box.p)}{_list(choices)}")
+        choices = [f"{chr(65 + at)}: {_inside(one)}" for at, one in enumerate(box.select(".choice span"))]
+        notes, body = [answers.get(box["data-question"], "")], f"{_bare(box.p)}{_list(choices)}"
+        yield Slide(_inside(box.legend), "quiz", "Check yourself", body=body, notes=notes)
 
 
 def _exercises(article):

@@ -5,6 +5,7 @@ so.  Whatever is wrong with one file is told of that student and stops nobody el
 """
 
 import ast
+import collections
 import contextlib
 import itertools
 import json
@@ -14,17 +15,18 @@ import re
 import shutil
 import stat
 import tempfile
+import zipfile
 from dataclasses import dataclass, field
 
 from llmpower import questions
 from llmpower.arguments import ParameterError
 from llmpower.facts.units import UNITS
 from llmpower.teach import roster
-from llmpower.teach.worksheet import ANSWERS, KEY, table
+from llmpower.teach.worksheet import ANSWERS, KEY, SPREADSHEET, table
 from llmpower.text import unit_text
 
 FOLDER = "grades"
-_MOST_FILES, _MOST_BYTES, _MOST_CELL, _MOST_ANSWER = 20_000, 20_000_000, 50_000, 200
+_MOST_FILES, _MOST_BYTES, _MOST_CELL, _MOST_ANSWER, _MOST_PACKED = 20_000, 20_000_000, 50_000, 200, 2_000_000_000
 # Where a notebook or a page's file is opened it must not lead elsewhere, nor wait for anybody.
 _OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 # What no worksheet needs; it is told, not looked into.
@@ -100,10 +102,12 @@ def grade(place, key, out, say=print):
 
     out: a folder for ``grades.csv``, ``answers.csv``, feedback, and files for Canvas and Gradescope.
     """
-    place = pathlib.Path(place)
+    place, rows = pathlib.Path(place), _key(key)
+    if place.is_file() and zipfile.is_zipfile(place):
+        with tempfile.TemporaryDirectory() as unpacked:
+            return grade(_unpacked(place, pathlib.Path(unpacked) / "handed-in"), key, out, say)
     if not place.is_dir():
-        raise ParameterError([f"{place}: not a folder; expected one with what students handed in"])
-    rows = _key(key)
+        raise ParameterError([f"{place}: expected a folder, or a ZIP file, of what students handed in"])
     out = pathlib.Path(out)
     if out.exists() and not (out / "grades.csv").is_file() and (not out.is_dir() or any(out.iterdir())):
         raise ParameterError([f"--out {out}: not a folder of grades; name a new or an empty one"])
@@ -137,6 +141,27 @@ def _key(path):
             raise ParameterError([f"--key {path}, line {line}: not as `llmpower worksheet` wrote it"]) from None
         found.setdefault(row["id"], []).append(row)
     return found
+
+
+def _unpacked(pack, folder):
+    """Folder with the files of a ZIP that may be worksheets, whatever else it holds; names lead nowhere else."""
+    left = _MOST_PACKED
+    with zipfile.ZipFile(pack) as held:
+        for number, one in enumerate(held.infolist()):
+            name = pathlib.PurePosixPath(one.filename)
+            if one.is_dir() or name.suffix.lower() not in (".ipynb", ".json") or number > _MOST_FILES:
+                continue
+            # Unpacked is what it turns out to be, not what it says.
+            with held.open(one) as file:
+                data = file.read(min(_MOST_BYTES + 1, left))
+            left -= len(data)
+            if left <= 0:
+                raise ParameterError([f"{pack}: more than {_MOST_PACKED / 1e9:.0f} GB unpacked"])
+            # A folder a file, since several may have one name.
+            target = folder / f"{number:05}" / re.sub(r"[^\w.@+ ()-]", "_", name.name)[-150:]
+            target.parent.mkdir(parents=True)
+            target.write_bytes(data)
+    return folder
 
 
 def _files(place, out):
@@ -430,7 +455,7 @@ def _write(out, rows, students, unknown):
             for one in students
         ]
         listed += [{"status": "nobody's", "file": file, "remarks": why} for file, why in unknown]
-        (work / "grades.csv").write_text(table(heads, listed), encoding="utf-8")
+        (work / "grades.csv").write_text(table(heads, listed), encoding=SPREADSHEET)
         answers = [
             {
                 "id": one.id,
@@ -444,7 +469,9 @@ def _write(out, rows, students, unknown):
             for row, given, right, told in one.answers
         ]
         heads = ["id", "question", "kind", "given", "right", "told"]
-        (work / "answers.csv").write_text(table(heads, answers), encoding="utf-8")
+        (work / "answers.csv").write_text(table(heads, answers), encoding=SPREADSHEET)
+        heads = ["question", "kind", "right", "of", "most_told"]
+        (work / "questions.csv").write_text(table(heads, _by_question(answers)), encoding=SPREADSHEET)
         (work / "canvas.csv").write_text(_canvas(rows, students, also), encoding="utf-8")
         for one in students:
             (work / "feedback" / f"{one.id}.txt").write_text(feedback(one), encoding="utf-8")
@@ -456,10 +483,25 @@ def _write(out, rows, students, unknown):
         work.rename(out)
 
 
+def _by_question(answers):
+    """How many have each question right, and what most of the others were told."""
+    for question in dict.fromkeys(one["question"] for one in answers):
+        own = [one for one in answers if one["question"] == question]
+        told = collections.Counter(one["told"] for one in own if one["told"])
+        most = f"{told.most_common(1)[0][1]} times: {told.most_common(1)[0][0]}" if told else ""
+        yield {
+            "question": question,
+            "kind": own[0]["kind"],
+            "right": sum(one["right"] for one in own),
+            "of": len(own),
+        } | {"most_told": most}
+
+
 def feedback(one):
     """What a student is told, a line a question; what a teacher has to look at is none of it."""
     if one.score is None:
-        return f"{one.name} ({one.id}): not graded ({one.status}); please ask your teacher.\n"
+        why = [] if one.status == "handed in twice" else [f"  {remark}\n" for remark in one.remarks]
+        return f"{one.name} ({one.id}): not graded ({one.status}); please ask your teacher.\n{''.join(why)}"
     lines = [f"{one.name} ({one.id}): {one.score} of {one.of}"]
     for row, given, right, told in one.answers:
         kind = questions.KINDS[row["kind"]]
@@ -488,12 +530,14 @@ def _canvas(rows, students, also):
     """Columns of a Canvas gradebook; those that the list of students had go back as they came."""
     chapter = next(iter(rows.values()))[0]["chapter"]
     column, fixed = f"Worksheet {chapter}", ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
-    known = {name.lower(): name for name in also}
+    known = {name.lower(): name for name in also if name in fixed}
     heads = [*fixed, column]
     listed = [{"Student": "Points Possible", column: students[0].of if students else ""}]
     for one in students:
         row = rows[one.id][0]
         cells = {name: row[known[name.lower()]] for name in fixed if name.lower() in known}
-        cells |= {"Student": one.name, "ID": cells.get("ID", one.id), column: "" if one.score is None else one.score}
+        if not any(cells.get(name) for name in fixed[1:4]):
+            cells["SIS User ID"] = one.id
+        cells |= {"Student": one.name, column: "" if one.score is None else one.score}
         listed.append(cells)
     return table(heads, listed)

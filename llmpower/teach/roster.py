@@ -64,7 +64,7 @@ def students(path):
             problems.append(f"{path}, line {line}: id {who!r} stands in line {lines[who.lower()]} already")
         if not name:
             problems.append(f"{path}, line {line}: no name")
-        also = {head: cell for head, cell in row.items() if head not in columns.values()}
+        also = {head: cell for head, cell in row.items() if head not in ("id", "name")}
         found.append(Student(who, name, also))
     if not found and not problems:
         problems = [f"{path}: no student in it"]

@@ -21,6 +21,8 @@ from llmpower.teach import roster
 
 # Columns of the key, before those that the list of students has besides.
 KEY = ("id", "name", "chapter", "question", "number", "kind", "answer", "unit", "tolerance", "slips", "how", "seed")
+# With a mark by which spreadsheets know what accents are.
+SPREADSHEET = "utf-8-sig"
 # The cell of a notebook that is graded.
 ANSWERS = "answers"
 _LOADER = FileSystemLoader(pathlib.Path(__file__).parent)
@@ -62,7 +64,7 @@ def write(book, chapter, listed, seed, out, say=print):
             if not number % 100:
                 say(f"  {number} of {len(pupils)} worksheets")
         also = dict.fromkeys(head for pupil in pupils for head in pupil.also)
-        (work / "key.csv").write_text(table([*KEY, *also], key), encoding="utf-8")
+        (work / "key.csv").write_text(table([*KEY, *also], key), encoding=SPREADSHEET)
         if out.exists():
             out.rmdir()
         work.rename(out)

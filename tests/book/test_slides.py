@@ -16,6 +16,8 @@ from tests.conftest import BOOK
 CHAPTERS = {name: path for name, path in files.chapters(BOOK).items() if path.parent != BOOK}
 # A calculator: it has no exercises and no words to take away.
 SHORT = "what-if"
+# To a question of the quiz; 14 GB at 2.04 TB/s take 6.86 ms.
+ANSWERS = {"read-once": "<p>It is 6.86 ms.</p>"}
 # On every slide: what sticks out of its frame, or lies under the button or the arrows; letters that are too small.
 LOOK = """() => {
   const found = [], frame = () => Reveal.getCurrentSlide().getBoundingClientRect();
@@ -53,7 +55,7 @@ def deck(built, tmp_path_factory):
             (folder / name / "html").symlink_to(index.parent)
             page = CHAPTERS[name].relative_to(BOOK).with_suffix(".html").as_posix()
             run = folders[name] / "executed.ipynb"
-            made[name], _ = slides.write(folder / name / "html", page, run, folder / name)
+            made[name], _ = slides.write(folder / name / "html", page, run, folder / name, ANSWERS)
         return made[name]
 
     return make
@@ -186,7 +188,7 @@ PAGE = """<article><section><h1>Title</h1><p>What is it?</p>
 
 def made(tags="", rows="<tr><td>1</td></tr>", marked=None):
     soup = BeautifulSoup(PAGE.format(tags=tags, rows=rows), "html.parser")
-    return slides.slides(soup.article, marked)
+    return slides.slides(soup.article, marked, {})
 
 
 def test_an_author_may_say_what_becomes_a_slide():
@@ -234,3 +236,16 @@ def test_the_command_makes_a_deck_of_one_chapter(small_copy):
 def test_what_cannot_be_had_is_told(small_copy, words, problem):
     done = small_copy.llmpower(*words.split())
     assert done.returncode == 2 and problem in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_the_quiz_is_asked_and_its_answer_is_in_the_notes_alone(deck):
+    soup = read(deck("decode-breakdown"))
+    asked = soup.select("section.quiz")
+    assert len(asked) == 5 and "14 GB" in asked[0].get_text()
+    notes = [one.select_one("aside").get_text() for one in asked]
+    assert "6.86 ms" in notes[0]
+    for one in asked:
+        one.select_one("aside").decompose()
+    assert "6.86" not in asked[0].get_text()
+    choices = [one.get_text() for one in asked[4].select("li")]
+    assert [one[:2] for one in choices] == ["A:", "B:", "C:", "D:"]
