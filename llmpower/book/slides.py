@@ -24,7 +24,7 @@ from llmpower.book import build, files, fresh, quiz
 
 FILE, REVEAL = "slides.html", "reveal"
 # Slides of a lecture of 50 minutes, unless figures and exercises are more; what one of them may hold.
-_MOST, _WORDS, _ROWS, _LETTERS, _EQUATIONS, _TAKEN, _ASKED = 30, 40, 8, 560, 4, 100, 110
+_MOST, _WORDS, _ROWS, _LETTERS, _EQUATIONS, _TAKEN, _ASKED, _ALONE = 30, 40, 8, 560, 4, 100, 110, 10
 # Sections without slides; what only a reader of the page needs is not in the notes, either.
 _FOR_NOTES = "The parameters", "What the article said", "What would change", "What is left out", "What the model leaves"
 _FOR_PAGE = "Check yourself", "Exercises", "Further reading", "Parameters used", "Downloads"
@@ -305,13 +305,19 @@ def _quiz(article, answers):
 def _exercises(article):
     for box in article.select(".exercise"):
         title = re.sub(r"^Exercise\s*\d*\s*\(?|\)?\s*$", "", box.p.get_text())
-        parts, most = [[]], _ASKED
-        for one in map(_bare, box.section.find_all(["p", "ul", "ol"], recursive=False)):
-            if parts[-1] and sum(_words(str(part)) for part in parts[-1]) + _words(str(one)) > most:
+        parts, words = [[]], [0]
+        for one in box.section.find_all(["p", "ul", "ol", "pre"]):
+            if one.find_parent(["ul", "ol", "table"]):
+                continue
+            shown, more = str(_bare(one)), _words(str(one))
+            # Its level and minutes alone are no slide.
+            if words[-1] > _ALONE and words[-1] + more > _ASKED:
                 parts.append([])
-            parts[-1].append(one)
+                words.append(0)
+            parts[-1].append(shown)
+            words[-1] += more
         for part in parts:
-            yield Slide(title, "exercise", "Exercise", body="".join(map(str, part)))
+            yield Slide(title, "exercise", "Exercise", body="".join(part))
 
 
 def _lead(texts, most, any_=False):
