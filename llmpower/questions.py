@@ -122,11 +122,19 @@ def questions(path):
         raise QuestionError(f"{file.name}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
         raise QuestionError(f"{file.name}: expected a list of questions, each with id, kind, minutes, ask and how")
-    found = [_question(path.stem, file.name, number, **one) for number, one in enumerate(listed, start=1)]
+    found = [_read(path.stem, file.name, number, one) for number, one in enumerate(listed, start=1)]
     for one in found:
         if sum(other.id == one.id for other in found) > 1:
             raise QuestionError(f"{file.name}: two questions are called {one.id!r}")
     return found
+
+
+def _read(chapter, file, number, one):
+    try:
+        return _question(chapter, file, number, **one)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        told = f"{error} is missing" if isinstance(error, KeyError) else f"a field has another form: {error}"
+        raise QuestionError(f"{file}, question {one.get('id', number)}: {told}") from None
 
 
 _NEEDED, _MORE = ("id", "kind", "minutes", "ask", "how"), tuple(Question.__dataclass_fields__)
@@ -144,6 +152,12 @@ def _question(chapter, file, number, **given):
         raise QuestionError(f"{place}: kind {given['kind']!r}: allowed are {', '.join(KINDS)}")
     if ("answer" in given) == ("choices" in given):
         raise QuestionError(f"{place}: expected either an answer or choices")
+    if type(given["minutes"]) is not int or not 0 < given["minutes"] <= 240:
+        raise QuestionError(f"{place}: minutes: expected a whole number from 1 to 240, got {given['minutes']!r}")
+    if not 0 < given.get("tolerance", _TOLERANCE) < 0.5:
+        raise QuestionError(f"{place}: tolerance: expected a share above 0 and below 0.5, got {given['tolerance']!r}")
+    if given.get("table", "") and not (tables.DATA / str(given["table"])).is_file():
+        raise QuestionError(f"{place}: table: data/ has no {given['table']}")
     if given.get("unit", "1") not in (*UNITS, "%"):
         raise QuestionError(f"{place}: unit {given['unit']!r} is not known; {hint(given['unit'], UNITS)}".rstrip("; "))
     draw = {}
