@@ -16,6 +16,7 @@ import shutil
 import stat
 import tempfile
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 
 from llmpower import questions
@@ -108,7 +109,7 @@ def grade(place, key, out, say=print):
             return grade(_unpacked(place, pathlib.Path(unpacked) / "handed-in"), key, out, say)
     if not place.is_dir():
         raise ParameterError([f"{place}: expected a folder, or a ZIP file, of what students handed in"])
-    out = pathlib.Path(out)
+    out = pathlib.Path(out).resolve()
     if out.exists() and not (out / "grades.csv").is_file() and (not out.is_dir() or any(out.iterdir())):
         raise ParameterError([f"--out {out}: not a folder of grades; name a new or an empty one"])
     handed, strange = [], []
@@ -144,22 +145,26 @@ def _key(path):
 
 
 def _unpacked(pack, folder):
-    """Folder with the files of a ZIP that may be worksheets, whatever else it holds; names lead nowhere else."""
+    """Folder with what a ZIP holds; names lead nowhere else, and what is no worksheet is there by its name alone."""
     left = _MOST_PACKED
     with zipfile.ZipFile(pack) as held:
         for number, one in enumerate(held.infolist()):
-            name = pathlib.PurePosixPath(one.filename)
-            if one.is_dir() or name.suffix.lower() not in (".ipynb", ".json") or number > _MOST_FILES:
+            if one.is_dir() or one.filename.startswith("__MACOSX") or number > _MOST_FILES:
                 continue
-            # Unpacked is what it turns out to be, not what it says.
-            with held.open(one) as file:
-                data = file.read(min(_MOST_BYTES + 1, left))
+            # A folder a file, since several may have one name.
+            target = folder / f"{number:05}" / re.sub(r"[^\w.@+ ()-]", "_", one.filename).lstrip(".")[-150:]
+            target.parent.mkdir(parents=True)
+            data = b""
+            if target.suffix.lower() in (".ipynb", ".json"):
+                # Unpacked is what it turns out to be, not what it says; a damaged one is told of its student.
+                try:
+                    with held.open(one) as file:
+                        data = file.read(min(_MOST_BYTES + 1, left))
+                except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError):
+                    data = b"damaged"
             left -= len(data)
             if left <= 0:
                 raise ParameterError([f"{pack}: more than {_MOST_PACKED / 1e9:.0f} GB unpacked"])
-            # A folder a file, since several may have one name.
-            target = folder / f"{number:05}" / re.sub(r"[^\w.@+ ()-]", "_", name.name)[-150:]
-            target.parent.mkdir(parents=True)
             target.write_bytes(data)
     return folder
 
@@ -169,7 +174,9 @@ def _files(place, out):
     found = []
     for folder, folders, names in os.walk(place):
         here = pathlib.Path(folder)
-        folders[:] = sorted(one for one in folders if not one.startswith((".", "__MACOSX")) and here / one != out)
+        folders[:] = sorted(
+            one for one in folders if not one.startswith((".", "__MACOSX")) and (here / one).resolve() != out
+        )
         found += [here / name for name in sorted(names) if not name.startswith(".") and name != "key.csv"]
     if len(found) > _MOST_FILES:
         raise ParameterError([f"{place}: {len(found):,} files; expected what one class handed in"])

@@ -225,10 +225,17 @@ def test_a_zip_is_graded_wherever_its_names_lead(given, tmp_path):
             pack.writestr(name, nbformat.writes(notebook(place, student, answers(key[student]))))
         pack.writestr("s10.json", json.dumps({"student": {"id": "s10", "name": "Student 10"}, "answers": {}}))
         pack.writestr("__MACOSX/x.bin", "x")
+        pack.writestr("Twelve_s12/scan.pdf", "x")
+        pack.writestr("s11.ipynb", "x" * 5000, zipfile.ZIP_STORED)
+    # One file of it is damaged.
+    data = bytearray((tmp_path / "in" / "handed.zip").read_bytes())
+    data[data.index(b"x" * 5000) + 100] ^= 1
+    (tmp_path / "in" / "handed.zip").write_bytes(data)
     key_file = place / "sheets" / "key.csv"
     students, _ = grade.grade(tmp_path / "in" / "handed.zip", key_file, tmp_path / "grades", lambda line: None)
     found = {one.id: one for one in students}
     assert [found[one].score for one in ("s07", "s08", "s09", "s10")] == [8, 8, 8, 0]
+    assert "damaged" in found["s11"].remarks[0] and "expected a notebook" in found["s12"].remarks[0]
     assert sorted(one.name for one in tmp_path.rglob("*.ipynb")) == [] and sorted(os.listdir(tmp_path)) == [
         "grades",
         "in",
