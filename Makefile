@@ -10,7 +10,7 @@ book: .venv/ready
 	$(RUN) llmpower build $(if $(filter-out 0,$(ZIP)),--zip) $(if $(filter-out 0,$(PDF)),--pdf)
 
 test: .venv/ready
-	@echo "some ten minutes on two quiet cores, half of them in a browser or a kernel"
+	@echo "some thirteen minutes on two quiet cores, half of them in a browser or a kernel"
 	$(RUN) llmpower check
 	$(RUN) pytest
 

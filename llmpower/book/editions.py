@@ -14,7 +14,6 @@ from llmpower import questions
 from llmpower.book import files, fresh
 from llmpower.book.files import BookError
 
-EDITIONS = ("reader", "student", "teacher")
 # Of exercises, from the first one of a chapter to the last one.
 LEVELS = ("Warm-up", "By hand", "Experiment", "Data", "Design")
 _MARK = r"^(`{{3,}}|:{{3,}})\{{solution{}\}}[^\n]*\n(?:.*\n)*?\1[ \t]*$"
@@ -83,13 +82,14 @@ def _for_teachers(notebook, path):
 
 
 def book_of(book, edition, kept):
-    """Folder with the book of an edition, made anew where ours has changed; kept: folder for it and its runs."""
+    """Folder with the book of an edition, made anew; kept: folder for it, its runs and its site."""
     place = fresh.own_folder(kept) / "book"
-    named = {*files.contents(book)}
     place.mkdir(exist_ok=True)
     for name in ("_static", "pages", "data", "chapters"):
+        # What the book no longer has goes here, too.
+        shutil.rmtree(place / name, ignore_errors=True)
         if (book / name).is_dir():
-            shutil.copytree(book / name, place / name, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.ipynb"))
+            shutil.copytree(book / name, place / name, ignore=shutil.ignore_patterns("*.ipynb"))
     for name in ("_toc.yml", "requirements.lock", "CITATION.cff", "CHANGELOG.md"):
         shutil.copyfile(book / name, place / name)
     config = files.read_yaml(book / "_config.yml")
@@ -102,8 +102,4 @@ def book_of(book, edition, kept):
         except BookError as error:
             raise BookError(f"{name}: {error}") from None
         nbformat.write(notebook, place / path.relative_to(book))
-    # What the book no longer has.
-    for path in place.glob("**/*.ipynb"):
-        if path.relative_to(place).with_suffix("").as_posix() not in named and "_build" not in path.parts:
-            path.unlink()
     return place

@@ -105,9 +105,12 @@ def test_teachers_have_solutions_open_and_know_what_is_asked(tmp_path):
 
 def test_an_edition_follows_its_source(tmp_path):
     place = editions.book_of(BOOK, "student", tmp_path)
-    (place / "chapters" / "gone.ipynb").write_text("{}")
+    gone = [place / "chapters" / "gone.ipynb", place / "chapters" / "gone.questions.yml"]
+    for one in gone:
+        one.write_text("{}")
     again = editions.book_of(BOOK, "student", tmp_path)
-    assert again == place and not (place / "chapters" / "gone.ipynb").exists()
+    assert again == place and not any(one.exists() for one in gone)
+    assert (place / "chapters" / "decode-breakdown.questions.yml").exists() and (place / "index.ipynb").exists()
 
 
 def cells(*texts):

@@ -69,3 +69,35 @@ def test_questions_are_of_all_kinds_and_five_are_the_quiz(name):
     listed = questions.questions(CHAPTERS[name])
     assert {one.kind for one in listed} == {"hand", "units", "compare", "table", "error", "moved"}
     assert sum(one.quiz for one in listed) == 5 and all(one.objective and one.minutes for one in listed)
+
+
+# A question a chapter, some of its numbers, and the answer worked out by hand.
+BY_HAND = {
+    # The capacitance falls 4 times, the square of the voltage 16 times.
+    ("dennard-collapse", "switch-cubed"): ({"scale": 4}, 64),
+    # 5 MW / 1,200 W = 4,166.7 boards, times 8 TB/s.
+    ("tdp-escalator", "a-site-of-boards"): ({"budget": 5, "tdp": 1200, "bandwidth": 8}, 33_333),
+    # 140e9 B / (8 x 164e3 B).
+    ("decode-breakdown", "cache-crossing"): ({"batch": 8, "cache": 164, "weights": 140}, 106_707),
+    # 50 MW / 1.3 / 10 kW = 3,846 whole servers, of eight boards.
+    ("datacenter-scale", "boards-of-a-site"): ({"site": 50, "pue": 1.3, "rated": 1000, "rest": 2}, 30_768),
+    # 11 W x 22 x 3,600 s / 720 J.
+    ("tokens-per-watt", "what-waiting-costs"): ({"idle": 11, "hours": 22, "each": 720}, 1210),
+    # 16 x 4 / 16 + 0.5 + 0.3 + 3 = 7.8 J of 19.8 J.
+    ("three-layer-mitigations", "left-of-the-bill"): (
+        {"weights": 16, "cache": 0.5, "arithmetic": 0.3, "static": 3, "narrow": 4},
+        39.394,
+    ),
+    # 118 W + 2e12 x 113e-12 W + 90e12 x 0.89e-12 W = 118 + 226 + 80.1 W.
+    ("model-against-measurement", "three-terms"): (
+        {"static": 118, "per_byte": 113, "traffic": 2, "per_operation": 0.89, "rate": 90},
+        424.1,
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "id"), BY_HAND)
+def test_answers_are_those_of_a_pocket_calculator(name, id):
+    values, answer = BY_HAND[name, id]
+    (one,) = [one for one in questions.questions(CHAPTERS[name]) if one.id == id]
+    assert questions.asked(one, values).answer == pytest.approx(answer, rel=2e-5)
