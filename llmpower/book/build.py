@@ -40,7 +40,7 @@ def _kept(book, out):
     return place if os.access(place, os.W_OK) else out
 
 
-def _stage(book, folders, title, changed, stage, kept):
+def _stage(book, folders, title, changed, stage):
     """Copy of the whole book with executed chapters, as Jupyter Book is to render it; returns its settings."""
     every, alone = contents(book), folders.keys() < chapters(book).keys()
     shown = [page for page in every if not alone or pathlib.Path(page).name in {*folders, *_WITH_ONE}]
@@ -70,7 +70,7 @@ def _stage(book, folders, title, changed, stage, kept):
     config |= {"title": title or config["title"], "only_build_toc_files": not alone}
     options = config["sphinx"]["config"]
     options["extensions"] += ["llmpower.book.speed"]
-    living.stage(book, kept, stage, folders, options)
+    living.stage(book, stage, folders, options)
     options |= {"ogp_site_name": config["title"], "ogp_site_url": config["html"].get("baseurl", "")}
     if changed:
         options.setdefault("html_theme_options", {})["announcement"] = _NOTICE
@@ -78,7 +78,7 @@ def _stage(book, folders, title, changed, stage, kept):
     return config
 
 
-def _card(folder, title, path):
+def _card(folder, title):
     """The picture of a shared link, drawn once for a run of the front page: loading what draws takes a second."""
     code = [fresh.digest(PACKAGE / "figures" / name) for name in ("index.py", "style.py", "style.mplstyle")]
     kept = folder / f"card-{fresh.hashed([title, *code])[:12]}.png"
@@ -95,7 +95,7 @@ def _card(folder, title, path):
         labels = {"moving_1": "one request", "moving_32": "32 at once", "moving_256": "256 at once"}
         ranges = (Range(*(numbers[name][end] for end in ("low", "value", "high"))) for name in labels)
         card(title, claim("C01").value, list(zip(labels.values(), ranges)), kept)
-    shutil.copyfile(kept, path)
+    return kept
 
 
 @contextlib.contextmanager
@@ -136,10 +136,16 @@ def _copy_changed(source, target):
 
 
 # Loads what publishes, then waits for the arguments of Jupyter Book.
-_PUBLISHER = """import json, os, sys
-import jupyter_book.sphinx, myst_nb, sphinx.builders.html, sphinx_book_theme, sphinx_design, sphinx_exercise
-import sphinxcontrib.bibtex, sphinxext.opengraph
+_PUBLISHER = """import gc, importlib, json, os, sys
+# Pages stay in memory until the process ends: searching them for garbage again and again finds none.
+gc.disable()
 from jupyter_book.cli.main import main
+from sphinx.application import builtin_extensions
+for name in (*builtin_extensions, "jupyter_book.sphinx", "myst_nb.sphinx_ext", "sphinx_book_theme", "sphinx_comments",
+             "sphinx_copybutton", "sphinx_design", "sphinx_exercise", "sphinx_external_toc", "sphinx_jupyterbook_latex",
+             "sphinx_thebe", "sphinx_togglebutton", "sphinxcontrib.bibtex", "sphinxext.opengraph", "latexcodec",
+             "linkify_it", "nbformat.validator", "pybtex.style.formatting.unsrt", "sphinx.ext.intersphinx"):
+    importlib.import_module(name)
 code = main(json.loads(sys.stdin.read()), standalone_mode=False)
 # Letting go of all pages, one object after the other, would take longer than reading them.
 sys.stdout.flush(), sys.stderr.flush(), os._exit(code or 0)"""
@@ -176,7 +182,7 @@ def _render_one_page(paper):
         return _render(publisher, paper, paper.parent / "made-paper", "singlehtml")
 
 
-def _publish(publisher, book, stage, folders, config, edition, also, out, say, made_by):
+def _publish(publisher, book, stage, folders, config, edition, also, out, say, made_by, kept):
     """Render the staged book and what can be downloaded; the former site gives way when all of it is whole."""
     begun, downloads, paper = time.monotonic(), stage.parent / take_home.FOLDER, stage.parent / "paper"
     say("publishing with Jupyter Book")
@@ -187,8 +193,13 @@ def _publish(publisher, book, stage, folders, config, edition, also, out, say, m
         with concurrent.futures.ThreadPoolExecutor() as pool:
             site = pool.submit(_render, publisher, work / "book", work / "made")
             one_page = pool.submit(_render_one_page, paper) if "pdf" in also else None
+            # What Sphinx need not see is made while it works.
             take_home.write(book, stage, contents(book), folders, f"{config['title']}, {edition}", downloads)
+            late = {"living/vega.js": living.vega(kept)}
+            late |= {"card.png": _card(folders["index"], config["title"])} if "index" in folders else {}
         made = site.result()
+        for name, path in late.items():
+            shutil.copyfile(path, made / "_static" / name)
         lighter.lighten(made)
         if one_page:
             say("printing the PDF")
@@ -234,8 +245,8 @@ def build(book, out=None, scenario=None, jobs=None, say=print, also=(), force=Fa
     # Another process gets ready while the pages are staged.
     with fresh.own_work(out, ".staging-") as place, _publisher(place) as publisher:
         stage = place / "book"
-        config = _stage(book, folders, scenario.title, changed, stage, kept)
-        mark = fresh.fingerprint(made_by, stage, also=also)
+        config = _stage(book, folders, scenario.title, changed, stage)
+        mark = fresh.fingerprint(made_by, stage, also=[*also, living.vega_file(kept).name])
         if fresh.site_is_fresh(out, mark):
             say("publishing: nothing to do, the site is up to date")
         else:
@@ -243,10 +254,8 @@ def build(book, out=None, scenario=None, jobs=None, say=print, also=(), force=Fa
                 if (out / "html" / take_home.FOLDER / take_home.SITE[kind][0]).exists():
                     say(f"the former site offered a {kind}, this one does not; --{kind} makes it again")
             fresh.seal(out)
-            if "index" in folders:
-                _card(folders["index"], config["title"], stage / "_static" / "card.png")
             edition = f"edition {take_home.edition()}" + (", with a reader's own parameters" if changed else "")
-            _publish(publisher, book, stage, folders, config, edition, also, out, say, made_by)
+            _publish(publisher, book, stage, folders, config, edition, also, out, say, made_by, kept)
             fresh.seal(out, mark)
     note_site(book, out / "html")
     return out / "html" / "index.html", folders

@@ -20,13 +20,17 @@ _AT_ONCE = ("living.js", "living.css")
 _PANEL = '<details class="living" data-page="{}" hidden><summary>Move the numbers of this page</summary></details>'
 
 
+def vega_file(kept):
+    """Where `vega` is kept, by a name of what it is made from."""
+    return kept / f"vega-{fresh.hashed([vl_convert.__version__, _WANTED])[:12]}.js"
+
+
 def vega(kept):
     """Vega's runtime as a classic script with the global `vega`: it works from disk and asks for nothing.
 
     kept: folder in which it is kept, since bundling takes a second.
     """
-    version = vl_convert.get_vega_version()
-    path = kept / f"vega-{fresh.hashed([vl_convert.__version__, _WANTED])[:12]}.js"
+    version, path = vl_convert.get_vega_version(), vega_file(kept)
     if not path.exists():
         script = vl_convert.javascript_bundle(_WANTED.format(version))
         path.parent.mkdir(exist_ok=True)
@@ -37,27 +41,27 @@ def vega(kept):
     return path
 
 
-def scripts(target, kept):
-    """Copy the scripts that pages load later into a folder."""
+def scripts(target):
+    """Copy the scripts that pages load later into a folder; `vega` is another one."""
     shutil.copytree(_SCRIPTS, target, ignore=shutil.ignore_patterns(*_AT_ONCE))
-    shutil.copyfile(vega(kept), target / "vega.js")
     with target.joinpath("numbers.js").open("a", encoding="utf-8") as script:
         script.write(scales_script())
 
 
-def stage(book, kept, stage, folders, options):
+def stage(book, stage, folders, options):
     """Put scripts where Sphinx copies them to the site: those of all pages, and each page's own."""
     for name in _AT_ONCE:
         shutil.copyfile(_SCRIPTS / name, stage / "_static" / name)
     # Scripts in _static are added to each page by Jupyter Book.
     target = stage / "later" / "_static" / "living"
-    scripts(target, kept)
+    scripts(target)
+    notebooks = files.chapters(book)
     for name, folder in folders.items():
         left = files.read_json(folder / follow.FILE)
         program = f"(()=>{{{left['program']}return compute}})()"
         page = f"livingPage.define({compact({'name': name} | left['page'])},{program});\n"
         target.joinpath(f"{name}.js").write_text(page, encoding="utf-8")
-        if listed := quiz.asked(files.chapters(book)[name]):
+        if listed := quiz.asked(notebooks[name]):
             target.joinpath(f"{name}.quiz.js").write_text(quiz.script(name, listed), encoding="utf-8")
     options["html_extra_path"] = ["later"]
 
@@ -103,7 +107,7 @@ def dress(notebook, name, folder):
         figure = cell.metadata.get("mystnb", {}).get("figure")
         if figure and figure.name in left["page"]["figures"]:
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), "follows"]
-        if page["waits"] is not None and figure:
+        if page["waits"] is not None and (figure or len(records.visible(cell)) > len(records.printed(cell))):
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), f"w{page['waits']}"]
         prints = [output for output in cell.outputs if "text/markdown" in output.get("data", {})]
         for place, output in enumerate(prints):

@@ -126,7 +126,8 @@ def page_of_figures(tmp_path_factory):
     for name in ("book.css", "favicon.svg"):
         shutil.copyfile(BOOK / "_static" / name, folder / name)
     shutil.copyfile(BOOK / "llmpower" / "book" / "scripts" / "living.css", folder / "living.css")
-    living.scripts(folder / "living", folder)
+    living.scripts(folder / "living")
+    shutil.copyfile(living.vega(folder), folder / "living" / "vega.js")
     (folder / "picture.svg").write_text(_PICTURE.format(100 * RATIO))
     specs = json.dumps({name: moving.compiled(spec) for name, spec in FIGURES.items()})
     body = "\n".join(_FIGURE.format(name=name) for name in FIGURES)
