@@ -38,18 +38,23 @@ def part(claim):
     return next(block for block in coverage() if block.first_line <= claim.line <= block.last_line)
 
 
-def treated(claim, cells):
-    """Section of its chapter that treats a statement: one that names it, or else the one with all verdicts.
-
-    cells: of the notebook of the chapter. A section that says "Judges C01" in a comment goes before others, then the
-    section of the statement's part; the introduction, where the chapter only quotes, does not count.
-    """
+def sections(cells):
+    """Text of each section of a notebook, by its heading."""
     text, heading = {}, ""
     for cell in cells:
         for line in cell.source.splitlines():
             if cell.cell_type != "code" and (found := re.match(r"#+ (.+)$", line)):
                 heading = found[1]
             text[heading] = text.get(heading, "") + line + "\n"
+    return text
+
+
+def treated(claim, text):
+    """Section of its chapter that treats a statement: one that names it, or else the one with all verdicts.
+
+    text: the `sections` of the chapter. A section that says "Judges C01" in a comment goes before others, then the
+    section of the statement's part; the introduction, where the chapter only quotes, does not count.
+    """
     _, _introduction, *others = text
     naming = [section for section in others if re.search(rf"\b{claim.id}\b", text[section])]
     judges = re.compile(rf"Judges\b.*\b{claim.id}\b")

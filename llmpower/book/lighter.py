@@ -30,7 +30,7 @@ def lighten(site):
     for page in _pages(site):
         _rewrite(page, _page, _ICONS if page.name == "search.html" else _SEARCH)
     for file in (*static.rglob("*.css"), *static.rglob("*.js")):
-        _rewrite(file, lambda text: _FACE.sub(r'url(\1.woff) format("woff")', _MAP.sub("", text)))
+        _rewrite(file, _file)
     needed = needed_files(site)
     styles = [file for file in needed if file.suffix == ".css"]
     used = names(needed)
@@ -51,7 +51,15 @@ def _text(file):
 
 
 def _rewrite(file, change, *more):
-    file.write_text(change(_text(file), *more), encoding="utf-8")
+    before = _text(file)
+    if (after := change(before, *more)) != before:
+        file.write_text(after, encoding="utf-8")
+
+
+def _file(text):
+    """A style or a script without the address of its source, and with typefaces of which a part is left."""
+    text = _MAP.sub("", text) if "sourceMappingURL" in text else text
+    return _FACE.sub(r'url(\1.woff) format("woff")', text) if "woff2" in text else text
 
 
 def _page(text, scripts):
@@ -66,22 +74,28 @@ def _page(text, scripts):
 
 
 def needed_files(site):
-    """Pages, and files of ``_static`` that they name, or that such a file names."""
+    """Pages, and files of ``_static`` that they name, or that such a file names -> what stands together in each.
+
+    Letters, digits, points and hyphens, each run of them once, since that is quicker than to search the whole text.
+    """
     rest = {file for file in site.joinpath("_static").rglob("*") if file.is_file()}
     mathjax = [site.joinpath("_static", "mathjax").glob(f"{part}.js") for part in _PARTS + _THEIR_PARTS]
     # Scripts of pages are asked for by parts of their names, too.
     living = site.joinpath("_static", "living").glob("*")
-    needed, new = set(), {*_pages(site), *itertools.chain(*mathjax), *living}
+    needed, new = {}, {*_pages(site), *itertools.chain(*mathjax), *living}
     while new:
-        needed |= new
-        named = {name for file in new for name in re.findall(r"[\w.-]+\.\w+", _text(file))}
-        new = {file for file in rest - needed if file.name in named}
+        found = {file: {*re.findall(r"[\w.-]+", _text(file))} for file in new}
+        needed |= found
+        with_points = {run for runs in found.values() for run in runs if "." in run}
+        named = {name for run in with_points for name in re.findall(r"[\w.-]+\.\w+", run)}
+        new = {file for file in rest - needed.keys() if file.name in named}
     return needed
 
 
-def names(files):
+def names(needed):
     """All words of pages and scripts: each may be the name of a class, or the beginning of one."""
-    return {name for file in files if file.suffix != ".css" for name in re.findall(r"[A-Za-z_][\w-]*", _text(file))}
+    runs = set().union(*(runs for file, runs in needed.items() if file.suffix != ".css"))
+    return {name for run in runs for name in re.findall(r"[A-Za-z_][\w-]*", run)}
 
 
 def is_named(name, used):

@@ -82,8 +82,8 @@ def _ranged(fact):
 def coverage(book, runs):
     """From the parts of the article, and from each of its statements, to the sections of the book; a tally."""
     rows, claims = [], article.claims().values()
-    cells = {name: read_notebook(path).cells for name, path in chapters(book).items()}
-    sections = {one.id: where.treated(one, cells[one.chapter]) for one in claims}
+    texts = {name: where.sections(read_notebook(path).cells) for name, path in chapters(book).items()}
+    sections = {one.id: where.treated(one, texts[one.chapter]) for one in claims}
     at = {one.id: _address(one.chapter, sections[one.id]) for one in claims}
     for one in where.coverage():
         own = [(claim.id, at[claim.id]) for claim in claims if where.part(claim) is one]
@@ -105,9 +105,9 @@ def _address(page, section):
 
 def parameters_used(book, runs):
     """What every chapter was run with."""
-    found = []
+    found, notebooks = [], chapters(book)
     for name, folder in runs.items():
-        path = chapters(book)[name]
+        path = notebooks[name]
         title = read_notebook(path).cells[0].source.partition("# ")[2].partition("\n")[0]
         found.append((title, used_table(path, read_json(folder / "results.json")["parameters"])))
     return {"chapters": found}
@@ -120,10 +120,10 @@ def status(book, runs):
     measured anew they would differ from build to build, and two builds of one commit are to be alike to the byte.
     All the rest is of this very build.
     """
-    reference, rows, newest = read_json(book / RUN_TIMES), [], {}
+    reference, rows, newest, notebooks = read_json(book / RUN_TIMES), [], {}, chapters(book)
     for name, folder in runs.items():
         read, numbers = tables_read(read_json(folder / "inputs.json")), read_json(folder / "results.json")["numbers"]
-        path = chapters(book)[name].relative_to(book).as_posix()
+        path = notebooks[name].relative_to(book).as_posix()
         newest |= {table: _newest(table) for table in read if table not in newest}
         seen = max(map(newest.get, read), default="")
         rows.append((path, reference["run_s"].get(name), len(numbers), len(read), seen))
@@ -192,10 +192,10 @@ _TIME = re.compile(r"^\*\*Time\*\* about (\d+) minutes(?:, and (\d+) more for th
 
 def teach(book, runs):
     """What a teacher plans with: objectives, exercises and minutes of chapters, plans, and what is easily mistaken."""
-    known = {}
+    known, texts = {}, {}
     for name, path in chapters(book).items():
         notebook, listed = read_notebook(path), questions.questions(path)
-        text = records.markdown(notebook)
+        text, texts[name] = records.markdown(notebook), where.sections(notebook.cells)
         able = re.search(r"\*\*You will be able to\*\* (.+?)\n\n", text, re.DOTALL)
         time = _TIME.search(text)
         if able:
@@ -205,9 +205,8 @@ def teach(book, runs):
                 "exercises": editions.exercises(notebook), "questions": listed,
                 "sheet": sum(one.minutes for one in listed),
             }  # fmt: skip
-    cells, said = {name: read_notebook(path).cells for name, path in chapters(book).items()}, article.claims()
-    judged = [said[id] for *_, ids in _MISTAKEN for id in ids]
-    at = {one.id: (one, _address(one.chapter, where.treated(one, cells[one.chapter]))) for one in judged}
+    judged = [article.claims()[id] for *_, ids in _MISTAKEN for id in ids]
+    at = {one.id: (one, _address(one.chapter, where.treated(one, texts[one.chapter]))) for one in judged}
     mistaken = [(name, words, [at[id] for id in ids]) for name, words, ids in _MISTAKEN]
     weeks = [(name, [known[one] for one in of if one in known], of) for name, of in _WEEKS]
     return {

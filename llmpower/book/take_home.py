@@ -42,18 +42,19 @@ def link(book, stage, pages, folders, site):
     folders: chapter -> folder of its run.
     site: file -> label of what the first page offers besides.
     """
+    notebooks = chapters(book)
     for page in pages:
         name, up = pathlib.Path(page).name, "../" * page.count("/") + FOLDER
         if name in folders:
             notebook = nbformat.read(folders[name] / "executed.ipynb", as_version=4)
             offers = {file: f"{file}, which the notebook reads" for file in _beside(folders[name])}
-            read = _asked(chapters(book)[name])
+            read = _asked(notebooks[name])
             offers |= {table: f"{table}, which exercises and worksheets read" for table in read}
             offers |= _link_figures(notebook, name, up) | (site if page == pages[0] else {})
             text = filled("templates/downloads.md.j2", folder=up, name=name, offers=offers)
             notebook.cells.append(nbformat.v4.new_markdown_cell(text, id="downloads"))
             notebook = records.glued(living.dress(notebook, name, folders[name]))
-            quiz.dress(notebook, name, quiz.asked(chapters(book)[name]))
+            quiz.dress(notebook, name, quiz.asked(notebooks[name]))
             nbformat.write(notebook, stage / f"{page}.ipynb")
 
 
@@ -93,14 +94,14 @@ def write(book, stage, pages, folders, heading, target):
     """Write the files that the pages offer; heading: title and edition of the book."""
     target.mkdir()
     executed = {name: nbformat.read(folder / "executed.ipynb", as_version=4) for name, folder in folders.items()}
-    known = _known(stage, executed, pages)
+    known, notebooks = _known(stage, executed, pages), chapters(book)
     for name, notebook in executed.items():
         head = filled("templates/plain-jupyter.md.j2", heading=heading, title=known["ref"][name][0])
         nbformat.write(_for_plain_jupyter(notebook, known, head), target / f"{name}.ipynb")
         shutil.copyfile(folders[name] / "executed.ipynb", target / f"{name}.executed.ipynb")
         for file in _beside(folders[name]):
             shutil.copyfile(next(book / page for page in pages if page.endswith(name)).with_name(file), target / file)
-        for table in _asked(chapters(book)[name]):
+        for table in _asked(notebooks[name]):
             shutil.copyfile(DATA / table, target / table)
         for figure, table in tables(notebook).items():
             (target / f"{name}.{figure}.csv").write_text(table, encoding="utf-8")
