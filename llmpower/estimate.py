@@ -468,6 +468,7 @@ def _unit(accelerator, weight_format, software, link_bytes_per_s):
 _RATES = {name: served.PATHS[name] for name in ("fp8", "int8")}
 
 
+@functools.cache
 def _known_for(quantity):
     """For which accelerators a quantity is known: the first few, and where the others are listed."""
     single = (one for one in records("accelerators.csv").values() if one.category != "system")

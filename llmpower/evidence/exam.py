@@ -77,6 +77,11 @@ def _frame(runs):
 
 
 @functools.cache
+def _predictions():
+    return tables.numbers("predictions.csv")
+
+
+@functools.cache
 def held_out(what="architecture", metered=True):
     """Measured runs beside predictions whose constants never saw them.
 
@@ -86,7 +91,7 @@ def held_out(what="architecture", metered=True):
     A table with a run a row, those marked ``anomaly`` included: what was measured, `predicted_j_per_token`,
     `predicted_tokens_per_s`, and `energy_error` and `speed_error`, predicted over measured less one.
     """
-    predicted = tables.numbers("predictions.csv").items()
+    predicted = _predictions().items()
     found = pandas.DataFrame([{"id": id, **numbers} for (id, held_out), numbers in predicted if held_out == what])
     table = _frame(fit.serving_runs(anomalies=True)).merge(found, on="id", validate="1:1")
     if metered:

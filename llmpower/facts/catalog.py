@@ -118,6 +118,10 @@ class Record:
     entity: str
     facts: dict = field(repr=False)
 
+    def __post_init__(self):
+        # An estimate that follows its options asks for values a million times.
+        vars(self).update({name: self.value(name) for name in self.facts if name not in vars(self)})
+
     def __getattr__(self, quantity):
         if quantity.startswith("__") or quantity == "facts":
             raise AttributeError(quantity)
@@ -125,9 +129,6 @@ class Record:
             return self.value(quantity)
         except KeyError as error:
             raise UnknownAttribute(*error.args) from None
-
-    def __dir__(self):
-        return [*super().__dir__(), *self.facts]
 
     def value(self, quantity):
         """Value of a quantity that it has."""

@@ -35,7 +35,12 @@ def measurements(table="measurements.csv"):
     >>> round(float(runs["j_per_token"][runs["id"].index("mlenergy_v3-0010")]), 3)
     6.028
     """
-    lines, columns = list(rows(table)), {}
+    return {name: values.copy() for name, values in _columns(tuple(rows(table))).items()}
+
+
+@functools.cache
+def _columns(lines):
+    columns = {}
     for name in lines[0].row:
         if name in _TEXT:
             columns[name] = [cells.date(name) if name == "verified" else cells.plain(name) for cells in lines]

@@ -14,6 +14,8 @@ _LOOK_ALIKE = str.maketrans("<>{}[]|`$\\", "‹›()()¦‘¤/")
 
 # Tables read so far; a build asks which ones a chapter depends on.
 tables_read = set()
+# Table -> its text and its rows, since some tables are read dozens of times.
+_rows = {}
 
 # Columns of a table: those that name a row, and the others.
 TIDY = "entity quantity", "value low high unit kind source where verified note"
@@ -169,9 +171,21 @@ class Cells:
 def rows(table):
     """The rows of a table as `Cells`, once its columns and the row's shape and name are checked."""
     tables_read.add(table)
+    text, found = _text(table), []
+    before, known = _rows.get(table, ("", found))
+    if before == text:
+        yield from known
+        return
+    for cells in _checked(table, text):
+        found.append(cells)
+        yield cells
+    _rows[table] = text, found
+
+
+def _checked(table, content):
     names, others = map(str.split, TABLES.get(table, TIDY))
     columns, lines = names + others, {}
-    for line, text in enumerate(_text(table).split("\n"), start=1):
+    for line, text in enumerate(content.split("\n"), start=1):
         place = f"data/{table}, line {line}"
         try:
             found = next(csv.reader([text], strict=True), [])

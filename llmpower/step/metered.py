@@ -1,6 +1,6 @@
 """What our own power runs say a board draws, part by part: each keeps one thing busy (``data/power_runs.csv``).
 
-Everything is worked out from the rows when it is asked for; nothing is stored, so nothing can be stale.
+Everything is worked out from the rows when it is asked for.
 """
 
 import functools
@@ -34,9 +34,10 @@ def boards():
     return found
 
 
+@functools.cache
 def runs(board, kind, what=""):
     """Power runs of a board by kind, whose description contains some words."""
-    return [run for run in power_runs() if (run.board, run.kind) == (board, kind) and what in run.what]
+    return tuple(run for run in power_runs() if (run.board, run.kind) == (board, kind) and what in run.what)
 
 
 def one(board, kind, what=""):

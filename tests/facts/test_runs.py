@@ -141,6 +141,21 @@ def test_a_number_that_is_none_is_named(tmp_path, monkeypatch):
         measurements()
 
 
+def test_a_table_is_read_again_when_it_changed_and_only_then(tmp_path, monkeypatch):
+    first = measurements()
+    first["id"].clear()
+    first["tokens_per_s"][:] = 0
+    again = measurements()
+    assert len(again["id"]) == len(again["tokens_per_s"]) and again["tokens_per_s"].all(), "what one has is one's own"
+    text = (tables.DATA / "measurements.csv").read_text()
+    (tmp_path / "measurements.csv").write_text(re.sub(r"419\.171", "419.5", text, count=1))
+    monkeypatch.setattr(tables, "DATA", tmp_path)
+    (changed,) = np.flatnonzero(measurements()["tokens_per_s"] != again["tokens_per_s"])
+    assert measurements()["tokens_per_s"][changed] == 419.5
+    lines = list(tables.rows("measurements.csv"))
+    assert all(one is other for one, other in zip(lines, tables.rows("measurements.csv"), strict=True))
+
+
 # Read again in the leaderboard's pages and in Argonne's table: model, accelerators, max_batch -> W, J/token, tokens/s.
 SEEN = {
     ("qwen3-8b", "h100-sxm", 1, "lm-arena-chat", 512): (615.5932690290543, 0.07212917800029628, 8534.59426678238),
