@@ -10,6 +10,8 @@ import functools
 import itertools
 import json
 import math
+import operator
+import threading
 from dataclasses import fields, is_dataclass
 from numbers import Real
 from types import SimpleNamespace
@@ -54,9 +56,20 @@ FUNCTIONS = {
 _RIGHT, _LEFT = {"+": 0, "-": 0, "*": 1, "/": 1}, {"+": 0, "*": 1}
 # Values that compare quickly; NumPy's own numbers are floats.
 _PLAIN = (int, float, str)
+# As `id`, of which those who watch a chapter are told each time.
+_identity = object.__hash__
 # An option for which something cannot be had.
 _NONE = object()
 _open = []
+
+
+class _Here(threading.local):
+    """Whether this thread works with numbers that are known, whatever is open."""
+
+    plain = False
+
+
+_here = _Here()
 
 
 def _operation(sign, turned=False):
@@ -168,7 +181,7 @@ def by_choice(function):
         if not choices:
             return function(*arguments, **named)
         # The same question has the same answer, which is the same object.
-        known, key = choices[0]._tape.asked, (function, tuple(named), *map(id, given))
+        known, key = choices[0]._tape.asked, (function, tuple(named), *map(_identity, given))
         if key not in known:
             # What was asked of is kept, so that nothing else gets its number.
             known[key] = of_options(arguments, named, given, choices), given
@@ -176,11 +189,16 @@ def by_choice(function):
 
     def of_options(arguments, named, given, choices):
         axes = dict(axis for one in choices for axis in one._axes.items())
-        values, problem = [], None
+        values, problem, count = [], None, len(arguments)
+        gaps = any(value is _NONE for one in choices for value in one._values)
         for some in zip(*(_along(one, axes) for one in given)):
             try:
-                bare = zip(named, some[len(arguments) :])
-                values.append(_NONE if _NONE in map(_known, some) else function(*some[: len(arguments)], **dict(bare)))
+                if gaps and any(one is _NONE for one in some):
+                    values.append(_NONE)
+                elif named:
+                    values.append(function(*some[:count], **dict(zip(named, some[count:]))))
+                else:
+                    values.append(function(*some))
             except (AttributeError, KeyError, ValueError, TypeError, ZeroDivisionError) as error:
                 if isinstance(error, TraceError):
                     raise
@@ -208,10 +226,6 @@ class Options(dict):
     __getitem__ = by_choice(dict.__getitem__)
 
 
-def _known(value):
-    return value if value is _NONE else None
-
-
 def _along(value, axes):
     """What a value is at each place of some axes, the last of which runs first: a choice is one of its options."""
     if not isinstance(value, Choice):
@@ -228,36 +242,43 @@ def _along(value, axes):
 
 def _gathered(tape, axes, values):
     """One value of all options: a table where they differ."""
-    first, known = next(one for one in values if one is not _NONE), [one for one in values if one is not _NONE]
+    known = [one for one in values if one is not _NONE]
+    first, kinds = known[0], {*map(type, known)}
+
+    def every(*types):
+        return all(issubclass(kind, types) for kind in kinds)
+
     if all(one is first for one in values) or (
-        all(isinstance(one, _PLAIN) or one is None for one in values) and all(one == first for one in values)
+        len(known) == len(values) and every(*_PLAIN, type(None)) and all(one == first for one in values)
     ):
         return first
     axes, values = _needed(axes, values)
 
     def part(pick):
-        return _gathered(tape, axes, [_NONE if one is _NONE else pick(one) for one in values])
+        whole = len(known) == len(values)
+        return _gathered(
+            tape, axes, [*map(pick, values)] if whole else [one if one is _NONE else pick(one) for one in values]
+        )
 
-    kinds = {type(one) for one in known}
-    if any(isinstance(one, Number) for one in known) and all(isinstance(one, (Number, Real)) for one in known):
+    if Number in kinds and every(Number, Real):
         place = tape.table(axes, list(map(float, range(len(values)))))
         return tape.put("select", place, *(math.nan if one is _NONE else one for one in values))
-    if all(isinstance(one, (int, float)) or one is None for one in known):
+    if every(int, float, type(None)):
         return tape.table(axes, [math.nan if one is _NONE or one is None else float(one) for one in values])
     if kinds == {str}:
         texts = ["–" if one is _NONE else one for one in values]
         some = list(dict.fromkeys(texts))
         return Words(tape.table(axes, [float(some.index(one)) for one in texts]), some)
     if kinds == {SimpleNamespace} and len({tuple(vars(one)) for one in known}) == 1:
-        return SimpleNamespace(**{name: part(lambda one, name=name: getattr(one, name)) for name in vars(first)})
+        return SimpleNamespace(**{name: part(operator.attrgetter(name)) for name in vars(first)})
     if kinds == {dict} and len({tuple(one) for one in known}) == 1:
-        return {name: part(lambda one, name=name: one[name]) for name in first}
+        return {name: part(operator.itemgetter(name)) for name in first}
     if len(kinds) == 1 and isinstance(first, tuple) and len({len(one) for one in known}) == 1:
-        parts = [part(lambda one, place=place: one[place]) for place in range(len(first))]
+        parts = [part(operator.itemgetter(place)) for place in range(len(first))]
         return type(first)(*parts) if hasattr(first, "_fields") else tuple(parts)
     # Records are one object each; dataclasses that compare by value are values.
     if len(kinds) == 1 and is_dataclass(first) and type(first).__eq__ is not object.__eq__:
-        return type(first)(*(part(lambda one, name=one.name: getattr(one, name)) for one in fields(first)))
+        return type(first)(*(part(operator.attrgetter(one.name)) for one in fields(first)))
     return Choice(tape, axes, values)
 
 
@@ -265,7 +286,8 @@ def _needed(axes, values):
     """Axes along which values differ, and the values along them."""
     names, sizes, kept, alike = list(axes), list(axes.values()), dict(axes), {}
     # What is alike has one number, so that rows compare quickly.
-    keys = ((0, one) if isinstance(one, _PLAIN) else (1, id(one)) for one in values)
+    plain = {kind for kind in {*map(type, values)} if issubclass(kind, _PLAIN)}
+    keys = (one if type(one) in plain else (_identity(one),) for one in values) if plain else map(_identity, values)
     numbers = [alike.setdefault(key, len(alike)) for key in keys]
     for number in reversed(range(len(names))):
         inner, size = math.prod(sizes[number + 1 :]), sizes[number]
@@ -286,7 +308,7 @@ def shared(function):
 
     @functools.wraps(function)
     def asked(*arguments):
-        if not _open:
+        if not _open or _here.plain:
             return function(*arguments)
         given = [[] for _ in arguments]
         shape = tuple(map(_flat, arguments, given))
@@ -493,11 +515,16 @@ class Tape:
 
     def values(self, numbers, inputs):
         """Values of traced numbers for some inputs, by name: the same arithmetic, done by Python."""
-        found = {}
-        for place in self._live(numbers):
-            operation, arguments = self.nodes[place]
-            some = [found[one.place] if isinstance(one, Number) else one for one in arguments]
-            found[place] = self._value(operation, some, inputs)
+        found, before = {}, _here.plain
+        # No number is traced here: functions need not look for one.
+        _here.plain = True
+        try:
+            for place in self._live(numbers):
+                operation, arguments = self.nodes[place]
+                some = [found[one.place] if isinstance(one, Number) else one for one in arguments]
+                found[place] = self._value(operation, some, inputs)
+        finally:
+            _here.plain = before
         return [found[one.place] if isinstance(one, Number) else one for one in numbers]
 
     def _value(self, operation, some, inputs):

@@ -236,6 +236,18 @@ def test_shared_functions_are_written_once_nested_ones_too(tape):
         assert tape.values(found, {"x": x, "y": y}) == wanted
 
 
+def test_values_write_nothing_down_and_leave_the_tape_open(tape, monkeypatch):
+    x = tape.input("x")
+    found = outer(SimpleNamespace(a=x, b=3.0), 2.0)
+    written = len(tape.nodes)
+    monkeypatch.setattr("llmpower.trace._flat", None)
+    assert tape.values(found, {"x": 4.0}) == [21.0], "(4 x 2 + 1) + (3 x 2 + 1) + 5, no argument looked through"
+    assert len(tape.nodes) == written and traced(x), "numbers are traced afterwards as before"
+    with pytest.raises(KeyError):
+        tape.values([x], {})
+    assert traced(x), "also where it failed"
+
+
 def test_zero_and_infinity_stay_what_they_are_in_a_shared_function(tape):
     seen = []
 
