@@ -1,19 +1,22 @@
 """One look for all figures: colours, axes, rows, labels, keys, bands; and the table behind each."""
 
+import contextlib
 import csv
+import inspect
 import io
 import itertools
 import math
 import pathlib
 from numbers import Integral
 
+import matplotlib.figure
 import matplotlib.pyplot as plt
 import numpy as np
 from font_roboto import Roboto
 from matplotlib.backend_bases import register_backend
 from matplotlib.font_manager import fontManager
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import NullLocator
 
 from llmpower.figures.compact import Canvas
 
@@ -35,6 +38,19 @@ fontManager.addfont(Roboto)
 register_backend("svg", Canvas)
 
 
+class Figure(matplotlib.figure.Figure):
+    """Is drawn once into a file: before, Matplotlib draws it for its layout alone, with functions that draw nothing."""
+
+    def draw(self, renderer):
+        for_layout = self.canvas.is_saving() and not inspect.ismethod(renderer.draw_path)
+        if for_layout and self.axes and self.get_visible() and (engine := self.get_layout_engine()):
+            # As Matplotlib's own drawing begins.
+            with contextlib.suppress(ValueError):
+                engine.execute(self)
+        else:
+            super().draw(renderer)
+
+
 def axes(height=3.6, x="", y="", logarithmic="", **more):
     """Axes in the book's style; all figures have the same width.
 
@@ -50,7 +66,7 @@ def axes(height=3.6, x="", y="", logarithmic="", **more):
 
         # In a notebook: lines, sharp at any size; no date, and no cropping that would change the size of the lettering.
         set_matplotlib_formats("svg", metadata={"Date": None}, bbox_inches=None)
-    plot = plt.subplots(layout="constrained", figsize=(WIDTH, height), **more)[1]
+    plot = plt.subplots(layout="constrained", figsize=(WIDTH, height), FigureClass=Figure, **more)[1]
     if x or y:
         plot.set(xlabel=x, title=y)
     log(plot, logarithmic)
@@ -66,7 +82,8 @@ def log(plot, names, base=10, form="{x:,g}"):
         getattr(plot, f"set_{name}scale")("log", base=base)
         axis = getattr(plot, f"{name}axis")
         axis.set_major_formatter(form)
-        axis.set_minor_formatter(NullFormatter())
+        # Of no length, without a label, and yet each would be laid out.
+        axis.set_minor_locator(NullLocator())
 
 
 def batches(values, y, height=3.6, logarithmic=""):

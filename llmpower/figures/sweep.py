@@ -3,7 +3,7 @@
 import io
 
 import matplotlib.pyplot as plt
-from matplotlib.ticker import EngFormatter, NullFormatter, PercentFormatter
+from matplotlib.ticker import EngFormatter, NullLocator, PercentFormatter
 
 from llmpower.figures import style
 
@@ -43,7 +43,7 @@ def multiples(panels, x, places, labels=None):
             plot.set_yscale("log")
         plain = "{x:,.4g}" if "usd" in title else EngFormatter(sep="")
         plot.yaxis.set_major_formatter(PercentFormatter(1) if title.endswith("[%]") else plain)
-        plot.yaxis.set_minor_formatter(NullFormatter())
+        plot.yaxis.set_minor_locator(NullLocator())
         if labels is not None:
             plot.set_xticks(places, labels, rotation=60, ha="right", fontsize=7)
     for plot in grid.flat[len(panels) :]:

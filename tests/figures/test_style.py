@@ -197,3 +197,23 @@ def _counts(axis):
     return all(re.match(r"[×÷−-]?\$?[\d\\]", label) and "\n" not in label for label in filter(None, labels)) and any(
         labels
     )
+
+
+@pytest.mark.parametrize("kind", ["svg", "png", "pdf"])
+def test_a_figure_is_drawn_once_and_laid_out_as_matplotlib_would(kind, tmp_path):
+    pictures, places, drawn = [], [], []
+    for figure in (style.Figure, matplotlib.figure.Figure):
+        plot = plt.subplots(layout="constrained", figsize=(5, 3), FigureClass=figure)[1]
+        plot.plot([1, 1000], [0.001, 5000], label="a line")
+        plot.set(xlabel="a wide label", title="a high one", yscale="log")
+        plot.legend()
+        draw = plot.patch.draw
+        plot.patch.draw = lambda renderer, draw=draw: (drawn.append(renderer), draw(renderer))
+        with matplotlib.rc_context({"svg.hashsalt": "same"}):
+            metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+            plot.figure.savefig(tmp_path / "picture", format=kind, metadata=metadata)
+        pictures.append((tmp_path / "picture").read_bytes())
+        places.append((plot.get_position().bounds, len(drawn)))
+        plt.close(plot.figure)
+    assert pictures[0] == pictures[1] and places[0][0] == places[1][0]
+    assert [count for _, count in places] == [1, 3], "once by ours, then twice by Matplotlib's own"
