@@ -20,6 +20,8 @@ import pathlib
 import re
 import types
 
+from IPython.utils.capture import capture_output
+
 from llmpower import symbolic
 from llmpower.book import parameters, records
 from llmpower.book.escape import escaped
@@ -137,7 +139,11 @@ class Follower:
     def _do(self, statement):
         try:
             module = ast.fix_missing_locations(ast.Module([statement], []))
-            exec(compile(module, "<living>", "exec"), self.names)
+            with capture_output() as said:
+                exec(compile(module, "<living>", "exec"), self.names)
+            if said.stdout or said.outputs:
+                # It printed by itself, and not by `report`: that needs a run.
+                self.current["needs"] |= self._needs(statement)
         except Exception as error:
             self.why.append(f"{ast.unparse(statement)[:60]}: {type(error).__name__}: {error}")
             self.current["needs"] |= self._needs(statement)

@@ -15,9 +15,10 @@ import psutil
 import pytest
 
 from llmpower.book import build, files, fresh, renew, run
+from llmpower.book import living as living_pages
 from llmpower.book.files import ChapterError, chapters
 from llmpower.book.scenario import ask
-from tests.book.small import CHAPTER, LATER
+from tests.book.small import CHAPTER, LATER, notebook
 
 GLOSSARY = ("pages/glossary.md", "One pass through the network", "A single pass through the network")
 
@@ -119,8 +120,8 @@ def test_a_run_tells_what_was_asked(copy):
     assert found["numbers"]["rating"] == {"value": 700.0, "unit": "W", "text": "700 W"}
     page = copy.page("chapters/board", out="mine")
     assert "<strong>64</strong>" in page and "a reader's own parameters" in page.replace("&#39;", "'")
-    notebook = nbformat.read(copy.folder / "mine" / "board.ipynb", as_version=4)
-    assert notebook.cells[-1].source.startswith("## Parameters used")
+    ran = nbformat.read(copy.folder / "mine" / "board.ipynb", as_version=4)
+    assert ran.cells[-1].source.startswith("## Parameters used")
     # One page was published; what it refers to is there, and says what it is.
     assert "This page is part of the whole book" in copy.page("chapters/step", out="mine")
     again = copy.llmpower("run", "board", "-p", "batch=64", "--out", "mine")
@@ -148,8 +149,8 @@ def own_chapter(copy, title="My class", parameters=OWN):
         nbformat.v4.new_code_cell(text, metadata={"tags": ["hide-input"]}, id="c"),
     ]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
-    copy.write("chapters/marks.ipynb", nbformat.writes(notebook))
+    made = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    copy.write("chapters/marks.ipynb", nbformat.writes(made))
     copy.write("chapters/helper.py", "FACTOR = 2\n")
     copy.write("chapters/marks.csv", "1\n2\n")
     copy.write("_toc.yml", (copy.folder / "_toc.yml").read_text() + "  - file: chapters/marks\n")
@@ -356,6 +357,42 @@ def test_forks_and_kernels_give_the_same_to_the_byte(copy, monkeypatch, forks):
         former = next((copy.folder / "_build" / "runs" / name).iterdir())
         for file in ("executed.ipynb", "results.json", "living.json"):
             assert (folder / file).read_bytes() == (former / file).read_bytes(), (name, file)
+
+
+def test_a_chapter_that_does_without_our_module_runs_in_a_fork_as_in_a_kernel(copy, tmp_path, monkeypatch):
+    """What was loaded before the kernel took the picture, and followed a print that nobody had handed over."""
+    path = copy.folder / "chapters" / "own.ipynb"
+    notebook(
+        path,
+        "# Somebody's own\n\nIt reads no fact.",
+        ("parameters", "batch: int = 2  # sequences decoded together [count]"),
+        ("plain", "%matplotlib inline\nprint(f'before {batch * 2}')"),
+        ("plain", "import matplotlib.pyplot as plt\nplt.plot([1, batch]);"),
+        ("plain", "from llmpower import report\nreport.show('batch', batch)"),
+        ("plain", "plt.figure().savefig('/dev/null', format='svg')\nprint(f'after {batch * 3}')\nplt.close('all')"),
+    )
+    stored = []
+    for forks in (True, False):
+        monkeypatch.setattr(run.warm, "FORKS", forks)
+        with run.process() as one:
+            folder = tmp_path / f"forks-{forks}"
+            code, told = one.call("execute", path=str(path), values={}, folder=str(folder))
+        assert code == 0, told
+        stored.append([(folder / file).read_bytes() for file in ("executed.ipynb", "results.json", "living.json")])
+    assert stored[0] == stored[1]
+    executed = json.loads(stored[0][0])
+    outputs = [output for cell in executed["cells"] for output in cell.get("outputs", [])]
+    assert [kind for output in outputs for kind in output.get("data", {}) if kind.startswith("image/")] == ["image/png"]
+    printed = "".join(line for output in outputs for line in output.get("text", ""))
+    assert printed == "before 4\nafter 6\n"
+    # What it printed itself stays what it was when the control moves, and says so.
+    living = json.loads(stored[0][2])
+    assert living["page"]["waits"][living["cells"]["5"]["waits"]] == ["batch"]
+    dressed = living_pages.dress(nbformat.read(folder / "executed.ipynb", as_version=4), "own", folder)
+    marked = [
+        bool({*cell.metadata.get("tags", [])} & {"w0", "w1"}) for cell in dressed.cells if cell.cell_type == "code"
+    ]
+    assert marked == [False] * 4 + [True]
 
 
 def test_a_kernel_that_lost_its_port_is_started_again(copy, tmp_path, monkeypatch):
