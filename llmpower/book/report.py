@@ -4,6 +4,7 @@ Everything a chapter prints passes through here, so that a change of book
 software touches one file.
 """
 
+import gc
 import itertools
 import pathlib
 import re
@@ -98,9 +99,14 @@ def _store(result):
     global _again
     if _follower and result.success:
         _again = _follower
+        # What it writes down stays: searching it for garbage again and again finds none.
+        collects = gc.isenabled()
+        gc.disable()
         try:
             _follower.cell(result.info.raw_cell, get_ipython().user_ns, [*_prints], result.execution_count)
         finally:
+            if collects:
+                gc.enable()
             _again = None
     _prints.clear()
 

@@ -27,8 +27,8 @@ forked = False
 # What chapters load of other packages, and what executes them; of this one what every run depends on.
 _LOADED = (
     "pandas", "matplotlib.pyplot", "scipy.optimize", "sympy", "tabulate", "papermill", "nbclient",
-    "ipykernel.inprocess.ipkernel", "ipykernel.zmqshell", "ipykernel.comm", "sqlite3", "sympy.tensor",
-    "llmpower.book.jobs",
+    "ipykernel.inprocess.ipkernel", "ipykernel.zmqshell", "ipykernel.comm", "sqlite3", "sympy.tensor.tensor",
+    "matplotlib.backends.backend_svg", "IPython.core.oinspect", "psutil", "llmpower.book.jobs",
 )  # fmt: skip
 # What does a job, by the name of its function and its arguments.
 _ASKED = "llmpower.book.jobs:told"
@@ -175,12 +175,15 @@ def main():
     """Do jobs, a line each, until there are no more of them."""
     # Kernels load a debugger, a hundred modules, which nobody asks for here.
     sys.modules["debugpy"] = None
+    # What is loaded stays: searching it for garbage again and again finds none.
+    gc.disable()
     for name in (*_LOADED, *sys.argv[1:]):
         found = pkgutil.resolve_name(name)
         if ":" in name:
             found()
     # Children leave alone what is there, so that they share it.
     gc.freeze()
+    gc.enable()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
     # With the terminal's Ctrl-C, who asked for jobs ends, and so does the line of them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
