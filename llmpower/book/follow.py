@@ -20,8 +20,6 @@ import pathlib
 import re
 import types
 
-from IPython.utils.capture import capture_output
-
 from llmpower import symbolic
 from llmpower.book import parameters, records
 from llmpower.book.escape import escaped
@@ -116,7 +114,14 @@ class Follower:
         self.current = {"number": number, "prints": prints, "traced": [], "waits": {}, "shown": {}, "needs": set()}
         self.current |= {"lines": {}, "drawn": None}
         self.cells.append(self.current)
-        statements = ast.parse(source).body
+        # Kernels have loaded it; a build need not.
+        from IPython import get_ipython
+
+        try:
+            statements = ast.parse(source).body
+        except SyntaxError:
+            # Python and what IPython has besides, such as %time.
+            statements = ast.parse(get_ipython().transform_cell(source)).body
         if any(
             isinstance(one, ast.Assign | ast.AnnAssign) and _written(one) & self.inputs.keys() for one in statements
         ):
@@ -135,8 +140,14 @@ class Follower:
                 again = again or _called(getattr(one, "value", None)) in _ALWAYS
                 for part in self._parts(one) if again else ():
                     self._do(part)
+            last = statements[-1] if statements else None
+            if isinstance(last, ast.Expr) and not _called(last.value).startswith("report."):
+                # Jupyter shows its value.
+                self.current["needs"] |= self._needs(last)
 
     def _do(self, statement):
+        from IPython.utils.capture import capture_output
+
         try:
             module = ast.fix_missing_locations(ast.Module([statement], []))
             with capture_output() as said:

@@ -369,6 +369,8 @@ def test_a_chapter_that_does_without_our_module_runs_in_a_fork_as_in_a_kernel(co
         ("plain", "%matplotlib inline\nprint(f'before {batch * 2}')"),
         ("plain", "import matplotlib.pyplot as plt\nplt.plot([1, batch]);"),
         ("plain", "from llmpower import report\nreport.show('batch', batch)"),
+        ("plain", "%matplotlib inline\n'half:', batch / 2"),
+        ("plain", "# Nothing to do.\n"),
         ("plain", "plt.figure().savefig('/dev/null', format='svg')\nprint(f'after {batch * 3}')\nplt.close('all')"),
     )
     stored = []
@@ -387,12 +389,12 @@ def test_a_chapter_that_does_without_our_module_runs_in_a_fork_as_in_a_kernel(co
     assert printed == "before 4\nafter 6\n"
     # What it printed itself stays what it was when the control moves, and says so.
     living = json.loads(stored[0][2])
-    assert living["page"]["waits"][living["cells"]["5"]["waits"]] == ["batch"]
+    assert [living["page"]["waits"][living["cells"][cell]["waits"]] for cell in "57"] == [["batch"]] * 2
     dressed = living_pages.dress(nbformat.read(folder / "executed.ipynb", as_version=4), "own", folder)
     marked = [
         bool({*cell.metadata.get("tags", [])} & {"w0", "w1"}) for cell in dressed.cells if cell.cell_type == "code"
     ]
-    assert marked == [False] * 4 + [True]
+    assert marked == [False] * 4 + [True, False, True]
 
 
 def test_a_kernel_that_lost_its_port_is_started_again(copy, tmp_path, monkeypatch):
