@@ -116,6 +116,7 @@ class Follower:
         self.cells.append(self.current)
         # Kernels have loaded it; a build need not.
         from IPython import get_ipython
+        from IPython.utils.capture import capture_output
 
         try:
             statements = ast.parse(source).body
@@ -131,7 +132,7 @@ class Follower:
             if not name.startswith("_") and name not in self.taint and name not in self.inputs:
                 module = isinstance(value, types.ModuleType)
                 self.names[name] = _Undrawn(value) if module and _DRAWING.match(value.__name__) else value
-        with self.tape:
+        with self.tape, capture_output() as said:
             for one, needs in zip(statements, tainted):
                 self.needed = needs & self.kept
                 self.current["lines"] |= dict.fromkeys(range(one.lineno, one.end_lineno + 1), needs)
@@ -140,21 +141,18 @@ class Follower:
                 again = again or _called(getattr(one, "value", None)) in _ALWAYS
                 for part in self._parts(one) if again else ():
                     self._do(part)
-            last = statements[-1] if statements else None
-            if isinstance(last, ast.Expr) and not _called(last.value).startswith("report."):
-                # Jupyter shows its value.
-                self.current["needs"] |= self._needs(last)
+        if said.stdout or said.outputs:
+            # It printed by itself, and not by `report`: that needs a run.
+            self.current["needs"] |= set().union(*tainted)
+        last = statements[-1] if statements else None
+        if isinstance(last, ast.Expr) and not _called(last.value).startswith("report."):
+            # Jupyter shows its value.
+            self.current["needs"] |= self._needs(last)
 
     def _do(self, statement):
-        from IPython.utils.capture import capture_output
-
         try:
             module = ast.fix_missing_locations(ast.Module([statement], []))
-            with capture_output() as said:
-                exec(compile(module, "<living>", "exec"), self.names)
-            if said.stdout or said.outputs:
-                # It printed by itself, and not by `report`: that needs a run.
-                self.current["needs"] |= self._needs(statement)
+            exec(compile(module, "<living>", "exec"), self.names)
         except Exception as error:
             self.why.append(f"{ast.unparse(statement)[:60]}: {type(error).__name__}: {error}")
             self.current["needs"] |= self._needs(statement)
