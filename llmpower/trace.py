@@ -253,12 +253,11 @@ def _gathered(tape, axes, values):
     ):
         return first
     axes, values = _needed(axes, values)
+    gaps = any(one is _NONE for one in values)
 
     def part(pick):
-        whole = len(known) == len(values)
-        return _gathered(
-            tape, axes, [*map(pick, values)] if whole else [one if one is _NONE else pick(one) for one in values]
-        )
+        picked = [one if one is _NONE else pick(one) for one in values] if gaps else [*map(pick, values)]
+        return _gathered(tape, axes, picked)
 
     if Number in kinds and every(Number, Real):
         place = tape.table(axes, list(map(float, range(len(values)))))
@@ -270,7 +269,7 @@ def _gathered(tape, axes, values):
         some = list(dict.fromkeys(texts))
         return Words(tape.table(axes, [float(some.index(one)) for one in texts]), some)
     if kinds == {SimpleNamespace} and len({tuple(vars(one)) for one in known}) == 1:
-        return SimpleNamespace(**{name: part(operator.attrgetter(name)) for name in vars(first)})
+        return SimpleNamespace(**{name: part(lambda one, name=name: getattr(one, name)) for name in vars(first)})
     if kinds == {dict} and len({tuple(one) for one in known}) == 1:
         return {name: part(operator.itemgetter(name)) for name in first}
     if len(kinds) == 1 and isinstance(first, tuple) and len({len(one) for one in known}) == 1:

@@ -236,6 +236,17 @@ def test_shared_functions_are_written_once_nested_ones_too(tape):
         assert tape.values(found, {"x": x, "y": y}) == wanted
 
 
+def test_a_gap_stays_one_where_an_axis_falls_away(tape):
+    """Beside a choice of two on which nothing depends four of eight places have a value, and four places are left."""
+    namespace, nothing = SimpleNamespace, SimpleNamespace()
+    options = [namespace(part=namespace(q=1)), nothing, namespace(part=namespace(q=5)), nothing]
+    some, other = tape.choice("some", options), tape.choice("other", ["a", "b"])
+    found = by_choice(lambda one, needless: one.part)(some, other).q
+    assert [tape.values([found], {"some": at, "other": 1}) for at in (0, 2)] == [[1], [5]]
+    (gap,) = tape.values([found], {"some": 1, "other": 0})
+    assert math.isnan(gap)
+
+
 def test_values_write_nothing_down_and_leave_the_tape_open(tape, monkeypatch):
     x = tape.input("x")
     found = outer(SimpleNamespace(a=x, b=3.0), 2.0)

@@ -27,7 +27,7 @@ from llmpower.facts import catalog
 from llmpower.facts.quantities import quantities
 from llmpower.ranges import Range
 from llmpower.text import text, unit_text
-from llmpower.trace import Number, Tape, compact, traced
+from llmpower.trace import Number, Tape, TraceError, compact, traced
 
 # Tells a kernel to follow its chapter: path of the notebook and the values it runs with.
 ASKED = "LLMPOWER_LIVING"
@@ -37,6 +37,8 @@ _MARK = re.compile("\ue000(\\d+)\ue001")
 _LABEL = 70
 # What the page is told even where no parameter is read.
 _ALWAYS = ("report.moving", "report.compare", "report.alt", "report.substitute")
+# What IPython makes of a magic, and of a command of the shell.
+_MAGICS = {"run_line_magic", "run_cell_magic", "system", "getoutput"}
 _CHANGING = {"append", "extend", "update", "setdefault", "insert", "add", "sort"}
 _DRAWING = re.compile(r"matplotlib|llmpower\.figures(?!\.moving)")
 
@@ -141,7 +143,7 @@ class Follower:
                 again = again or _called(getattr(one, "value", None)) in _ALWAYS
                 for part in self._parts(one) if again else ():
                     self._do(part)
-        if said.stdout or said.outputs:
+        if said.stdout or said.stderr or said.outputs:
             # It printed by itself, and not by `report`: that needs a run.
             self.current["needs"] |= set().union(*tainted)
         last = statements[-1] if statements else None
@@ -151,6 +153,8 @@ class Follower:
 
     def _do(self, statement):
         try:
+            if any([*_in_magic(one)] for one in ast.walk(statement)):
+                raise TraceError("a magic is not done again")
             module = ast.fix_missing_locations(ast.Module([statement], []))
             exec(compile(module, "<living>", "exec"), self.names)
         except Exception as error:
@@ -498,10 +502,22 @@ def _local(tree):
     return found | {one.arg for one in ast.walk(tree) if isinstance(one, ast.arg)}
 
 
+def _in_magic(tree):
+    """What a magic of IPython is given, such as the rest of a line with %time: as code, or else the names in it."""
+    if not isinstance(tree, ast.Call) or getattr(tree.func, "attr", "") not in _MAGICS:
+        return
+    for given in (one.value for one in tree.args if isinstance(one, ast.Constant) and isinstance(one.value, str)):
+        try:
+            yield ast.parse(given)
+        except SyntaxError:
+            yield from (ast.Name(word, ast.Load()) for word in re.findall(r"[A-Za-z_]\w*", given))
+
+
 @functools.cache
 def _read(tree):
     """Names that code reads from outside."""
     found = set().union(*map(_read, ast.iter_child_nodes(tree)))
+    found = found.union(*map(_read, _in_magic(tree)))
     if isinstance(tree, ast.Name) and isinstance(tree.ctx, ast.Load):
         found.add(tree.id)
     if isinstance(tree, _SCOPES):
@@ -515,7 +531,7 @@ def _read(tree):
 @functools.cache
 def _written(tree):
     """Names that a statement binds, or whose objects it changes."""
-    found = set().union(*map(_written, ast.iter_child_nodes(tree)))
+    found = set().union(*map(_written, (*ast.iter_child_nodes(tree), *_in_magic(tree))))
     if isinstance(tree, _SCOPES):
         found -= _local(tree)
     if isinstance(tree, ast.Name) and isinstance(tree.ctx, ast.Store):

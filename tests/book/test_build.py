@@ -371,6 +371,11 @@ def test_a_chapter_that_does_without_our_module_runs_in_a_fork_as_in_a_kernel(co
         ("plain", "from llmpower import report\nreport.show('batch', batch)"),
         ("plain", "%matplotlib inline\n'half:', batch / 2"),
         ("plain", "# Nothing to do.\n"),
+        (
+            "plain",
+            "w = batch + 1\nu = !echo {w}\nx = !echo 5\n"
+            "report.say(f'The one is {w}.')\nreport.say(f'The other is {u}.')\nreport.say(f'The third is {x}.')",
+        ),
         ("plain", "plt.figure().savefig('/dev/null', format='svg')\nprint(f'after {batch * 3}')\nplt.close('all')"),
     )
     stored = []
@@ -389,12 +394,15 @@ def test_a_chapter_that_does_without_our_module_runs_in_a_fork_as_in_a_kernel(co
     assert printed == "before 4\nafter 6\n"
     # What it printed itself stays what it was when the control moves, and says so.
     living = json.loads(stored[0][2])
-    assert [living["page"]["waits"][living["cells"][cell]["waits"]] for cell in "57"] == [["batch"]] * 2
+    assert [living["page"]["waits"][living["cells"][cell]["waits"]] for cell in "578"] == [["batch"]] * 3
+    # A magic is not done again; what follows from it waits, and what nobody has done again in its cell.
+    said = living["cells"]["7"]["prints"]
+    assert ".k" in said["0"] and ".waits" in said["1"] and "waits w" in said["2"], said
     dressed = living_pages.dress(nbformat.read(folder / "executed.ipynb", as_version=4), "own", folder)
     marked = [
         bool({*cell.metadata.get("tags", [])} & {"w0", "w1"}) for cell in dressed.cells if cell.cell_type == "code"
     ]
-    assert marked == [False] * 4 + [True, False, True]
+    assert marked == [False] * 4 + [True, False, False, True]
 
 
 def test_a_kernel_that_lost_its_port_is_started_again(copy, tmp_path, monkeypatch):
