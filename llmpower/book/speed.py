@@ -31,7 +31,7 @@ def setup(app):
     # Sphinx reads a whole page for the number of each figure that is referred to, and looks at it only.
     numref = StandardDomain._resolve_numref_xref
     StandardDomain._resolve_numref_xref = lambda self, env, *asked: numref(self, _Once(env), *asked)
-    # A page is looked through for each of fifty kinds of nodes.
+    # A page is looked through for each of some fifty kinds of nodes.
     every = Node.findall
     Node.findall = lambda self, *asked, **how: _found(every, self, *asked, **how)
     # Pages are written side by side, a few by each process, while this one gets the next ready. They are not read so:
